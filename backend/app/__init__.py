@@ -1,0 +1,1 @@
+"""Gift recommendations over HTTP: the reference backend that this repository deploys."""

@@ -1,0 +1,1 @@
+"""One module per subject; `app.main` puts them together."""
