@@ -1,0 +1,247 @@
+//! One function per subcommand: what each does, in order.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::command::Secret;
+use crate::config::{Config, NginxOwner, Reach, Switching};
+use crate::failure::Kind;
+use crate::flags;
+use crate::observed::Observed;
+use crate::plan::{self, Plan, Step};
+use crate::probe::Probe;
+use crate::release::{ReleaseId, Slot};
+use crate::report::Report;
+use crate::run::{Caller, DryRun, Execution, Session};
+use crate::{console, package, setup, stages, status, verdict};
+
+/// What every command is given.
+pub struct Invocation<'a> {
+    pub config: &'a Config,
+    pub caller: &'a Caller,
+    /// Results as JSON.
+    pub json: bool,
+}
+
+/// Prints a result: as JSON, or as a person reads it.
+fn print<T: Serialize>(invocation: &Invocation, result: &T, described: impl FnOnce(&T) -> String) -> Result<()> {
+    let text = if invocation.json { serde_json::to_string_pretty(result)? } else { described(result) };
+    console::result(&text);
+    Ok(())
+}
+
+pub fn test(invocation: &Invocation, flags: &flags::Test) -> Result<()> {
+    let summary = stages::test(invocation.config, flags.group.as_deref(), &flags.pytest)?;
+    print(invocation, &summary, |summary| summary.describe())?;
+    match summary.success() {
+        true => Ok(()),
+        false => Err(Kind::Tests.error("tests failed")),
+    }
+}
+
+pub fn package(invocation: &Invocation, flags: &flags::Package) -> Result<()> {
+    let Invocation { config, caller, .. } = invocation;
+    let source = package::source(config)?;
+    if !flags.dirty {
+        source.refuse_dirty()?;
+    }
+    let release = source.release_id(caller.started_at)?;
+    let folder = config.root.join(&flags.output);
+    let package = package::package(config, &source, &release, caller, &folder)?;
+    print(invocation, &package, |package| {
+        format!("{}\n{}\nsha256 {}, {} bytes", package.archive.display(), package.manifest.display(), package.sha256, package.bytes)
+    })
+}
+
+/// A release to be made from this machine's tree and the environment's `.env`.
+struct Wanted {
+    source: package::Source,
+    base: ReleaseId,
+    env: Secret,
+}
+
+fn wanted(invocation: &Invocation, dirty: bool) -> Result<Wanted> {
+    let Invocation { config, caller, .. } = invocation;
+    let source = package::source(config)?;
+    if !dirty {
+        source.refuse_dirty()?;
+    }
+    let env = package::env_file(config)?;
+    console::mask(package::env_values(&env));
+    Ok(Wanted { base: source.release_id(caller.started_at)?, source, env })
+}
+
+/// Runs a plan, prints its report, gives its outcome.
+fn execute(invocation: &Invocation, session: &Session, plan: &Plan, wanted: Option<Wanted>) -> Result<()> {
+    let mut execution = Execution::new(session, invocation.caller);
+    if let Some(wanted) = wanted {
+        execution.source = Some(wanted.source);
+        execution.env = Some(wanted.env);
+    }
+    let (report, outcome) = execution.execute(plan);
+    print(invocation, &report, Report::describe)?;
+    console::summary(&report.summary());
+    outcome
+}
+
+fn dry_run(invocation: &Invocation, plan: &Plan) -> Result<()> {
+    print(invocation, &DryRun::of(plan), |_| plan.describe())
+}
+
+pub fn deploy(invocation: &Invocation, flags: &flags::Deploy) -> Result<()> {
+    let Invocation { config, caller, .. } = invocation;
+    let wanted = wanted(invocation, flags.source.dirty)?;
+    let tests = if flags.skip_tests { plan::Tests::Skip } else { plan::Tests::Run };
+    let plan = |session: &Session| {
+        let release = session.choose_release(&wanted.base, &wanted.env)?;
+        plan::deploy(config, &session.observed, &release, tests)
+    };
+    if flags.dry_run {
+        return dry_run(invocation, &plan(&Session::look(config)?)?);
+    }
+    let session = Session::own(config, caller, &format!("deploy of {}", wanted.base), flags.source.lock_wait)?;
+    let plan = plan(&session)?;
+    execute(invocation, &session, &plan, Some(wanted))
+}
+
+pub fn rollback(invocation: &Invocation, flags: &flags::Rollback) -> Result<()> {
+    let Invocation { config, caller, .. } = invocation;
+    let plan = |session: &Session| plan::rollback(config, &session.observed, flags.to.as_ref());
+    if flags.dry_run {
+        return dry_run(invocation, &plan(&Session::look(config)?)?);
+    }
+    let session = Session::own(config, caller, "rollback", flags.lock_wait)?;
+    let plan = plan(&session)?;
+    execute(invocation, &session, &plan, None)
+}
+
+pub fn switch(invocation: &Invocation, flags: &flags::Switch) -> Result<()> {
+    let Invocation { config, caller, .. } = invocation;
+    let plan = |session: &Session| plan::switch(config, &session.observed, flags.slot);
+    if flags.dry_run {
+        return dry_run(invocation, &plan(&Session::look(config)?)?);
+    }
+    let session = Session::own(config, caller, "switch", flags.lock_wait)?;
+    let plan = plan(&session)?;
+    execute(invocation, &session, &plan, None)
+}
+
+#[derive(Serialize)]
+struct Shipped {
+    release: ReleaseId,
+    /// It was there already, nothing was sent.
+    present: bool,
+}
+
+pub fn ship(invocation: &Invocation, flags: &flags::Source) -> Result<()> {
+    let Invocation { config, caller, .. } = invocation;
+    let wanted = wanted(invocation, flags.dirty)?;
+    let session = Session::own(config, caller, &format!("ship of {}", wanted.base), flags.lock_wait)?;
+    let release = session.choose_release(&wanted.base, &wanted.env)?;
+    let present = session.observed.release(&release).is_some();
+    if !present {
+        let folder = config.root.join(".deploy/packages");
+        let package = package::package(config, &wanted.source, &release, caller, &folder)?;
+        stages::ship(config, &session.host, &package, &wanted.env).map_err(|error| Kind::Ship.around(error, "ship"))?;
+    }
+    print(invocation, &Shipped { release, present }, |shipped| {
+        let how = if shipped.present { "is there already" } else { "was shipped" };
+        format!("release {} {how}", shipped.release)
+    })
+}
+
+#[derive(Serialize)]
+struct Built {
+    release: ReleaseId,
+}
+
+pub fn build(invocation: &Invocation, flags: &flags::Build) -> Result<()> {
+    let Invocation { config, caller, .. } = invocation;
+    let session = Session::own(config, caller, "build", flags.lock_wait)?;
+    let release = match &flags.release {
+        Some(release) => release.clone(),
+        None => {
+            let wanted = wanted(invocation, false)?;
+            session.choose_release(&wanted.base, &wanted.env)?
+        }
+    };
+    if session.observed.release(&release).is_none() {
+        return Err(Kind::Preflight.error(format!("release {release} is not on the host; `cargo xtask ship` brings it")));
+    }
+    let slot = session.observed.live().map_or(Slot::Blue, Slot::other);
+    let mut execution = Execution::new(&session, caller);
+    for (index, step) in [Step::Render { slot }, Step::Build].iter().enumerate() {
+        execution.stage(index + 1, 2, &release, step)?;
+    }
+    print(invocation, &Built { release }, |built| format!("the images of {} are there", built.release))
+}
+
+#[derive(Serialize)]
+struct Healthy {
+    slot: Slot,
+    release: ReleaseId,
+    seconds: f64,
+}
+
+pub fn health(invocation: &Invocation, flags: &flags::Health) -> Result<()> {
+    let config = invocation.config;
+    let session = Session::look(config)?;
+    let observed = &session.observed;
+    let slot = flags.slot.or(observed.live()).ok_or_else(|| Kind::Preflight.error("no slot is live; name one"))?;
+    let release = observed.occupant(slot).and_then(|container| container.release.clone());
+    let Some(release) = release else {
+        return Err(Kind::Unhealthy.error(format!("slot {slot} runs no release")));
+    };
+    let begun = std::time::Instant::now();
+    stages::await_health(config, &session.host, &release, slot)?;
+    let healthy = Healthy { slot, release, seconds: begun.elapsed().as_secs_f64() };
+    print(invocation, &healthy, |healthy| {
+        format!("slot {} is healthy: release {} after {:.2} s", healthy.slot, healthy.release, healthy.seconds)
+    })
+}
+
+pub fn status(invocation: &Invocation) -> Result<()> {
+    let config = invocation.config;
+    let session = Session::look(config)?;
+    let status = status::status(config, &session.observed, site(config, &session));
+    let agree = status.problems.is_empty();
+    print(invocation, &status, status::Status::describe)?;
+    match agree {
+        true => Ok(()),
+        false => Err(Kind::Drift.error("not all is well; see the problems above")),
+    }
+}
+
+/// What one request through nginx gives, judged like a health check of the live release.
+fn site(config: &Config, session: &Session) -> Result<(), String> {
+    let asked = format!("{}{}", config.environment.url, config.health.path);
+    let observed: &Observed = &session.observed;
+    let answer = Probe::site(config, &session.host)
+        .and_then(|probe| probe.get(&config.health.path, std::time::Duration::from_secs(5)))
+        .map_err(|error| format!("{asked} does not answer: {error:#}"))?;
+    verdict::judge(&answer, &config.health.expect, observed.live_release())
+        .map_err(|reason| format!("{asked} through nginx gives {reason}"))
+}
+
+pub fn setup(invocation: &Invocation, flags: &flags::Setup) -> Result<()> {
+    let config = invocation.config;
+    if config.environment.nginx.owner != NginxOwner::System {
+        let text = format!("environment {} has an nginx of the tool's own; there is nothing to set up", config.environment.name);
+        return Err(Kind::Usage.error(text));
+    }
+    let user = match (&flags.user, &config.environment.reach) {
+        (Some(user), _) => user.clone(),
+        (None, Reach::Ssh(target)) => target.user.clone(),
+        (None, Reach::Local) => return Err(Kind::Usage.error("say which user deploys: --user NAME")),
+    };
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    if user.is_empty() || user == "root" || user.starts_with('-') || !user.bytes().all(plain) {
+        return Err(Kind::Usage.error(format!("{user:?} cannot be the deploying user: a plain user name, not root")));
+    }
+    let switching = match flags.mode {
+        flags::Mode::Instant => Switching::Instant,
+        flags::Mode::Reload => Switching::Reload,
+    };
+    console::result(&setup::script(config, &user, switching));
+    Ok(())
+}

@@ -1,0 +1,565 @@
+//! `deploy.toml` and the environment's variables, as one value that cannot be wrong in shape.
+//!
+//! The raw file is private to this module; defaults are applied last, in [`resolve`]; the rest of the program sees
+//! [`Config`] only.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Deserialize;
+
+use crate::command::Secret;
+use crate::failure::Kind;
+use crate::release::Slot;
+
+/// Everything a command needs to know, for one environment.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Folder of `deploy.toml`: the repository's root.
+    pub root: PathBuf,
+    pub project: Project,
+    pub slots: Slots,
+    pub health: Health,
+    pub traffic: Traffic,
+    pub hooks: Hooks,
+    pub tests: Tests,
+    pub environment: Environment,
+}
+
+/// What is deployed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Project {
+    /// Name of the base compose project; slots are `<name>-blue` and `<name>-green`.
+    pub name: String,
+    /// Folder of the application, relative to `deploy.toml`: what is packaged and shipped.
+    pub app: String,
+    /// Compose files, relative to `app`.
+    #[serde(default = "default_compose_files")]
+    pub compose: Vec<String>,
+    /// The service that is blue-green.
+    pub web: String,
+    /// The port it listens on inside its container.
+    #[serde(default = "default_web_port")]
+    pub web_port: u16,
+    /// Services built from the same code, replaced after the switch. All others are accessories, never restarted.
+    #[serde(default)]
+    pub workers: Vec<String>,
+    /// Good releases kept for a rollback, the live one included; at least 2.
+    #[serde(default = "default_keep")]
+    pub keep: usize,
+}
+
+fn default_compose_files() -> Vec<String> {
+    vec!["docker-compose.yml".to_owned()]
+}
+
+fn default_web_port() -> u16 {
+    8000
+}
+
+fn default_keep() -> usize {
+    5
+}
+
+/// Ports of the slots on the server's loopback.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Slots {
+    pub blue: u16,
+    pub green: u16,
+}
+
+impl Default for Slots {
+    fn default() -> Slots {
+        Slots { blue: 8000, green: 8001 }
+    }
+}
+
+impl Slots {
+    pub fn port(self, slot: Slot) -> u16 {
+        match slot {
+            Slot::Blue => self.blue,
+            Slot::Green => self.green,
+        }
+    }
+}
+
+/// When a slot counts as healthy.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Health {
+    pub path: String,
+    /// Seconds until a slot that does not become healthy is given up.
+    pub timeout: u64,
+    /// Fields of the JSON body and the values they must have.
+    pub expect: BTreeMap<String, serde_json::Value>,
+}
+
+impl Default for Health {
+    fn default() -> Health {
+        let expect = BTreeMap::from([("status".to_owned(), serde_json::Value::from("ok"))]);
+        Health { path: "/health".to_owned(), timeout: 60, expect }
+    }
+}
+
+impl Health {
+    pub fn limit(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+}
+
+/// What happens around the switch. All in seconds.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Traffic {
+    /// How long the new version is watched before the old one is given up.
+    pub bake: u64,
+    /// How long requests and websockets of the old slot may take to finish.
+    pub drain: u64,
+}
+
+impl Default for Traffic {
+    fn default() -> Traffic {
+        Traffic { bake: 3, drain: 30 }
+    }
+}
+
+/// Commands run in a one-off container of the new release. Each must stand being run again.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Hooks {
+    /// Before the slot boots: migrations.
+    pub before_boot: Vec<Vec<String>>,
+    /// The slot is healthy, traffic has not moved.
+    pub before_switch: Vec<Vec<String>>,
+    /// The new version serves.
+    pub after_switch: Vec<Vec<String>>,
+    /// Seconds a hook may take.
+    pub timeout: Option<u64>,
+}
+
+/// How the tests are run.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tests {
+    /// Python version that is expected; another one is a warning.
+    pub python: String,
+    /// Relative to `deploy.toml`.
+    pub requirements: String,
+    /// Relative to the app's folder.
+    pub folder: String,
+    /// The file that switches groups on and off, relative to `deploy.toml`.
+    pub selection: String,
+    /// Groups that are not `<folder>/<group>`: their paths, relative to the app's folder.
+    pub groups: BTreeMap<String, Vec<String>>,
+}
+
+impl Default for Tests {
+    fn default() -> Tests {
+        Tests {
+            python: "3.11".to_owned(),
+            requirements: "requirements.txt".to_owned(),
+            folder: "tests".to_owned(),
+            selection: "tests_config.yaml".to_owned(),
+            groups: BTreeMap::new(),
+        }
+    }
+}
+
+/// Where a deploy goes.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    pub name: String,
+    pub reach: Reach,
+    /// Absolute folder on the host: releases, switch flag, record, lock.
+    pub folder: String,
+    /// Where users reach the site through nginx; the tool asks the host itself for it, whatever its DNS says.
+    pub url: SiteUrl,
+    pub nginx: Nginx,
+    /// The release's `.env`, where the environment has one. Only packaging and shipping need it.
+    pub env_file: EnvFile,
+    /// `docker compose` or `docker-compose`; found out where not given.
+    pub compose: Option<String>,
+}
+
+/// How commands get to the host.
+#[derive(Clone, Debug)]
+pub enum Reach {
+    Local,
+    Ssh(SshTarget),
+}
+
+#[derive(Clone, Debug)]
+pub struct SshTarget {
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub key: Secret,
+    pub known_hosts: Option<String>,
+    /// `PROD_`, what the variables of this environment begin with.
+    prefix: String,
+}
+
+impl SshTarget {
+    /// The variable of this environment that is called `name`.
+    pub fn variable(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+}
+
+impl fmt::Display for SshTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}:{}", self.user, self.host, self.port)
+    }
+}
+
+/// The `.env` of a release.
+#[derive(Clone, Debug)]
+pub enum EnvFile {
+    /// A file on this machine.
+    Path(PathBuf),
+    /// The content came from an environment variable.
+    Content(Secret),
+    /// The variable that should hold it is not set.
+    Missing { variable: String },
+}
+
+/// The web server in front, and how its traffic is moved.
+#[derive(Clone, Debug)]
+pub struct Nginx {
+    pub upstream: String,
+    pub upstream_file: String,
+    pub site_file: String,
+    /// Loopback port on which nginx itself names the slot it obeys.
+    pub live_port: u16,
+    pub owner: NginxOwner,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NginxOwner {
+    /// The server's nginx; reloaded by `sudo nginx -s reload`.
+    System,
+    /// An nginx of the tool's own, without root, in the environment's folder.
+    Private(Switching),
+}
+
+/// How traffic is moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Switching {
+    /// The upstream file is rewritten and nginx reloaded.
+    Reload,
+    /// A flag file is the router; effective at the next request.
+    Instant,
+}
+
+impl fmt::Display for Switching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Switching::Reload => "reload",
+            Switching::Instant => "instant",
+        })
+    }
+}
+
+/// `https://api.example.org:8443`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteUrl {
+    pub tls: bool,
+    pub host: String,
+    pub port: u16,
+}
+
+impl fmt::Display for SiteUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.authority())
+    }
+}
+
+impl SiteUrl {
+    /// `host[:port]`, the port only where it is not the scheme's own.
+    pub fn authority(&self) -> String {
+        match (self.tls, self.port) {
+            (false, 80) | (true, 443) => self.host.clone(),
+            _ => format!("{}:{}", self.host, self.port),
+        }
+    }
+
+    fn parse(text: &str) -> Option<SiteUrl> {
+        let (tls, rest) = match text.strip_prefix("https://") {
+            Some(rest) => (true, rest),
+            None => (false, text.strip_prefix("http://")?),
+        };
+        let authority = rest.strip_suffix('/').unwrap_or(rest);
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) => (host, port.parse().ok()?),
+            None => (authority, if tls { 443 } else { 80 }),
+        };
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+        let valid = !host.is_empty() && port != 0 && host.bytes().all(plain);
+        valid.then(|| SiteUrl { tls, host: host.to_owned(), port })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConfig {
+    project: Project,
+    #[serde(default)]
+    slots: Slots,
+    #[serde(default)]
+    health: Health,
+    #[serde(default)]
+    traffic: Traffic,
+    #[serde(default)]
+    hooks: Hooks,
+    #[serde(default)]
+    test: Tests,
+    environments: BTreeMap<String, RawEnvironment>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEnvironment {
+    #[serde(default)]
+    ssh: bool,
+    folder: String,
+    url: String,
+    env_file: Option<String>,
+    compose: Option<String>,
+    nginx: RawNginx,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawNginx {
+    #[serde(default)]
+    private: bool,
+    switch: Option<Switching>,
+    upstream: Option<String>,
+    upstream_file: Option<String>,
+    site_file: Option<String>,
+    live_port: Option<u16>,
+}
+
+/// Reads `deploy.toml` (`text`, from `file`) for the environment `name`. `variables` is the process's environment.
+///
+/// # Errors
+/// [`Kind::Configuration`], with line and column where the file is at fault, naming all missing variables together.
+pub fn load(text: &str, file: &Path, name: &str, variables: &BTreeMap<String, String>) -> Result<Config> {
+    let shown = file.display();
+    let raw: RawConfig = toml::from_str(text).map_err(|error| Kind::Configuration.error(format!("{shown}: {error}")))?;
+    let root = file.parent().map(Path::to_owned).unwrap_or_default();
+    resolve(raw, root, name, variables).map_err(|problem| Kind::Configuration.error(format!("{shown}: {problem}")))
+}
+
+fn resolve(
+    mut raw: RawConfig,
+    root: PathBuf,
+    name: &str,
+    variables: &BTreeMap<String, String>,
+) -> Result<Config, String> {
+    check_project(&raw.project)?;
+    check_values(&raw)?;
+    let known: Vec<String> = raw.environments.keys().cloned().collect();
+    let environment = raw
+        .environments
+        .remove(name)
+        .ok_or_else(|| format!("there is no environment `{}`; there are: {}", name.escape_debug(), known.join(", ")))?;
+    let environment = resolve_environment(environment, &raw.project, &root, name, variables)
+        .map_err(|problem| format!("[environments.{name}] {problem}"))?;
+    let ports = [raw.slots.blue, raw.slots.green, environment.nginx.live_port];
+    if ports.contains(&0) || ports[0] == ports[1] || ports[..2].contains(&ports[2]) {
+        return Err(format!("[slots] blue, green and live_port must be three different ports, not {ports:?}"));
+    }
+    Ok(Config {
+        root,
+        project: raw.project,
+        slots: raw.slots,
+        health: raw.health,
+        traffic: raw.traffic,
+        hooks: raw.hooks,
+        tests: raw.test,
+        environment,
+    })
+}
+
+/// Compose project names: lower-case letters, digits, `-` and `_` (compose-spec, "Name top-level element").
+fn check_project(project: &Project) -> Result<(), String> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
+    let name = &project.name;
+    if name.is_empty() || !name.bytes().all(plain) || !name.as_bytes()[0].is_ascii_alphanumeric() || name.len() > 40 {
+        return Err(format!("[project] name = {name:?}: use up to 40 of a-z, 0-9, `-` and `_`, a letter or digit first"));
+    }
+    for service in project.workers.iter().chain([&project.web]) {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        if service.is_empty() || !service.bytes().all(plain) {
+            return Err(format!("[project] {service:?} is not a compose service name"));
+        }
+    }
+    if project.workers.contains(&project.web) {
+        return Err(format!("[project] `{}` is the web service and cannot be a worker too", project.web));
+    }
+    for path in project.compose.iter().chain([&project.app]) {
+        check_relative(path).map_err(|problem| format!("[project] {problem}"))?;
+    }
+    if project.compose.is_empty() {
+        return Err("[project] compose = []: name at least one compose file".to_owned());
+    }
+    if project.keep < 2 {
+        return Err(format!("[project] keep = {}: at least 2, or there is nothing to roll back to", project.keep));
+    }
+    Ok(())
+}
+
+fn check_values(raw: &RawConfig) -> Result<(), String> {
+    let path = &raw.health.path;
+    if !path.starts_with('/') || !path.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(format!("[health] path = {path:?}: begin with `/`, printable ASCII without spaces"));
+    }
+    if !(1..=3600).contains(&raw.health.timeout) {
+        return Err(format!("[health] timeout = {}: between 1 and 3600 seconds", raw.health.timeout));
+    }
+    for (field, value) in [("bake", raw.traffic.bake), ("drain", raw.traffic.drain)] {
+        if value > 3600 {
+            return Err(format!("[traffic] {field} = {value}: at most 3600 seconds"));
+        }
+    }
+    let hooks = [&raw.hooks.before_boot, &raw.hooks.before_switch, &raw.hooks.after_switch];
+    if hooks.into_iter().flatten().any(|words| words.is_empty() || words.iter().any(|word| word.contains('\0'))) {
+        return Err("[hooks] a hook is a list of words, as in [\"python\", \"migrate.py\"]".to_owned());
+    }
+    for path in [&raw.test.requirements, &raw.test.folder, &raw.test.selection] {
+        check_relative(path).map_err(|problem| format!("[test] {problem}"))?;
+    }
+    Ok(())
+}
+
+/// A path inside the repository.
+fn check_relative(path: &str) -> Result<(), String> {
+    let inside = Path::new(path).components().all(|part| {
+        matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir)
+    });
+    match !path.is_empty() && inside && !path.contains(['\0', '\n']) && !path.starts_with('-') {
+        true => Ok(()),
+        false => Err(format!("{path:?}: give a path inside the repository, without `..`")),
+    }
+}
+
+/// An absolute path on a server, of characters that nginx, compose and a shell all take literally.
+fn check_absolute(field: &str, path: &str) -> Result<(), String> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
+    let dots = path.split('/').any(|part| part == "..");
+    match path.starts_with('/') && path.len() > 1 && !dots && path.bytes().all(plain) {
+        true => Ok(()),
+        false => Err(format!("{field} = {path:?}: an absolute path of letters, digits, `-`, `_`, `.` and `/`")),
+    }
+}
+
+fn resolve_environment(
+    raw: RawEnvironment,
+    project: &Project,
+    root: &Path,
+    name: &str,
+    variables: &BTreeMap<String, String>,
+) -> Result<Environment, String> {
+    let prefix = format!("{}_", name.to_uppercase().replace('-', "_"));
+    if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        return Err("the name may have a-z, 0-9 and `-`".to_owned());
+    }
+    let reach = match raw.ssh {
+        true => Reach::Ssh(ssh_target(&prefix, variables)?),
+        false => Reach::Local,
+    };
+    let folder = match raw.ssh {
+        true => raw.folder.trim_end_matches('/').to_owned(),
+        false => root.join(&raw.folder).display().to_string(),
+    };
+    check_absolute("folder", &folder)?;
+    let url = SiteUrl::parse(&raw.url)
+        .ok_or_else(|| format!("url = {:?}: write http://host[:port] or https://host[:port]", raw.url))?;
+    let env_file = match raw.env_file {
+        Some(path) => {
+            check_relative(&path).map_err(|problem| format!("env_file: {problem}"))?;
+            EnvFile::Path(root.join(path))
+        }
+        None => {
+            let variable = format!("{prefix}ENV_FILE");
+            match variables.get(&variable) {
+                Some(content) => EnvFile::Content(Secret::new(content.as_bytes())),
+                None => EnvFile::Missing { variable },
+            }
+        }
+    };
+    if !matches!(raw.compose.as_deref(), None | Some("docker compose" | "docker-compose")) {
+        return Err("compose: either \"docker compose\" or \"docker-compose\"; leave it out to find out".to_owned());
+    }
+    let nginx = resolve_nginx(raw.nginx, project, &folder, raw.ssh)?;
+    Ok(Environment { name: name.to_owned(), reach, folder, url, nginx, env_file, compose: raw.compose })
+}
+
+fn resolve_nginx(raw: RawNginx, project: &Project, folder: &str, remote: bool) -> Result<Nginx, String> {
+    let upstream = raw.upstream.unwrap_or_else(|| format!("{}_backend", project.name.replace('-', "_")));
+    if upstream.is_empty() || !upstream.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        return Err(format!("nginx.upstream = {upstream:?}: letters, digits and `_`"));
+    }
+    let owner = match (raw.private, raw.switch) {
+        (true, _) if remote => return Err("nginx.private: only where ssh = false".to_owned()),
+        (true, switch) => NginxOwner::Private(switch.unwrap_or(Switching::Instant)),
+        (false, None) => NginxOwner::System,
+        (false, Some(_)) => {
+            return Err("nginx.switch is for a private nginx; a server's own is read from its site file".to_owned());
+        }
+    };
+    let (default_upstream, default_site) = match owner {
+        NginxOwner::Private(_) => (format!("{folder}/live/upstream.conf"), format!("{folder}/nginx/site.conf")),
+        NginxOwner::System => (
+            format!("/etc/nginx/conf.d/{}_upstream.conf", project.name),
+            format!("/etc/nginx/sites-enabled/{}", project.name),
+        ),
+    };
+    let upstream_file = raw.upstream_file.unwrap_or(default_upstream);
+    let site_file = raw.site_file.unwrap_or(default_site);
+    check_absolute("nginx.upstream_file", &upstream_file)?;
+    check_absolute("nginx.site_file", &site_file)?;
+    Ok(Nginx { upstream, upstream_file, site_file, live_port: raw.live_port.unwrap_or(8002), owner })
+}
+
+fn ssh_target(prefix: &str, variables: &BTreeMap<String, String>) -> Result<SshTarget, String> {
+    let get = |name: &str| variables.get(&format!("{prefix}{name}")).filter(|value| !value.trim().is_empty());
+    let required = ["SSH_HOST", "SSH_USER", "SSH_KEY"];
+    let missing: Vec<String> =
+        required.iter().filter(|name| get(name).is_none()).map(|name| format!("{prefix}{name}")).collect();
+    let ([Some(host), Some(user), Some(key)], true) = (required.map(get), missing.is_empty()) else {
+        return Err(format!("these environment variables are not set: {}", missing.join(", ")));
+    };
+    let port = get("SSH_PORT").map_or("22", |port| port.trim());
+    let port = port
+        .parse::<u16>()
+        .ok()
+        .filter(|port| *port > 0)
+        .ok_or_else(|| format!("{prefix}SSH_PORT={port:?} is not a port"))?;
+    let plain = |text: &str, more: &[u8]| {
+        !text.starts_with('-') && text.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
+    };
+    let (host, user) = (host.trim(), user.trim());
+    if !plain(host, b".-_:") {
+        return Err(format!("{prefix}SSH_HOST={host:?} is not a host name or address"));
+    }
+    if !plain(user, b".-_") {
+        return Err(format!("{prefix}SSH_USER={user:?} is not a user name"));
+    }
+    Ok(SshTarget {
+        host: host.to_owned(),
+        port,
+        user: user.to_owned(),
+        key: Secret::new(key.as_bytes()),
+        known_hosts: get("SSH_KNOWN_HOSTS").cloned(),
+        prefix: prefix.to_owned(),
+    })
+}

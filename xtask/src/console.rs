@@ -1,0 +1,142 @@
+//! What a person, or GitHub Actions, sees. Progress goes to standard error, results to standard output.
+//!
+//! Every line passes the mask: values of the env file and the private key are replaced by dots, wherever they come from.
+
+use std::io::Write;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::github;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GREEN: Style = AnsiColor::Green.on_default();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+const RED: Style = AnsiColor::Red.on_default().bold();
+
+/// Values shorter than this are not masked: dots for every `1` or `true` would hide the log and protect nothing.
+const SHORTEST_MASKED: usize = 6;
+
+static MASKED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static ACTIONS: OnceLock<github::Actions> = OnceLock::new();
+
+/// From now on the output is a GitHub Actions log: groups, annotations, masks.
+pub fn use_actions(actions: github::Actions) {
+    // Set once, by main; a second call would change nothing that matters.
+    let _already = ACTIONS.set(actions);
+}
+
+pub fn actions() -> Option<&'static github::Actions> {
+    ACTIONS.get()
+}
+
+/// Hides these values in every line from now on.
+pub fn mask(values: impl IntoIterator<Item = String>) {
+    let mut masked = MASKED.lock().unwrap_or_else(PoisonError::into_inner);
+    for value in values.into_iter().filter(|value| value.len() >= SHORTEST_MASKED) {
+        if !masked.contains(&value) {
+            if ACTIONS.get().is_some() {
+                print_error(&github::mask(&value));
+            }
+            masked.push(value);
+        }
+    }
+    // The longest first, or a value that contains another would be torn apart.
+    masked.sort_by_key(|value| std::cmp::Reverse(value.len()));
+}
+
+pub fn masked(text: &str) -> String {
+    let values = MASKED.lock().unwrap_or_else(PoisonError::into_inner);
+    values.iter().fold(text.to_owned(), |text, value| text.replace(value, "•••"))
+}
+
+/// A stage begins: `[3/12] Build the image`.
+pub fn stage(number: usize, count: usize, name: &str) {
+    if let Some(actions) = ACTIONS.get() {
+        print_error(&github::group(&format!("[{number}/{count}] {name}")));
+        print_error(&actions.stop_commands());
+    } else {
+        print_error(&format!("{BOLD}[{number}/{count}] {name}{BOLD:#}"));
+    }
+}
+
+/// It ended well.
+pub fn stage_done(took: Duration, note: &str) {
+    let note = if note.is_empty() { String::new() } else { format!(" {note}") };
+    print_error(&masked(&format!("      {GREEN}ok{GREEN:#} {:.2} s{note}", took.as_secs_f64())));
+    end_group();
+}
+
+/// It did not.
+pub fn stage_failed(took: Duration) {
+    print_error(&format!("      {RED}failed{RED:#} after {:.2} s", took.as_secs_f64()));
+    end_group();
+}
+
+fn end_group() {
+    if let Some(actions) = ACTIONS.get() {
+        print_error(&actions.resume_commands());
+        print_error(github::END_GROUP);
+    }
+}
+
+/// A line of a child process.
+pub fn child_line(line: &str) {
+    print_error(&format!("      {DIM}{line}{DIM:#}"));
+}
+
+pub fn note(text: &str) {
+    print_error(&masked(&format!("      {text}")));
+}
+
+pub fn warning(text: &str) {
+    let text = masked(text);
+    match ACTIONS.get() {
+        Some(_) => print_error(&github::annotation("warning", &text)),
+        None => print_error(&format!("{YELLOW}warning{YELLOW:#}: {text}")),
+    }
+}
+
+/// The error chain, outermost first, and as an annotation where Actions reads along.
+pub fn error(error: &anyhow::Error) {
+    let text = masked(&chain(error));
+    print_error(&format!("{RED}error{RED:#}: {text}"));
+    if ACTIONS.get().is_some() {
+        print_error(&github::annotation("error", &text));
+    }
+}
+
+/// `stage: act: cause`, without saying the same thing twice in a row.
+pub fn chain(error: &anyhow::Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if parts.last().is_none_or(|last| !last.ends_with(&cause)) {
+            parts.push(cause);
+        }
+    }
+    parts.join("\n  because: ")
+}
+
+/// Appends to GitHub's job summary, where there is one.
+pub fn summary(text: &str) {
+    let Some(path) = ACTIONS.get().and_then(|actions| actions.summary.as_ref()) else { return };
+    let written = std::fs::OpenOptions::new().append(true).create(true).open(path);
+    let written = written.and_then(|mut file| file.write_all(masked(text).as_bytes()));
+    if let Err(error) = written {
+        warning(&format!("no job summary: {}: {error}", path.display()));
+    }
+}
+
+/// A result on standard output.
+pub fn result(text: &str) {
+    let mut out = anstream::stdout().lock();
+    // A reader that has gone away is no reason to fail a deploy.
+    let _closed = writeln!(out, "{}", masked(text));
+}
+
+fn print_error(line: &str) {
+    let mut out = anstream::stderr().lock();
+    let _closed = writeln!(out, "{line}");
+}

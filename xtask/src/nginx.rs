@@ -1,0 +1,184 @@
+//! What nginx reads: the upstream file of both switch modes, the site include, the private nginx; and reading back
+//! from such files which mode a site is in and which slot they name.
+//!
+//! In both modes nginx itself answers on a loopback port with the slot it obeys. A file says what nginx will obey after
+//! its next reload; only nginx says what it obeys now.
+
+use crate::config::{SiteUrl, Slots, Switching};
+use crate::release::Slot;
+
+/// The reload mode's upstream file: rewritten at each switch.
+///
+/// There is no `keepalive`: nginx then opens one connection per request to the slot, so that a connection that is open
+/// is a request in flight, which is what a drain waits for.
+pub fn reload_upstream(upstream: &str, slots: Slots, live: Slot, live_port: u16) -> String {
+    format!(
+        "# Written by `cargo xtask switch`; the live slot is {live}. Read by nginx at its next reload.\n\
+         upstream {upstream} {{\n    server 127.0.0.1:{port};\n}}\n\n{witness}",
+        port = slots.port(live),
+        witness = witness(live_port, &format!("    return 200 \"{live}\\n\";\n")),
+    )
+}
+
+/// The instant mode's upstream file: never rewritten. `flag` is the file whose presence makes green the live slot.
+pub fn instant_upstream(upstream: &str, slots: Slots, flag: &str, live_port: u16) -> String {
+    let slot = |slot: Slot| format!("upstream {upstream}_{slot} {{\n    server 127.0.0.1:{};\n}}\n", slots.port(slot));
+    let choice = format!(
+        "    open_file_cache off;\n    set $slot blue;\n    if (-f {flag}) {{ set $slot green; }}\n    return 200 \"$slot\\n\";\n"
+    );
+    format!(
+        "# The two slots. Which one is live is decided by the presence of {flag}.\n{}{}\n{}",
+        slot(Slot::Blue),
+        slot(Slot::Green),
+        witness(live_port, &choice)
+    )
+}
+
+/// nginx's own answer to which slot it obeys; on the loopback only.
+fn witness(live_port: u16, answer: &str) -> String {
+    format!(
+        "# nginx itself says which slot it obeys.\nserver {{\n    listen 127.0.0.1:{live_port};\n    access_log off;\n    \
+         default_type text/plain;\n{answer}}}\n"
+    )
+}
+
+/// The instant mode's include for the site's `server` block.
+///
+/// Request bodies are not buffered: a buffered upload has chosen its slot but not connected to it yet, so a drain could
+/// not see it (ngx_http_proxy_module, `proxy_request_buffering`).
+pub fn switch_include(upstream: &str, flag: &str) -> String {
+    format!(
+        "# The switch: which slot serves is looked up at every request, so moving the traffic needs no reload.\n\
+         open_file_cache off;\nset ${upstream} {upstream}_blue;\nif (-f {flag}) {{ set ${upstream} {upstream}_green; }}\n\
+         proxy_request_buffering off;\nproxy_http_version 1.1;\n"
+    )
+}
+
+/// What a site's `location` says to reach the live slot: the target, headers, websockets.
+pub fn proxy_lines(upstream: &str, switching: Switching) -> String {
+    let target = match switching {
+        Switching::Reload => upstream.to_owned(),
+        Switching::Instant => format!("${upstream}"),
+    };
+    format!(
+        "        proxy_pass http://{target};\n        proxy_http_version 1.1;\n        proxy_set_header Host $http_host;\n        \
+         proxy_set_header X-Real-IP $remote_addr;\n        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n        \
+         proxy_set_header X-Forwarded-Proto $scheme;\n        proxy_set_header Upgrade $http_upgrade;\n        \
+         proxy_set_header Connection $connection_upgrade;\n        proxy_read_timeout 120s;\n"
+    )
+}
+
+/// `Connection: upgrade` only where the client asked for one; else the header is left out.
+pub fn upgrade_map(variable: &str) -> String {
+    format!("map $http_upgrade ${variable} {{\n    default upgrade;\n    '' '';\n}}\n")
+}
+
+/// The private nginx's main file; paths are relative to its prefix. `as_root`: its workers must then run as root too,
+/// or they could not look into a private folder for the flag.
+pub fn private_main(upstream_file: &str, site_file: &str, as_root: bool) -> String {
+    let user = if as_root { "user root;\n" } else { "" };
+    let temp: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("    {kind}_temp_path temp/{kind};\n"))
+        .concat();
+    format!(
+        "# Rendered by cargo xtask; changes are overwritten by the next deploy.\n{user}worker_processes 2;\npid nginx.pid;\n\
+         error_log logs/error.log warn;\nevents {{\n    worker_connections 4096;\n}}\nhttp {{\n    access_log off;\n{temp}\n    \
+         include {upstream_file};\n    include {site_file};\n}}\n"
+    )
+}
+
+/// The private nginx's site.
+pub fn private_site(upstream: &str, switching: Switching, flag: &str, url: &SiteUrl) -> String {
+    let include = match switching {
+        Switching::Reload => String::new(),
+        Switching::Instant => switch_include(upstream, flag).lines().map(|line| format!("    {line}\n")).collect(),
+    };
+    format!(
+        "{map}\nserver {{\n    listen 127.0.0.1:{port};\n    server_name {host};\n    client_max_body_size 100m;\n{include}\n    \
+         location / {{\n{proxy}    }}\n}}\n",
+        map = upgrade_map("connection_upgrade"),
+        port = url.port,
+        host = url.host,
+        proxy = proxy_lines(upstream, switching),
+    )
+}
+
+/// Which mode a site file is in: `proxy_pass` to the upstream, or to the variable that the switch include sets.
+pub fn switching_of_site(site: &str, upstream: &str) -> Option<Switching> {
+    let passes = |target: &str| {
+        directives(site).any(|line| {
+            line.strip_prefix("proxy_pass").map(str::trim).is_some_and(|to| {
+                to.strip_prefix(target).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+        })
+    };
+    if passes(&format!("http://${upstream}")) {
+        Some(Switching::Instant)
+    } else if passes(&format!("http://{upstream}")) {
+        Some(Switching::Reload)
+    } else {
+        None
+    }
+}
+
+/// The slot whose port the upstream file of the reload mode names, also where a person wrote it.
+pub fn slot_in_upstream(text: &str, upstream: &str, slots: Slots) -> Option<Slot> {
+    let mut inside = false;
+    for directive in directives(text) {
+        if let Some(name) = directive.strip_prefix("upstream") {
+            inside = name.trim() == upstream;
+        } else if let (true, Some(server)) = (inside, directive.strip_prefix("server ")) {
+            let address = server.split_whitespace().next().unwrap_or_default();
+            let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+            return Slot::BOTH.into_iter().find(|slot| port == Some(slots.port(*slot)));
+        }
+    }
+    None
+}
+
+/// Each directive, or block head, without comments. No quoting is understood: neither file needs it.
+fn directives(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .map(|line| line.split('#').next().unwrap_or_default())
+        .flat_map(|line| line.split(['{', '}', ';']))
+        .map(str::trim)
+        .filter(|directive| !directive.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SLOTS: Slots = Slots { blue: 8000, green: 8001 };
+
+    #[test]
+    fn the_upstream_file_says_which_slot_it_names() {
+        for slot in Slot::BOTH {
+            let file = reload_upstream("gifty_backend", SLOTS, slot, 8002);
+            assert_eq!(slot_in_upstream(&file, "gifty_backend", SLOTS), Some(slot), "{file}");
+        }
+        let by_hand = "upstream other { server 127.0.0.1:8001; }\n# upstream gifty_backend { server x:8001; }\n\
+                       upstream gifty_backend { server 127.0.0.1:8000 weight=1; }";
+        assert_eq!(slot_in_upstream(by_hand, "gifty_backend", SLOTS), Some(Slot::Blue));
+        assert_eq!(slot_in_upstream("", "gifty_backend", SLOTS), None);
+        let elsewhere = "upstream gifty_backend { server 10.0.0.1:9000; }";
+        assert_eq!(slot_in_upstream(elsewhere, "gifty_backend", SLOTS), None);
+    }
+
+    #[test]
+    fn the_mode_is_read_from_the_site_file() {
+        let site = |target: &str| format!("server {{\n  location / {{ proxy_pass {target}; }}\n}}");
+        let mode = |target: &str| switching_of_site(&site(target), "gifty_backend");
+        assert_eq!(mode("http://gifty_backend"), Some(Switching::Reload));
+        assert_eq!(mode("http://gifty_backend/"), Some(Switching::Reload));
+        assert_eq!(mode("http://$gifty_backend"), Some(Switching::Instant));
+        assert_eq!(mode("http://127.0.0.1:8000"), None);
+        assert_eq!(mode("http://gifty_backend_old"), None);
+        assert_eq!(switching_of_site("# proxy_pass http://gifty_backend;", "gifty_backend"), None);
+        for switching in [Switching::Reload, Switching::Instant] {
+            let url = SiteUrl { tls: false, host: "localhost".into(), port: 8080 };
+            let ours = private_site("gifty_backend", switching, "/srv/live/green", &url);
+            assert_eq!(switching_of_site(&ours, "gifty_backend"), Some(switching), "{ours}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Packaging, on this machine: the committed tree of the app's folder as an archive that is the same to the byte each
+//! time, and a manifest of what is in it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::command::{Input, Secret};
+use crate::config::{Config, EnvFile};
+use crate::failure::Kind;
+use crate::proc::{self, Command};
+use crate::release::ReleaseId;
+use crate::run::Caller;
+
+/// What git says about the tree to package.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub revision: String,
+    pub branch: String,
+    /// Seconds since 1970.
+    pub committed_at: i64,
+    /// Files of the app that are not as committed.
+    pub changed: Vec<String>,
+}
+
+/// A release as files on this machine.
+#[derive(Clone, Debug, Serialize)]
+pub struct Package {
+    pub release: ReleaseId,
+    pub archive: PathBuf,
+    pub manifest: PathBuf,
+    /// sha256 of the archive, hexadecimal.
+    pub sha256: String,
+    /// Bytes of the archive.
+    pub bytes: u64,
+    /// Folders above the app's files inside the archive.
+    #[serde(skip)]
+    pub strip: usize,
+}
+
+#[derive(Serialize)]
+struct Manifest<'a> {
+    release: &'a ReleaseId,
+    revision: &'a str,
+    branch: &'a str,
+    dirty: bool,
+    created_by: &'a str,
+    created_at: String,
+    archive_sha256: &'a str,
+    files: BTreeMap<String, String>,
+}
+
+/// # Errors
+/// [`Kind::Package`] where this is no git repository with a commit.
+pub fn source(config: &Config) -> Result<Source> {
+    let root = &config.root;
+    let git = |arguments: &[&str]| {
+        let said = proc::line(root, "git", arguments);
+        said.map_err(|error| Kind::Package.error(format!("{} is not a git repository with a commit: {error:#}", root.display())))
+    };
+    let head = git(&["show", "--no-patch", "--format=%H %ct", "HEAD"])?;
+    let (revision, committed_at) = head.split_once(' ').context("git printed no commit")?;
+    let branch = git(&["rev-parse", "--abbrev-ref", "HEAD"])?;
+    let app = config.project.app.as_str();
+    let changed = git(&["-c", "core.quotePath=true", "status", "--porcelain=v1", "--untracked-files=all", "--", app])?;
+    Ok(Source {
+        revision: revision.to_owned(),
+        branch,
+        committed_at: committed_at.parse().context("git printed no time")?,
+        changed: changed.lines().map(str::to_owned).collect(),
+    })
+}
+
+impl Source {
+    /// The id that follows from the commit, or for uncommitted changes from `now`.
+    pub fn release_id(&self, now: Timestamp) -> Result<ReleaseId> {
+        let dirty = !self.changed.is_empty();
+        let time = if dirty { now } else { Timestamp::from_second(self.committed_at).context("the commit's time")? };
+        let revision: String = self.revision.chars().take(7).collect();
+        let suffix = if dirty { "-dirty" } else { "" };
+        ReleaseId::parse(&format!("{}-{revision}{suffix}", time.strftime("%Y%m%d-%H%M%S")))
+    }
+
+    /// # Errors
+    /// [`Kind::Package`] where files are not committed.
+    pub fn refuse_dirty(&self) -> Result<()> {
+        if self.changed.is_empty() {
+            return Ok(());
+        }
+        let shown = self.changed.iter().take(10).map(|line| format!("  {line}")).collect::<Vec<String>>().join("\n");
+        let count = self.changed.len();
+        Err(Kind::Package.error(format!(
+            "{count} files are not as committed, and a release is what is committed:\n{shown}\nCommit them, or give --dirty"
+        )))
+    }
+}
+
+/// Writes `<release>.tar.gz` and `<release>.json` into `folder`.
+pub fn package(config: &Config, source: &Source, release: &ReleaseId, caller: &Caller, folder: &Path) -> Result<Package> {
+    std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    let archive = folder.join(format!("{release}.tar.gz"));
+    let commit = match source.changed.is_empty() {
+        true => source.revision.clone(),
+        false => commit_of_changes(config, source)?,
+    };
+    let output = format!("--output={}", archive.display());
+    let words = ["archive", "--format=tar.gz", &output, &commit, "--", &config.project.app];
+    proc::line(&config.root, "git", &words).context("making the archive")?;
+    let strip = match config.project.app.trim_matches('/') {
+        "." => 0,
+        app => app.split('/').filter(|part| !matches!(*part, "" | ".")).count(),
+    };
+    let sha256 = sha256(Input::Bytes(std::fs::read(&archive).with_context(|| format!("reading {}", archive.display()))?))?;
+    let manifest = folder.join(format!("{release}.json"));
+    let content = Manifest {
+        release,
+        revision: &source.revision,
+        branch: &source.branch,
+        dirty: !source.changed.is_empty(),
+        created_by: &caller.name,
+        created_at: caller.started_at.to_string(),
+        archive_sha256: &sha256,
+        files: files(&archive, strip)?,
+    };
+    let content = serde_json::to_vec_pretty(&content).context("writing the manifest")?;
+    std::fs::write(&manifest, content).with_context(|| format!("writing {}", manifest.display()))?;
+    let bytes = std::fs::metadata(&archive).with_context(|| format!("reading {}", archive.display()))?.len();
+    Ok(Package { release: release.clone(), archive, manifest, sha256, bytes, strip })
+}
+
+/// A commit that no branch has, of the tree as it lies there; git forgets it in time. The index is left as it is.
+fn commit_of_changes(config: &Config, source: &Source) -> Result<String> {
+    let index = tempfile::NamedTempFile::new().context("making a temporary index")?;
+    let path = index.path().display().to_string();
+    let date = format!("@{} +0000", source.committed_at);
+    let git = |arguments: &[&str]| {
+        let words = ["git"].iter().chain(arguments).copied();
+        let command = Command::new("record the uncommitted changes", words)
+            .in_folder(&config.root)
+            .with_variable("GIT_INDEX_FILE", &path)
+            .with_variable("GIT_AUTHOR_DATE", &date)
+            .with_variable("GIT_COMMITTER_DATE", &date);
+        proc::text(&command).map(|text| text.trim().to_owned())
+    };
+    git(&["read-tree", "HEAD"])?;
+    git(&["add", "--all", "--", &config.project.app])?;
+    let tree = git(&["write-tree"])?;
+    git(&["-c", "user.name=xtask", "-c", "user.email=xtask@localhost", "commit-tree", &tree, "-p", "HEAD", "-m", "uncommitted changes"])
+}
+
+fn files(archive: &Path, strip: usize) -> Result<BTreeMap<String, String>> {
+    let script = include_str!("scripts/manifest.sh");
+    let words = ["bash", "-c", script, "manifest", &archive.display().to_string(), &strip.to_string()].map(str::to_owned);
+    let listed = proc::text(&Command::new("list the archive's files", words))?;
+    let pairs = listed.lines().filter_map(|line| line.split_once("  "));
+    Ok(pairs.map(|(sum, path)| (path.replace('\u{1}', "\n"), sum.to_owned())).collect())
+}
+
+/// The release's `.env`, byte for byte.
+///
+/// # Errors
+/// [`Kind::Configuration`] naming the variable or file that is missing.
+pub fn env_file(config: &Config) -> Result<Secret> {
+    match &config.environment.env_file {
+        EnvFile::Content(content) => Ok(content.clone()),
+        EnvFile::Path(path) => {
+            let bytes = std::fs::read(path);
+            bytes.map(Secret::new).map_err(|error| {
+                let environment = &config.environment.name;
+                Kind::Configuration.error(format!("[environments.{environment}] env_file {}: {error}", path.display()))
+            })
+        }
+        EnvFile::Missing { variable } => Err(Kind::Configuration.error(format!(
+            "the environment variable {variable} is not set; it holds the release's .env"
+        ))),
+    }
+}
+
+/// The values of an env file, to be hidden in logs. Compose is the reader that counts; this one only has to find what
+/// must not show, so it takes each value as written and without its quotes.
+pub fn env_values(env: &Secret) -> Vec<String> {
+    let text = String::from_utf8_lossy(env.expose());
+    let assignments = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let values = assignments.filter_map(|line| line.split_once('=')).map(|(_, value)| value.trim().to_owned());
+    values
+        .flat_map(|value| {
+            let bare = value.trim_matches(['"', '\'']).to_owned();
+            [value, bare]
+        })
+        .collect()
+}
+
+/// sha256 of bytes, hexadecimal.
+pub fn sha256(input: Input) -> Result<String> {
+    let said = proc::text(&Command::new("compute a checksum", ["sha256sum"]).reading(input))?;
+    said.split_whitespace().next().map(str::to_owned).context("sha256sum printed nothing")
+}

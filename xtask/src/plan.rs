@@ -1,0 +1,348 @@
+//! From what was observed to the list of steps: pure, and the documentation of the pipeline.
+//!
+//! `deploy` and `rollback` are one planner with two entries. `--dry-run` prints the value that a run executes.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use crate::config::{Config, NginxOwner, Switching};
+use crate::failure::Kind;
+use crate::observed::Observed;
+use crate::release::{ReleaseId, Slot};
+
+/// One act. What it needs stands in it, so it can be printed, run again, and undone knowing nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Run the tests, on this machine.
+    Test,
+    /// Make the archive of the release, on this machine.
+    Package,
+    /// Bring the release to the host, complete or not at all.
+    Ship,
+    /// Make the tool's own nginx run, obeying `live`.
+    PrivateNginx { switching: Switching, live: Slot },
+    /// Make the upstream file name what nginx obeys.
+    AlignUpstream { live: Slot },
+    /// Render the compose files of the release for the slot.
+    Render { slot: Slot },
+    /// Build the release's images.
+    Build,
+    /// Start the accessories that do not run.
+    Accessories,
+    /// Run a hook in a one-off container.
+    Hook { point: HookPoint, words: Vec<String>, slot: Slot },
+    /// Start the release in the free slot.
+    Boot { slot: Slot },
+    AwaitHealth { slot: Slot },
+    /// The one act that moves traffic.
+    Switch { switching: Switching, to: Slot },
+    /// Prove through nginx that the new release answers.
+    Verify { slot: Slot },
+    /// Watch the new version while the old one is still there to go back to.
+    Bake { slot: Slot, seconds: u64 },
+    /// Replace the workers by those of this release, on the network of its slot.
+    Workers { slot: Slot, release: ReleaseId },
+    /// Wait until the slot's requests in flight have ended.
+    Drain { slot: Slot, seconds: u64 },
+    /// Stop these containers of the slot.
+    Stop { slot: Slot, containers: Vec<String> },
+    /// Remove what runs in the slot: a version that failed.
+    Remove { slot: Slot },
+    /// Mark the release as one that served well.
+    MarkServed,
+    /// Remove releases that are no longer kept.
+    Prune { releases: Vec<ReleaseId> },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookPoint {
+    BeforeBoot,
+    BeforeSwitch,
+    AfterSwitch,
+}
+
+impl Step {
+    /// The name of its stage, as people see it.
+    pub fn title(&self, release: &ReleaseId) -> String {
+        match self {
+            Step::Test => "Run the tests".to_owned(),
+            Step::Package => format!("Package release {release}"),
+            Step::Ship => format!("Ship release {release}"),
+            Step::PrivateNginx { switching, live } => format!("Make the private nginx run ({switching} mode, live slot {live})"),
+            Step::AlignUpstream { live } => format!("Make the upstream file say what nginx obeys: {live}"),
+            Step::Render { slot } => format!("Render the compose files for slot {slot}"),
+            Step::Build => "Build the images".to_owned(),
+            Step::Accessories => "Start the accessories that do not run".to_owned(),
+            Step::Hook { point, words, .. } => format!("Hook {}: {}", point.name(), words.join(" ")),
+            Step::Boot { slot } => format!("Boot {release} in slot {slot}"),
+            Step::AwaitHealth { .. } => "Waiting for health check".to_owned(),
+            Step::Switch { switching, to } => format!("Switch traffic to slot {to} ({switching} mode)"),
+            Step::Verify { .. } => "Verify through nginx".to_owned(),
+            Step::Bake { seconds, .. } => format!("Watch the new version for {seconds} s"),
+            Step::Workers { .. } => "Replace the workers".to_owned(),
+            Step::Drain { slot, seconds } => format!("Drain slot {slot} (at most {seconds} s)"),
+            Step::Stop { slot, .. } => format!("Stop slot {slot}"),
+            Step::Remove { slot } => format!("Remove the failed version from slot {slot}"),
+            Step::MarkServed => "Mark the release as good".to_owned(),
+            Step::Prune { releases } => format!("Prune {} old releases", releases.len()),
+        }
+    }
+
+    /// The kind of failure when this step fails and says nothing closer.
+    pub fn failure(&self) -> Kind {
+        match self {
+            Step::Test => Kind::Tests,
+            Step::Package => Kind::Package,
+            Step::Ship => Kind::Ship,
+            Step::PrivateNginx { .. } | Step::AlignUpstream { .. } => Kind::Preflight,
+            Step::Render { .. } => Kind::Configuration,
+            Step::Build => Kind::Build,
+            Step::Hook { point: HookPoint::AfterSwitch, .. } | Step::Workers { .. } => Kind::AfterSwitch,
+            Step::Hook { .. } => Kind::Hook,
+            Step::Accessories | Step::Boot { .. } => Kind::Boot,
+            Step::AwaitHealth { .. } => Kind::Unhealthy,
+            Step::Switch { .. } | Step::Verify { .. } => Kind::Switch,
+            Step::Bake { .. } => Kind::Bake,
+            Step::Drain { .. } | Step::Stop { .. } | Step::Remove { .. } | Step::MarkServed | Step::Prune { .. } => {
+                Kind::AfterSwitch
+            }
+        }
+    }
+}
+
+impl HookPoint {
+    pub fn name(self) -> &'static str {
+        match self {
+            HookPoint::BeforeBoot => "before boot",
+            HookPoint::BeforeSwitch => "before switch",
+            HookPoint::AfterSwitch => "after switch",
+        }
+    }
+}
+
+/// What will be done, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub release: ReleaseId,
+    /// The live slot and its release, before.
+    pub from: Option<Slot>,
+    pub from_release: Option<ReleaseId>,
+    /// The slot that will be live, after.
+    pub to: Slot,
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// The plan as a person reads it.
+    pub fn describe(&self) -> String {
+        let count = self.steps.len();
+        let steps = self.steps.iter().enumerate();
+        let lines: Vec<String> =
+            steps.map(|(index, step)| format!("[{}/{count}] {}", index + 1, step.title(&self.release))).collect();
+        lines.join("\n")
+    }
+}
+
+/// Everything a deploy does: prepare the release, then what [`replace`] does.
+pub fn deploy(config: &Config, observed: &Observed, release: &ReleaseId, tests: Tests) -> Result<Plan> {
+    let mut steps = Vec::new();
+    if tests == Tests::Run {
+        steps.push(Step::Test);
+    }
+    if observed.release(release).is_none() {
+        steps.extend([Step::Package, Step::Ship]);
+    }
+    replace(config, observed, release, steps)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tests {
+    Run,
+    /// They ran before, in a job of their own.
+    Skip,
+}
+
+/// Back to a release that served well: a deploy of what is there already.
+pub fn rollback(config: &Config, observed: &Observed, wanted: Option<&ReleaseId>) -> Result<Plan> {
+    let live = observed.live_release();
+    let release = match wanted {
+        Some(wanted) if observed.release(wanted).is_none() => {
+            let there: Vec<&str> = observed.releases.iter().map(|release| release.id.as_str()).collect();
+            let text = format!("release {wanted} is not on the host; there are: {}", there.join(", "));
+            return Err(Kind::Preflight.error(text));
+        }
+        Some(wanted) if Some(wanted) == live => {
+            return Err(Kind::Preflight.error(format!("release {wanted} is the one that serves now")));
+        }
+        Some(wanted) => wanted.clone(),
+        None => {
+            let previous = observed.good_releases().into_iter().find(|release| Some(&release.id) != live);
+            previous.map(|release| release.id.clone()).ok_or_else(|| {
+                Kind::Preflight.error("there is nothing to roll back to: no other release on the host has served well")
+            })?
+        }
+    };
+    replace(config, observed, &release, Vec::new())
+}
+
+/// The release takes the free slot, then the traffic; the old slot drains and stops. In reading order.
+fn replace(config: &Config, observed: &Observed, release: &ReleaseId, prepare: Vec<Step>) -> Result<Plan> {
+    let switching = check_host(config, observed)?;
+    let live = observed.live();
+    let to = live.map_or(Slot::Blue, Slot::other);
+    let old = live.and_then(|slot| observed.occupant(slot)).filter(|container| container.running());
+    let hooks = |point: HookPoint, commands: &[Vec<String>]| -> Vec<Step> {
+        commands.iter().map(|words| Step::Hook { point, words: words.clone(), slot: to }).collect()
+    };
+    let seconds = config.traffic.drain;
+    let mut steps = prepare;
+
+    steps.extend(align(config, observed, switching, live));
+    steps.push(Step::Render { slot: to });
+    steps.push(Step::Build);
+    steps.push(Step::Accessories);
+    if let Some(left) = observed.occupant(to).filter(|container| container.running()) {
+        // A deploy was killed after its switch: what it left there may still finish requests.
+        steps.push(Step::Drain { slot: to, seconds });
+        steps.push(Step::Stop { slot: to, containers: vec![left.id.clone()] });
+    }
+    steps.extend(hooks(HookPoint::BeforeBoot, &config.hooks.before_boot));
+    steps.push(Step::Boot { slot: to });
+    steps.push(Step::AwaitHealth { slot: to });
+    steps.extend(hooks(HookPoint::BeforeSwitch, &config.hooks.before_switch));
+    steps.push(Step::Switch { switching, to });
+    steps.push(Step::Verify { slot: to });
+    if config.traffic.bake > 0 {
+        steps.push(Step::Bake { slot: to, seconds: config.traffic.bake });
+    }
+    if !config.project.workers.is_empty() {
+        steps.push(Step::Workers { slot: to, release: release.clone() });
+    }
+    steps.extend(hooks(HookPoint::AfterSwitch, &config.hooks.after_switch));
+    steps.push(Step::MarkServed);
+    if let Some(old) = old {
+        steps.push(Step::Drain { slot: old.slot, seconds });
+        steps.push(Step::Stop { slot: old.slot, containers: vec![old.id.clone()] });
+    }
+    let expired = expired(config.project.keep, observed, release);
+    if !expired.is_empty() {
+        steps.push(Step::Prune { releases: expired });
+    }
+    let from = old.map(|container| container.slot);
+    Ok(Plan { release: release.clone(), from, from_release: observed.live_release().cloned(), to, steps })
+}
+
+/// Traffic to a slot that runs a healthy version already; boots nothing, stops nothing.
+pub fn switch(config: &Config, observed: &Observed, wanted: Option<Slot>) -> Result<Plan> {
+    let switching = check_host(config, observed)?;
+    let live = observed.live();
+    let to = wanted.unwrap_or_else(|| live.map_or(Slot::Blue, Slot::other));
+    let occupant = observed.occupant(to).filter(|container| container.running());
+    let Some(release) = occupant.and_then(|container| container.release.clone()) else {
+        let text = format!("slot {to} runs no release, so traffic stays where it is; `deploy` or `rollback` boots one");
+        return Err(Kind::Preflight.error(text));
+    };
+    let mut steps: Vec<Step> = align(config, observed, switching, live).into_iter().collect();
+    steps.push(Step::AwaitHealth { slot: to });
+    if live != Some(to) {
+        steps.push(Step::Switch { switching, to });
+    }
+    steps.push(Step::Verify { slot: to });
+    let old = live.and_then(|slot| observed.occupant(slot)).filter(|container| container.running());
+    let from = old.map(|container| container.slot);
+    Ok(Plan { release, from, from_release: observed.live_release().cloned(), to, steps })
+}
+
+/// Makes nginx, and what it would obey after a reload, agree before anything is built on it.
+fn align(config: &Config, observed: &Observed, switching: Switching, live: Option<Slot>) -> Option<Step> {
+    if let NginxOwner::Private(switching) = config.environment.nginx.owner {
+        return Some(Step::PrivateNginx { switching, live: live.unwrap_or(Slot::Green) });
+    }
+    match (switching, observed.answered, observed.filed) {
+        (Switching::Reload, Some(answered), filed) if filed != Some(answered) => {
+            Some(Step::AlignUpstream { live: answered })
+        }
+        _ => None,
+    }
+}
+
+/// # Errors
+/// [`Kind::Preflight`] with everything that is in the way, at once.
+fn check_host(config: &Config, observed: &Observed) -> Result<Switching> {
+    let nginx = &config.environment.nginx;
+    let mut problems = Vec::new();
+    if let Some(problem) = &observed.docker_problem {
+        problems.push(format!(
+            "docker does not answer ({problem}); start the daemon, and let this user run docker (`docker` group)"
+        ));
+    } else if observed.compose.is_none() {
+        problems.push("neither `docker compose` nor `docker-compose` is installed on the host".to_owned());
+    }
+    if nginx.owner == NginxOwner::System && !observed.nginx_running {
+        problems.push("nginx does not run on the host; start it".to_owned());
+    }
+    if observed.switching.is_none() {
+        let site = &nginx.site_file;
+        let upstream = &nginx.upstream;
+        problems.push(match observed.site_file_found {
+            true => format!("{site} has neither `proxy_pass http://{upstream}` nor `proxy_pass http://${upstream}`"),
+            false => format!("{site} is not there or not readable; `cargo xtask setup` prints how to make it"),
+        });
+    }
+    let to = observed.live().map_or(Slot::Blue, Slot::other);
+    let port = config.slots.port(to);
+    if let Some((_, name)) = observed.foreign.iter().find(|(slot, _)| *slot == to) {
+        problems.push(format!("port {port} of the free slot {to} is published by the container {name} of somebody else"));
+    } else if observed.listening.contains(&to) && !observed.containers.iter().any(|c| c.slot == to && c.running()) {
+        problems.push(format!("port {port} of the free slot {to} is taken by another process: ss -ltnp 'sport = :{port}'"));
+    }
+    match (observed.switching, problems.is_empty()) {
+        (Some(switching), true) => Ok(switching),
+        _ => Err(Kind::Preflight.error(format!("this host is not ready, nothing was touched:\n- {}", problems.join("\n- ")))),
+    }
+}
+
+/// Releases to remove: all but the last `keep` good ones, the one that comes, the one that serves, and those whose
+/// files something has mounted. Releases that never served well count for nothing.
+fn expired(keep: usize, observed: &Observed, coming: &ReleaseId) -> Vec<ReleaseId> {
+    let mut kept: BTreeSet<&ReleaseId> = observed.mounted.iter().collect();
+    kept.insert(coming);
+    kept.extend(observed.live_release());
+    let good = observed.good_releases();
+    for release in good {
+        if kept.len() < keep.max(2) {
+            kept.insert(&release.id);
+        }
+    }
+    observed.releases.iter().map(|release| &release.id).filter(|id| !kept.contains(id)).cloned().collect()
+}
+
+/// What to undo when `plan` failed at step `failed`. Before the switch the new slot goes; from the switch on, while the
+/// old slot still runs, the traffic goes back first; after that the new version serves and nothing is undone.
+///
+/// A courtesy: a killed run does without it, and the next deploy must work all the same.
+pub fn abort(plan: &Plan, failed: usize) -> Vec<Step> {
+    let reached = &plan.steps[..=failed.min(plan.steps.len().saturating_sub(1))];
+    let any = |wanted: fn(&Step) -> bool| reached.iter().any(wanted);
+    let booted = any(|step| matches!(step, Step::Boot { .. } | Step::Hook { .. }));
+    let served = any(|step| matches!(step, Step::MarkServed));
+    let switched = reached.iter().find_map(|step| match step {
+        Step::Switch { switching, .. } => Some(*switching),
+        _ => None,
+    });
+    if served || (!booted && switched.is_none()) {
+        return Vec::new();
+    }
+    let mut undo = Vec::new();
+    if let (Some(switching), Some(from)) = (switched, plan.from) {
+        undo.push(Step::Switch { switching, to: from });
+        if let (true, Some(release)) = (any(|step| matches!(step, Step::Workers { .. })), &plan.from_release) {
+            undo.push(Step::Workers { slot: from, release: release.clone() });
+        }
+    }
+    if booted {
+        undo.push(Step::Remove { slot: plan.to });
+    }
+    undo
+}

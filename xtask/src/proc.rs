@@ -1,0 +1,356 @@
+//! Processes on this machine: the only file that starts one.
+//!
+//! duct and xshell are not used raw elsewhere, because duct's errors print the whole argument list and neither limits
+//! time nor keeps the last lines of output for the error. Each command runs in a process group of its own, so that a
+//! time-out ends its children too, and Ctrl-C is ours to pass on.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::command::Input;
+use crate::{console, interrupt};
+
+/// Lines of standard error kept for an error message.
+const TAIL_LINES: usize = 25;
+/// Bytes of standard output a command may give us; more is a defect of the command.
+const OUTPUT_LIMIT: usize = 64 << 20;
+
+/// One command: what it is for, its words, where it runs.
+#[derive(Debug)]
+pub struct Command {
+    /// What it does, for errors: `install the requirements`. The words themselves may be long or private.
+    pub purpose: String,
+    pub words: Vec<String>,
+    pub folder: Option<PathBuf>,
+    pub environment: Vec<(String, String)>,
+    pub input: Input,
+    pub limit: Duration,
+}
+
+impl Command {
+    pub fn new<Word: Into<String>>(purpose: &str, words: impl IntoIterator<Item = Word>) -> Command {
+        Command {
+            purpose: purpose.to_owned(),
+            words: words.into_iter().map(Into::into).collect(),
+            folder: None,
+            environment: Vec::new(),
+            input: Input::Nothing,
+            limit: Duration::from_secs(60),
+        }
+    }
+
+    pub fn within(mut self, limit: Duration) -> Command {
+        self.limit = limit;
+        self
+    }
+
+    pub fn in_folder(mut self, folder: &Path) -> Command {
+        self.folder = Some(folder.to_owned());
+        self
+    }
+
+    pub fn reading(mut self, input: Input) -> Command {
+        self.input = input;
+        self
+    }
+
+    pub fn with_variable(mut self, name: &str, value: &str) -> Command {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Finished {
+    pub purpose: String,
+    /// `None`: ended by a signal.
+    pub code: Option<i32>,
+    pub stdout: Vec<u8>,
+    /// The last lines it printed to standard error (both streams, where it was streamed).
+    pub tail: String,
+}
+
+impl Finished {
+    /// # Errors
+    /// When the exit code is not 0; the text ends with the last lines of output.
+    pub fn success(self) -> Result<Finished> {
+        if self.code == Some(0) {
+            return Ok(self);
+        }
+        let ended = self.code.map_or("was ended by a signal".to_owned(), |code| format!("failed with exit code {code}"));
+        let tail = if self.tail.is_empty() { "(it printed nothing)" } else { &self.tail };
+        Err(anyhow!("could not {}: it {ended}:\n{}", self.purpose, indent(tail)))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+}
+
+/// Runs to the end; standard output is collected, standard error kept for errors.
+pub fn finish(command: &Command) -> Result<Finished> {
+    run(command, Show::Nothing)
+}
+
+/// Must succeed; gives what it printed.
+pub fn text(command: &Command) -> Result<String> {
+    Ok(finish(command)?.success()?.text())
+}
+
+/// Runs to the end while everything it prints is shown line by line.
+pub fn stream(command: &Command) -> Result<Finished> {
+    run(command, Show::Lines)
+}
+
+/// A short command whose standard output is a line, run in `folder`: git, mostly.
+pub fn line(folder: &Path, program: &str, arguments: &[&str]) -> Result<String> {
+    let shell = xshell::Shell::new().context("opening a shell context")?;
+    shell.change_dir(folder);
+    let output = shell.cmd(program).args(arguments).quiet().ignore_status().output();
+    let output = output.with_context(|| format!("starting `{program}`; is it installed?"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("`{program} {}` failed: {}", arguments.join(" "), said.trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+}
+
+/// # Errors
+/// Names the program that is not installed and how to get it.
+pub fn require(program: &str, remedy: &str) -> Result<PathBuf> {
+    which::which(program).map_err(|_| anyhow!("`{program}` is not installed: {remedy}"))
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Show {
+    Nothing,
+    Lines,
+}
+
+fn expression(command: &Command) -> Result<duct::Expression> {
+    let Some((program, arguments)) = command.words.split_first() else {
+        bail!("could not {}: no command given", command.purpose);
+    };
+    require(program, "install it, or run scripts/bootstrap").with_context(|| format!("could not {}", command.purpose))?;
+    let mut expression = duct::cmd(program, arguments).unchecked().before_spawn(|child| {
+        child.process_group(0);
+        Ok(())
+    });
+    if let Some(folder) = &command.folder {
+        expression = expression.dir(folder);
+    }
+    for (name, value) in &command.environment {
+        expression = expression.env(name, value);
+    }
+    Ok(expression)
+}
+
+fn run(command: &Command, show: Show) -> Result<Finished> {
+    let (stdout_reader, stdout_writer) = std::io::pipe().context("opening a pipe")?;
+    let (stderr_reader, stderr_writer) = std::io::pipe().context("opening a pipe")?;
+    let expression = expression(command)?
+        .stdin_bytes(command.input.bytes())
+        .stdout_file(stdout_writer)
+        .stderr_file(stderr_writer);
+    let handle = expression.start().with_context(|| format!("could not {}", command.purpose))?;
+    drop(expression); // it holds the writing ends; the readers would never see the end
+
+    let tail = Arc::new(Mutex::new(VecDeque::new()));
+    let (done, readers) = mpsc::channel();
+    let collected = match show {
+        Show::Nothing => collect(stdout_reader, done.clone()),
+        Show::Lines => follow(stdout_reader, show, &tail, done.clone()),
+    };
+    follow(stderr_reader, show, &tail, done);
+
+    let code = wait(&handle, command)?;
+    // A child left in the background may hold the pipes open; what it prints is not ours to wait for.
+    for _ in 0..2 {
+        if readers.recv_timeout(Duration::from_secs(2)).is_err() {
+            break;
+        }
+    }
+    let stdout = std::mem::take(&mut *lock(&collected));
+    if stdout.len() >= OUTPUT_LIMIT {
+        bail!("could not {}: it printed more than {} MiB", command.purpose, OUTPUT_LIMIT >> 20);
+    }
+    let tail = lock(&tail).iter().cloned().collect::<Vec<String>>().join("\n");
+    Ok(Finished { purpose: command.purpose.clone(), code, stdout, tail })
+}
+
+fn wait(handle: &duct::Handle, command: &Command) -> Result<Option<i32>> {
+    let deadline = Instant::now() + command.limit;
+    loop {
+        let slice = Duration::from_millis(100).min(deadline.saturating_duration_since(Instant::now()));
+        if let Some(output) = handle.wait_timeout(slice).with_context(|| format!("waiting to {}", command.purpose))? {
+            return Ok(output.status.code());
+        }
+        let interrupted = interrupt::check();
+        if interrupted.is_err() || Instant::now() >= deadline {
+            end_group(handle)?;
+            interrupted.with_context(|| format!("while trying to {}", command.purpose))?;
+            bail!("could not {}: not done after {} s", command.purpose, command.limit.as_secs());
+        }
+    }
+}
+
+/// SIGTERM to the whole process group, SIGKILL two seconds later.
+fn end_group(handle: &duct::Handle) -> Result<()> {
+    for signal in [Signal::TERM, Signal::KILL] {
+        for pid in handle.pids() {
+            if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+                // Gone already is what is wanted.
+                let _gone = kill_process_group(pid, signal);
+            }
+        }
+        if handle.wait_timeout(Duration::from_secs(2)).context("ending a process")?.is_some() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn collect(mut source: impl Read + Send + 'static, done: mpsc::Sender<()>) -> Arc<Mutex<Vec<u8>>> {
+    let collected = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&collected);
+    std::thread::spawn(move || {
+        let mut buffer = [0; 64 << 10];
+        while let Ok(count @ 1..) = source.read(&mut buffer) {
+            let mut sink = lock(&sink);
+            if sink.len() < OUTPUT_LIMIT {
+                sink.extend_from_slice(&buffer[..count]);
+            }
+        }
+        let _receiver_gone = done.send(());
+    });
+    collected
+}
+
+fn follow(
+    source: impl Read + Send + 'static,
+    show: Show,
+    tail: &Arc<Mutex<VecDeque<String>>>,
+    done: mpsc::Sender<()>,
+) -> Arc<Mutex<Vec<u8>>> {
+    let tail = Arc::clone(tail);
+    std::thread::spawn(move || {
+        let mut source = BufReader::new(source);
+        let mut line = Vec::new();
+        while let Ok(1..) = source.read_until(b'\n', &mut line) {
+            let text = console::masked(String::from_utf8_lossy(&line).trim_end());
+            if show == Show::Lines {
+                console::child_line(&text);
+            }
+            let mut tail = lock(&tail);
+            if tail.len() == TAIL_LINES {
+                tail.pop_front();
+            }
+            tail.push_back(text);
+            line.clear();
+        }
+        let _receiver_gone = done.send(());
+    });
+    Arc::default()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Each line two spaces in, so that quoted output is told from our own words.
+pub fn indent(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<String>>().join("\n")
+}
+
+/// A process that stays: a held lock, an SSH master, a watch. It lives as long as its standard input is open, that
+/// is, as long as this process does; a SIGKILL of ours is an end-of-file for it.
+pub struct Held {
+    handle: duct::Handle,
+    input: Option<std::io::PipeWriter>,
+    lines: mpsc::Receiver<String>,
+    tail: Arc<Mutex<VecDeque<String>>>,
+    purpose: String,
+}
+
+/// Starts a process that stays, and writes the command's input to it without closing it.
+pub fn hold(command: &Command) -> Result<Held> {
+    let (stdin_reader, mut stdin_writer) = std::io::pipe().context("opening a pipe")?;
+    let (stdout_reader, stdout_writer) = std::io::pipe().context("opening a pipe")?;
+    let (stderr_reader, stderr_writer) = std::io::pipe().context("opening a pipe")?;
+    let expression =
+        expression(command)?.stdin_file(stdin_reader).stdout_file(stdout_writer).stderr_file(stderr_writer);
+    let handle = expression.start().with_context(|| format!("could not {}", command.purpose))?;
+    drop(expression);
+    let tail = Arc::new(Mutex::new(VecDeque::new()));
+    let (done, _) = mpsc::channel();
+    follow(stderr_reader, Show::Nothing, &tail, done);
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout_reader).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    stdin_writer.write_all(command.input.bytes()).with_context(|| format!("could not {}", command.purpose))?;
+    Ok(Held { handle, input: Some(stdin_writer), lines, tail, purpose: command.purpose.clone() })
+}
+
+impl Held {
+    /// The next line it prints; `None` when it has ended or `limit` has passed.
+    pub fn line(&self, limit: Duration) -> Result<Option<String>> {
+        let deadline = Instant::now() + limit;
+        loop {
+            interrupt::check()?;
+            let slice = Duration::from_millis(100).min(deadline.saturating_duration_since(Instant::now()));
+            match self.lines.recv_timeout(slice) {
+                Ok(line) => return Ok(Some(line)),
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(mpsc::RecvTimeoutError::Timeout) if Instant::now() >= deadline => return Ok(None),
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// A line it has printed already, without waiting.
+    pub fn ready_line(&self) -> Option<String> {
+        self.lines.try_recv().ok()
+    }
+
+    /// What it wrote to standard error last.
+    pub fn tail(&self) -> String {
+        lock(&self.tail).iter().cloned().collect::<Vec<String>>().join("\n")
+    }
+
+    /// Whether it still runs.
+    pub fn alive(&self) -> Result<bool> {
+        Ok(self.handle.try_wait().with_context(|| format!("watching the process to {}", self.purpose))?.is_none())
+    }
+
+    /// A byte that says we are alive.
+    pub fn heartbeat(&mut self) -> Result<()> {
+        if let Some(input) = &mut self.input {
+            input.write_all(b"\n").with_context(|| format!("the process to {} has ended", self.purpose))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.input = None;
+        match self.handle.wait_timeout(Duration::from_secs(3)) {
+            Ok(Some(_)) => {}
+            // It did not notice the end of its input; an error here has no one to go to.
+            _ => drop(end_group(&self.handle)),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! How a run ended: for a person, as JSON, as a line of the record, and as a GitHub job summary.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::console;
+use crate::failure::Kind;
+use crate::receipt::Receipt;
+use crate::release::{ReleaseId, Slot};
+
+#[derive(Clone, Debug, Serialize)]
+pub struct StageTime {
+    pub name: String,
+    pub seconds: f64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "lowercase", tag = "result")]
+pub enum Outcome {
+    Succeeded,
+    Failed { exit_code: u8, error: String },
+}
+
+impl Outcome {
+    pub fn of(outcome: &Result<()>) -> Outcome {
+        match outcome {
+            Ok(()) => Outcome::Succeeded,
+            Err(error) => Outcome::Failed {
+                exit_code: Kind::of(error).unwrap_or(Kind::Unexpected) as u8,
+                error: console::chain(error),
+            },
+        }
+    }
+}
+
+/// Everything there is to say of a deploy, a rollback or a switch.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    pub environment: String,
+    pub url: String,
+    pub by: String,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    pub release: ReleaseId,
+    pub from_release: Option<ReleaseId>,
+    /// The slot that serves at the end.
+    pub slot: Option<Slot>,
+    /// The release that serves at the end.
+    pub serves: Option<ReleaseId>,
+    pub outcome: Outcome,
+    pub undone: Vec<String>,
+    pub stages: Vec<StageTime>,
+    pub seconds: f64,
+    pub receipt: Option<Receipt>,
+    /// Commands and copies sent over SSH.
+    pub commands: u32,
+    pub run_url: Option<String>,
+}
+
+impl Report {
+    /// For a person, at the end of the run.
+    pub fn describe(&self) -> String {
+        let mut lines = Vec::new();
+        let width = self.stages.iter().map(|stage| stage.name.chars().count()).max().unwrap_or(0);
+        for stage in &self.stages {
+            lines.push(format!("{:<width$}  {:>7.2} s", stage.name, stage.seconds));
+        }
+        lines.push(format!("{:<width$}  {:>7.2} s", "total", self.seconds));
+        lines.push(String::new());
+        lines.push(format!("url      {}", self.url));
+        lines.push(self.serving());
+        if !self.undone.is_empty() {
+            lines.push(format!("undone   {}", self.undone.join("; ")));
+        }
+        if let Some(receipt) = &self.receipt {
+            lines.push(format!("receipt  {}", receipt.describe()));
+        }
+        if let Some(next) = self.next() {
+            lines.push(format!("next     {next}"));
+        }
+        lines.join("\n")
+    }
+
+    fn serving(&self) -> String {
+        match (&self.slot, &self.serves) {
+            (Some(slot), Some(release)) => format!("serves   release {release} in slot {slot}"),
+            (Some(slot), None) => format!("serves   nothing: slot {slot} is live and runs no release"),
+            (None, _) => "serves   not known".to_owned(),
+        }
+    }
+
+    /// The one command to run next.
+    fn next(&self) -> Option<String> {
+        let Outcome::Failed { exit_code, .. } = &self.outcome else { return None };
+        let environment = &self.environment;
+        Some(match *exit_code {
+            code if code == Kind::AfterSwitch as u8 => format!("cargo xtask status --env {environment}, then deploy again"),
+            _ => format!("mend the cause, then: cargo xtask deploy --env {environment}"),
+        })
+    }
+
+    /// GitHub's job summary, in Markdown.
+    pub fn summary(&self) -> String {
+        let verdict = match &self.outcome {
+            Outcome::Succeeded => "✅ deployed".to_owned(),
+            Outcome::Failed { exit_code, .. } => format!("❌ failed (exit code {exit_code})"),
+        };
+        let mut text = format!("### {verdict}: release `{}` to `{}`\n\n", self.release, self.environment);
+        if let Outcome::Failed { error, .. } = &self.outcome {
+            text.push_str(&format!("```text\n{}\n```\n\n", error.replace("```", "'''")));
+        }
+        text.push_str(&format!("{}\n\n", self.serving()));
+        if let Some(receipt) = &self.receipt {
+            text.push_str(&format!("Receipt: {}\n\n", receipt.describe()));
+        }
+        text.push_str("| stage | seconds |\n| --- | ---: |\n");
+        for stage in &self.stages {
+            text.push_str(&format!("| {} | {:.2} |\n", stage.name.replace('|', "\\|"), stage.seconds));
+        }
+        text.push_str(&format!("| total | {:.2} |\n", self.seconds));
+        text
+    }
+}

@@ -1,0 +1,278 @@
+//! The conductor: inspect, plan, execute. It holds no rules (those are in `plan`) and no shell words (`script`).
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::command::Secret;
+use crate::compose::Files;
+use crate::config::Config;
+use crate::failure::Kind;
+use crate::host::Host;
+use crate::lock::Lock;
+use crate::observed::{self, Observed};
+use crate::package::{self, Package, Source};
+use crate::plan::{self, Plan, Step};
+use crate::probe::Probe;
+use crate::receipt::{self, Receipt};
+use crate::release::{ReleaseId, Slot};
+use crate::report::{Outcome, Report, StageTime};
+use crate::{console, interrupt, pytest, script, stages};
+
+/// Who runs this, from where; read once by `main`.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub name: String,
+    pub started_at: Timestamp,
+}
+
+/// A connected host with what it said of itself.
+pub struct Session<'a> {
+    pub config: &'a Config,
+    pub host: Host,
+    pub observed: Observed,
+    /// `None`: nothing will be changed.
+    _lock: Option<Lock>,
+}
+
+impl<'a> Session<'a> {
+    /// For commands that only read.
+    pub fn look(config: &'a Config) -> Result<Session<'a>> {
+        let host = Host::connect(config)?;
+        let observed = inspect(config, &host)?;
+        Ok(Session { config, host, observed, _lock: None })
+    }
+
+    /// For commands that change the host: takes the lock before looking, holds it to the end.
+    pub fn own(config: &'a Config, caller: &Caller, purpose: &str, lock_wait: u64) -> Result<Session<'a>> {
+        let host = Host::connect(config)?;
+        let holder = format!("{} since {} for: {purpose}", caller.name, caller.started_at.strftime("%Y-%m-%d %H:%M:%S UTC"));
+        let lock = Lock::take(config, &host, &holder, lock_wait)?;
+        let observed = inspect(config, &host)?;
+        Ok(Session { config, host, observed, _lock: Some(lock) })
+    }
+
+    /// The release that this source and this `.env` are: the one on the host where it is the same, else a new id.
+    pub fn choose_release(&self, base: &ReleaseId, env: &Secret) -> Result<ReleaseId> {
+        let env_sum = package::sha256(crate::command::Input::Secret(env.clone()))?;
+        let numbered = (2..=9999).map(|number| base.numbered(number));
+        let mut candidates = std::iter::once(base.clone()).chain(numbered);
+        let fits = |id: &ReleaseId| self.observed.release(id).is_none_or(|release| release.env_sum == env_sum);
+        candidates.find(fits).with_context(|| format!("there are 9999 releases of {base}"))
+    }
+}
+
+fn inspect(config: &Config, host: &Host) -> Result<Observed> {
+    observed::parse(&host.text(&script::inspect(config))?, config)
+}
+
+/// What a run needs beside its plan, and what it finds out on its way.
+pub struct Execution<'a> {
+    pub session: &'a Session<'a>,
+    pub caller: &'a Caller,
+    /// What is to be packaged; a rollback packages nothing.
+    pub source: Option<Source>,
+    pub env: Option<Secret>,
+    pub package: Option<Package>,
+    pub files: Option<Files>,
+    pub tests: Option<pytest::Summary>,
+    stages: Vec<StageTime>,
+}
+
+impl<'a> Execution<'a> {
+    pub fn new(session: &'a Session<'a>, caller: &'a Caller) -> Execution<'a> {
+        Execution { session, caller, source: None, env: None, package: None, files: None, tests: None, stages: Vec::new() }
+    }
+
+    /// Runs the plan to its end, or undoes what it did. The report says what serves now, in both cases.
+    pub fn execute(mut self, plan: &Plan) -> (Report, Result<()>) {
+        let begun = Instant::now();
+        let before = &self.session.observed;
+        let serving = before.nginx_running && before.live_release().is_some();
+        let mut receipt = serving.then(|| self.start_receipt()).flatten();
+        let mut outcome = Ok(());
+        let mut undone = Vec::new();
+        for (index, step) in plan.steps.iter().enumerate() {
+            outcome = self.stage(index + 1, plan.steps.len(), &plan.release, step);
+            if outcome.is_err() {
+                interrupt::acknowledge();
+                undone = self.undo(plan, index);
+                break;
+            }
+            if receipt.is_none() && matches!(step, Step::Verify { .. }) {
+                // Nothing served before; from here on something does.
+                receipt = self.start_receipt();
+            }
+        }
+        let receipt = receipt.map(receipt::Running::finish);
+        let report = self.report(plan, &outcome, undone, receipt, begun.elapsed());
+        self.record(&report);
+        (report, outcome)
+    }
+
+    fn start_receipt(&self) -> Option<receipt::Running> {
+        let Session { config, host, .. } = self.session;
+        match Probe::site(config, host) {
+            Ok(probe) => Some(receipt::start(probe, config.health.path.clone())),
+            Err(error) => {
+                console::warning(&format!("no receipt: {}", console::chain(&error)));
+                None
+            }
+        }
+    }
+
+    /// Runs one step as a stage of the log.
+    pub fn stage(&mut self, number: usize, count: usize, release: &ReleaseId, step: &Step) -> Result<()> {
+        let title = step.title(release);
+        console::stage(number, count, &title);
+        let begun = Instant::now();
+        let outcome = interrupt::check().and_then(|()| self.act(release, step));
+        let took = begun.elapsed();
+        self.stages.push(StageTime { name: title.clone(), seconds: took.as_secs_f64() });
+        match outcome {
+            Ok(note) => {
+                console::stage_done(took, &note);
+                Ok(())
+            }
+            Err(error) => {
+                console::stage_failed(took);
+                Err(step.failure().around(error, format!("stage {number} of {count}, {title}")))
+            }
+        }
+    }
+
+    /// Does one step; what is returned is a remark for the log.
+    fn act(&mut self, release: &ReleaseId, step: &Step) -> Result<String> {
+        let Session { config, host, .. } = self.session;
+        match step {
+            Step::Test => {
+                let summary = stages::test(config, None, &[])?;
+                let note = summary.describe();
+                self.tests = Some(summary);
+                self.refuse_failed_tests()?;
+                return Ok(note);
+            }
+            Step::Package => return self.make_package(release),
+            Step::Ship => {
+                let package = self.package.as_ref().context("there is no package to ship")?;
+                let env = self.env.as_ref().context("there is no .env to ship")?;
+                stages::ship(config, host, package, env)?;
+                return Ok(format!("{} bytes", package.bytes));
+            }
+            Step::Render { slot } => {
+                self.files = Some(stages::render(config, host, release, *slot, self.compose()?)?);
+            }
+            Step::AwaitHealth { slot } => stages::await_health(config, host, release, *slot)?,
+            Step::Verify { slot } => stages::verify(config, host, release, *slot)?,
+            Step::Bake { slot, seconds } => stages::bake(config, host, release, *slot, *seconds)?,
+            Step::Prune { .. } => {
+                // What cannot be removed must not fail a good deploy.
+                let pruned = script::of(config, release, self.compose()?, None, step).and_then(|script| host.text(&script));
+                if let Err(error) = pruned {
+                    console::warning(&console::chain(&error));
+                }
+            }
+            _ => host.stream(&script::of(config, release, self.compose()?, self.files.as_ref(), step)?)?,
+        }
+        Ok(String::new())
+    }
+
+    fn compose(&self) -> Result<&str> {
+        self.session.observed.compose.as_deref().context("the host has no compose")
+    }
+
+    fn make_package(&mut self, release: &ReleaseId) -> Result<String> {
+        let config = self.session.config;
+        let source = self.source.as_ref().context("there is no source to package")?;
+        let folder = config.root.join(".deploy/packages");
+        let package = package::package(config, source, release, self.caller, &folder)?;
+        let note = format!("{} bytes, sha256 {}", package.bytes, package.sha256);
+        self.package = Some(package);
+        Ok(note)
+    }
+
+    fn refuse_failed_tests(&self) -> Result<()> {
+        match &self.tests {
+            Some(summary) if !summary.success() => Err(Kind::Tests.error(summary.describe())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Undoes a failed plan; a failure of the undoing stands beside the first, never instead of it.
+    fn undo(&mut self, plan: &Plan, failed: usize) -> Vec<String> {
+        let mut undone = Vec::new();
+        for step in plan::abort(plan, failed) {
+            let title = step.title(&plan.release);
+            console::note(&format!("undo: {title}"));
+            match self.act(&plan.release, &step) {
+                Ok(_) => undone.push(title),
+                Err(error) => console::warning(&format!("could not undo ({title}): {}", console::chain(&error))),
+            }
+        }
+        undone
+    }
+
+    fn report(&self, plan: &Plan, outcome: &Result<()>, undone: Vec<String>, receipt: Option<Receipt>, took: Duration) -> Report {
+        let Session { config, host, .. } = self.session;
+        let serving = self.serving(plan, outcome.is_ok());
+        Report {
+            environment: config.environment.name.clone(),
+            url: config.environment.url.to_string(),
+            by: self.caller.name.clone(),
+            started_at: self.caller.started_at.to_string(),
+            release: plan.release.clone(),
+            from_release: plan.from_release.clone(),
+            slot: serving.as_ref().map(|(slot, _)| *slot),
+            serves: serving.and_then(|(_, release)| release),
+            outcome: Outcome::of(outcome),
+            undone,
+            stages: self.stages.clone(),
+            seconds: took.as_secs_f64(),
+            receipt,
+            commands: host.commands(),
+            run_url: console::actions().and_then(|actions| actions.run_url.clone()),
+        }
+    }
+
+    /// Which slot and release serve: known after a success, asked after a failure.
+    fn serving(&self, plan: &Plan, succeeded: bool) -> Option<(Slot, Option<ReleaseId>)> {
+        if succeeded {
+            return Some((plan.to, Some(plan.release.clone())));
+        }
+        let Session { config, host, .. } = self.session;
+        match inspect(config, host) {
+            Ok(now) => now.live().map(|slot| (slot, now.live_release().cloned())),
+            Err(error) => {
+                console::warning(&format!("what serves now could not be found out: {}", console::chain(&error)));
+                None
+            }
+        }
+    }
+
+    fn record(&self, report: &Report) {
+        let Session { config, host, .. } = self.session;
+        let line = serde_json::to_string(report).context("writing the record");
+        let line = line.map(|line| console::masked(&line));
+        if let Err(error) = line.and_then(|line| host.text(&script::record(config, &line))) {
+            console::warning(&format!("no record was written: {}", console::chain(&error)));
+        }
+    }
+}
+
+/// A plan as `--dry-run` shows it.
+#[derive(Serialize)]
+pub struct DryRun {
+    pub release: ReleaseId,
+    pub live_slot: Option<Slot>,
+    pub live_release: Option<ReleaseId>,
+    pub steps: Vec<String>,
+}
+
+impl DryRun {
+    pub fn of(plan: &Plan) -> DryRun {
+        let steps = plan.steps.iter().map(|step| step.title(&plan.release)).collect();
+        DryRun { release: plan.release.clone(), live_slot: plan.from, live_release: plan.from_release.clone(), steps }
+    }
+}

@@ -1,0 +1,257 @@
+//! Step → script: the only place that knows which words docker, compose and nginx get on the host.
+//!
+//! Time limits stand here, beside the words, because only who writes a command knows how long is too long.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::command::{Input, Script, Secret};
+use crate::compose::Files;
+use crate::config::{Config, Environment, NginxOwner, Switching};
+use crate::nginx;
+use crate::plan::Step;
+use crate::release::{ReleaseId, Slot, image, slot_service};
+
+/// A script that changes the host: the prelude, then its own text.
+macro_rules! changing {
+    ($file:literal) => {
+        concat!(include_str!("scripts/prelude.sh"), include_str!(concat!("scripts/", $file)))
+    };
+}
+
+/// A script that only reads.
+macro_rules! reading {
+    ($file:literal) => {
+        include_str!(concat!("scripts/", $file))
+    };
+}
+
+const SHORT: Duration = Duration::from_secs(60);
+const MINUTES: Duration = Duration::from_secs(60 * 10);
+const BUILD: Duration = Duration::from_secs(60 * 30);
+/// A lock whose holder is silent for this long is free again.
+pub const LOCK_SILENCE: Duration = Duration::from_secs(30);
+
+fn script<A: Into<String>>(
+    name: &'static str,
+    text: &'static str,
+    limit: Duration,
+    arguments: impl IntoIterator<Item = A>,
+) -> Script {
+    Script { name, text, arguments: arguments.into_iter().map(Into::into).collect(), input: Input::Nothing, limit }
+}
+
+pub fn inspect(config: &Config) -> Script {
+    let Environment { folder, nginx, compose, .. } = &config.environment;
+    let private_pid = match nginx.owner {
+        NginxOwner::Private(_) => format!("{folder}/nginx/nginx.pid"),
+        NginxOwner::System => String::new(),
+    };
+    let arguments = [
+        folder.clone(),
+        config.project.name.clone(),
+        nginx.upstream_file.clone(),
+        nginx.site_file.clone(),
+        nginx.live_port.to_string(),
+        config.slots.blue.to_string(),
+        config.slots.green.to_string(),
+        private_pid,
+        compose.clone().unwrap_or_default(),
+    ];
+    script("inspect the host", reading!("inspect.sh"), SHORT, arguments)
+}
+
+/// `holder`: who, since when, for which release; one line.
+pub fn lock(config: &Config, holder: &str, wait_seconds: u64) -> Script {
+    let arguments = [
+        config.environment.folder.clone(),
+        holder.replace('\n', " "),
+        wait_seconds.to_string(),
+        LOCK_SILENCE.as_secs().to_string(),
+    ];
+    script("hold the deploy lock", reading!("lock.sh"), Duration::MAX, arguments)
+}
+
+/// The archive and the manifest were copied to `releases/` under these names.
+pub fn incoming(config: &Config, release: &ReleaseId, suffix: &str) -> String {
+    format!("{}/releases/.incoming-{release}.{suffix}", config.environment.folder)
+}
+
+pub fn ship(config: &Config, release: &ReleaseId, archive_sum: &str, strip: usize, env: &Secret) -> Script {
+    let arguments =
+        [config.environment.folder.clone(), release.to_string(), archive_sum.to_owned(), strip.to_string()];
+    let ship = script("unpack the release", changing!("ship.sh"), MINUTES, arguments);
+    Script { input: Input::Secret(env.clone()), ..ship }
+}
+
+/// Prints the rendered compose project.
+pub fn compose_config(config: &Config, release: &ReleaseId, compose: &str) -> Script {
+    let mut arguments = vec![
+        config.environment.folder.clone(),
+        release.to_string(),
+        config.project.name.clone(),
+        compose.to_owned(),
+    ];
+    arguments.extend(config.project.compose.iter().cloned());
+    script("read the compose files", changing!("config.sh"), SHORT, arguments)
+}
+
+/// Keeps the rendered files in the release.
+pub fn store(config: &Config, release: &ReleaseId, slot: Slot, files: &Files) -> Script {
+    let slot_file = format!(".compose.slot-{slot}.json");
+    let workers_file = format!(".compose.workers-{slot}.json");
+    let mut named =
+        vec![(".compose.base.json", &files.base), (".compose.build.json", &files.build), (&slot_file, &files.slot)];
+    named.extend(files.workers.as_ref().map(|workers| (workers_file.as_str(), workers)));
+    let arguments = [config.environment.folder.clone(), release.to_string()];
+    let store = script("keep the rendered compose files", changing!("store.sh"), SHORT, arguments);
+    Script { input: Input::Secret(Secret::new(parcel(&named))), ..store }
+}
+
+/// Several files as one stream: name, size, bytes.
+fn parcel<Content: AsRef<str>>(files: &[(&str, Content)]) -> Vec<u8> {
+    let parts = files.iter().map(|(name, content)| format!("{name} {}\n{}", content.as_ref().len(), content.as_ref()));
+    parts.collect::<String>().into_bytes()
+}
+
+/// Reports the state of a slot's container until it ends.
+pub fn watch(config: &Config, slot: Slot) -> Script {
+    script("watch the container", reading!("watch.sh"), Duration::MAX, [config.project.name.clone(), slot.to_string()])
+}
+
+pub fn logs(config: &Config, slot: Slot, lines: usize) -> Script {
+    let arguments = [config.project.name.clone(), slot.to_string(), lines.to_string()];
+    script("read the container's log", reading!("logs.sh"), SHORT, arguments)
+}
+
+pub fn record(config: &Config, line: &str) -> Script {
+    let record = script("write the record", changing!("record.sh"), SHORT, [config.environment.folder.clone()]);
+    Script { input: Input::Bytes(format!("{line}\n").into_bytes()), ..record }
+}
+
+/// The script of a step that is one script on the host.
+///
+/// # Errors
+/// For a step that is more than that; the conductor runs those.
+pub fn of(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Files>, step: &Step) -> Result<Script> {
+    let folder = config.environment.folder.clone();
+    let project = config.project.name.clone();
+    let release_id = release.to_string();
+    let compose = compose.to_owned();
+    Ok(match step {
+        Step::PrivateNginx { switching, live } => private_nginx(config, *switching, *live),
+        Step::AlignUpstream { live } => {
+            let arguments = [folder, config.environment.nginx.upstream_file.clone()];
+            let align = script("write the upstream file", changing!("write_upstream.sh"), SHORT, arguments);
+            Script { input: Input::Bytes(upstream(config, *live).into_bytes()), ..align }
+        }
+        Step::Build => {
+            let mut arguments = vec![folder, release_id, project.clone(), compose];
+            let built = files.map(|files| files.built.as_slice()).unwrap_or_default();
+            arguments.extend(built.iter().flat_map(|service| [service.clone(), image(&project, service, release)]));
+            script("build the images", changing!("build.sh"), BUILD, arguments)
+        }
+        Step::Accessories => {
+            let mut arguments = vec![folder, release_id, project, "120".to_owned(), compose];
+            arguments.extend(files.map(|files| files.accessories.clone()).unwrap_or_default());
+            script("start the accessories", changing!("accessories.sh"), MINUTES, arguments)
+        }
+        Step::Hook { words, slot, .. } => {
+            let limit = config.hooks.timeout.unwrap_or(600);
+            let service = slot_service(&config.project.web, *slot);
+            let mut arguments =
+                vec![folder, release_id, project, slot.to_string(), service, limit.to_string(), compose];
+            arguments.extend(words.iter().cloned());
+            script("run the hook", changing!("hook.sh"), Duration::from_secs(limit + 30), arguments)
+        }
+        Step::Boot { slot } => {
+            let arguments =
+                [folder, release_id, project, slot.to_string(), config.slots.port(*slot).to_string(), compose];
+            script("boot the slot", changing!("boot.sh"), MINUTES, arguments)
+        }
+        Step::Switch { switching, to } => switch(config, *switching, *to),
+        Step::Workers { slot, release } => {
+            let arguments = [folder, release.to_string(), project, slot.to_string(), compose];
+            script("replace the workers", changing!("workers.sh"), MINUTES, arguments)
+        }
+        Step::Drain { slot, seconds } => {
+            let arguments = [folder, config.slots.port(*slot).to_string(), seconds.to_string()];
+            script("drain the slot", changing!("drain.sh"), Duration::from_secs(seconds + 30), arguments)
+        }
+        Step::Stop { containers, .. } => {
+            let arguments = [folder].into_iter().chain(containers.iter().cloned());
+            script("stop the slot", changing!("stop.sh"), MINUTES, arguments)
+        }
+        Step::Remove { slot } => {
+            script("remove the slot", changing!("remove.sh"), MINUTES, [folder, project, slot.to_string()])
+        }
+        Step::MarkServed => script("mark the release", changing!("served.sh"), SHORT, [folder, release_id]),
+        Step::Prune { releases } => {
+            let arguments = [folder, project].into_iter().chain(releases.iter().map(ToString::to_string));
+            script("prune old releases", changing!("prune.sh"), MINUTES, arguments)
+        }
+        Step::Test
+        | Step::Package
+        | Step::Ship
+        | Step::Render { .. }
+        | Step::AwaitHealth { .. }
+        | Step::Verify { .. }
+        | Step::Bake { .. } => bail!("the step `{}` is not one script", step.title(release)),
+    })
+}
+
+/// The flag file of the instant mode.
+pub fn flag(config: &Config) -> String {
+    format!("{}/live/green", config.environment.folder)
+}
+
+fn upstream(config: &Config, live: Slot) -> String {
+    let nginx = &config.environment.nginx;
+    nginx::reload_upstream(&nginx.upstream, config.slots, live, nginx.live_port)
+}
+
+/// The command by which this user may test and reload nginx.
+fn nginx_words(config: &Config) -> Vec<String> {
+    match config.environment.nginx.owner {
+        NginxOwner::System => ["sudo", "-n", "nginx"].map(str::to_owned).to_vec(),
+        NginxOwner::Private(_) => {
+            let prefix = format!("{}/nginx", config.environment.folder);
+            ["nginx".to_owned(), "-p".to_owned(), format!("{prefix}/"), "-c".to_owned(), format!("{prefix}/nginx.conf")]
+                .to_vec()
+        }
+    }
+}
+
+fn switch(config: &Config, switching: Switching, to: Slot) -> Script {
+    let folder = config.environment.folder.clone();
+    match switching {
+        Switching::Instant => {
+            script("switch the traffic", changing!("switch_instant.sh"), SHORT, [folder, to.to_string()])
+        }
+        Switching::Reload => {
+            let mut arguments = vec![folder, config.environment.nginx.upstream_file.clone()];
+            arguments.extend(nginx_words(config));
+            let switch = script("switch the traffic", changing!("switch_reload.sh"), SHORT, arguments);
+            Script { input: Input::Bytes(upstream(config, to).into_bytes()), ..switch }
+        }
+    }
+}
+
+fn private_nginx(config: &Config, switching: Switching, live: Slot) -> Script {
+    let Environment { folder, nginx, url, .. } = &config.environment;
+    let flag = flag(config);
+    let upstream = match switching {
+        Switching::Reload => upstream(config, live),
+        Switching::Instant => nginx::instant_upstream(&nginx.upstream, config.slots, &flag, nginx.live_port),
+    };
+    let as_root = rustix::process::geteuid().is_root();
+    let files = [
+        ("nginx.conf", nginx::private_main(&nginx.upstream_file, &nginx.site_file, as_root)),
+        ("site.conf", nginx::private_site(&nginx.upstream, switching, &flag, url)),
+        ("live/upstream.conf", upstream),
+    ];
+    let arguments = [folder.clone(), switching.to_string(), live.to_string()];
+    let start = script("start the private nginx", changing!("private_nginx.sh"), SHORT, arguments);
+    Script { input: Input::Bytes(parcel(&files)), ..start }
+}

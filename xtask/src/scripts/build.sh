@@ -1,0 +1,16 @@
+# Builds the images of a release that are not there yet; layers built before are used again.
+release=$1 project=$2
+read -r -a compose <<<"$3"
+shift 3
+cd "$folder/releases/$release" || fail "release $release is not on this host"
+missing=()
+while [ $# -gt 0 ]; do
+  docker image inspect "$2" >/dev/null 2>&1 || missing+=("$1")
+  shift 2
+done
+if [ ${#missing[@]} -eq 0 ]; then
+  echo "all images of $release are there"
+  exit 0
+fi
+export BUILDKIT_PROGRESS=plain COMPOSE_ANSI=never
+"${compose[@]}" -p "$project" -f .compose.build.json build "${missing[@]}"

@@ -1,0 +1,24 @@
+# Makes the tool's own nginx run with the given configuration and the live slot it has. Standard input: per file its
+# name, its size, its bytes.
+switching=$1 live=$2
+prefix=$folder/nginx
+mkdir -p "$prefix/temp" "$prefix/logs" "$folder/live"
+command -v nginx >/dev/null || fail "nginx is not installed; run scripts/bootstrap"
+changed=no
+while read -r name size; do
+  file=$prefix/$name
+  case $name in live/*) file=$folder/$name ;; esac
+  head -c "$size" >"$file.new"
+  if cmp -s "$file.new" "$file"; then rm -f "$file.new"; else changed=yes; mv -T "$file.new" "$file"; fi
+done
+# Where the mode has just changed, the flag does not know the live slot yet.
+if [ "$switching" = instant ]; then
+  if [ "$live" = green ]; then : >>"$folder/live/green"; else rm -f "$folder/live/green"; fi
+fi
+nginx=(nginx -p "$prefix/" -c "$prefix/nginx.conf")
+problem=$("${nginx[@]}" -t 2>&1) || fail "nginx refuses its configuration:" "$problem"
+if pid=$(cat "$prefix/nginx.pid" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = nginx ]; then
+  if [ $changed = yes ]; then "${nginx[@]}" -s reload 8>&-; fi
+else
+  setsid "${nginx[@]}" </dev/null >/dev/null 2>"$prefix/logs/start.log" 8>&- || fail "nginx does not start:" "$(cat "$prefix/logs/start.log")"
+fi

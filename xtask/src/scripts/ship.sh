@@ -1,0 +1,24 @@
+# Turns the archive that was copied to releases/ into a release: verified, unpacked beside its place, then renamed
+# there, so a release is complete or not there at all. Standard input: the release's .env, byte for byte.
+release=$1 archive_sum=$2 strip=$3
+releases=$folder/releases
+archive=$releases/.incoming-$release.tar.gz
+manifest=$releases/.incoming-$release.json
+unpacked=$releases/.unpacked-$release
+if [ -d "$releases/$release" ]; then
+  rm -f "$archive" "$manifest"
+  exit 0
+fi
+printf '%s  %s\n' "$archive_sum" "$archive" | sha256sum -c --quiet - ||
+  fail "the archive did not arrive as it was sent; is the disk full? ($(df -Ph "$releases" | awk 'NR == 2 { print $4 }') free)"
+rm -rf "$unpacked"
+mkdir "$unpacked"
+tar -xzf "$archive" -C "$unpacked" --strip-components="$strip" --no-same-owner
+mv "$manifest" "$unpacked/.release.json"
+rm -f "$unpacked/.env"
+(umask 077 && cat >"$unpacked/.env")
+sync "$unpacked/.env"
+mv -T "$unpacked" "$releases/$release"
+rm -f "$archive"
+# What earlier deploys left half done.
+rm -rf "$releases"/.unpacked-* "$releases"/.incoming-*

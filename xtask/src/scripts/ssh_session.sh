@@ -1,0 +1,14 @@
+# Runs inside `ssh-agent`, on the deploying machine. Standard input: the private key ($1 bytes), then nothing until the
+# deploying process ends. The key goes to the agent only, never to a disk. When the input closes, for whatever reason,
+# ssh ends, this shell removes the session's folder, and the agent, whose child it is, ends after it.
+key_bytes=$1 folder=$2
+shift 2
+if ! head -c "$key_bytes" | SSH_ASKPASS=/bin/false SSH_ASKPASS_REQUIRE=force ssh-add -q - ; then
+  echo "ssh-add refused the private key: it must be an unencrypted OpenSSH or PEM key, complete with its first and last line" >&2
+  rm -rf "$folder"
+  exit 97
+fi
+"$@"
+code=$?
+rm -rf "$folder"
+exit "$code"

@@ -1,0 +1,10 @@
+# Keeps the rendered compose files of a release, 0600: they hold values of the env file. Standard input: per file its
+# name, its size in bytes, then the bytes.
+release=$1
+cd "$folder/releases/$release" || fail "release $release is not on this host"
+umask 077
+while read -r name size; do
+  head -c "$size" >".$name.new"
+  [ "$(stat -c %s ".$name.new")" = "$size" ] || fail "$name did not arrive whole; is the disk full?"
+  mv -T ".$name.new" "$name"
+done

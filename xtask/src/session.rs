@@ -1,0 +1,218 @@
+//! One SSH connection per host, held for the whole run: every command, copy and port forward goes through it.
+//!
+//! The master process reads its standard input from us and ends when we do, and with it the agent that holds the key.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::command::{Input, Secret};
+use crate::config::SshTarget;
+use crate::failure::Kind;
+use crate::proc::{self, Command, Held};
+use crate::console;
+
+const CONNECTED: &str = "deploy-session-open";
+/// A connection that sends nothing for 3 times this is dead (ssh_config: ServerAliveInterval, ServerAliveCountMax).
+const ALIVE_INTERVAL_SECONDS: u32 = 5;
+
+/// An open connection. Dropping it closes it and takes the agent and the session's folder along.
+pub struct Session {
+    target: SshTarget,
+    folder: PathBuf,
+    /// Server port → port on this machine.
+    forwards: Vec<(u16, u16)>,
+    master: Held,
+}
+
+impl Session {
+    /// Connects, and forwards each of the server's loopback `ports` to this machine. `state` keeps the host keys that
+    /// were accepted at first use.
+    ///
+    /// # Errors
+    /// [`Kind::HostKey`] where the server's key is not the known one, [`Kind::Connection`] for all else.
+    pub fn open(target: &SshTarget, ports: &[u16], state: &Path) -> Result<Session> {
+        for program in ["ssh", "ssh-agent", "ssh-add", "scp"] {
+            proc::require(program, "install the OpenSSH client")?;
+        }
+        let folder = tempfile::Builder::new().prefix("xtask-ssh-").tempdir().context("making a private folder")?.keep();
+        let forwards = ports.iter().map(|port| Ok((*port, free_port()?))).collect::<Result<Vec<(u16, u16)>>>()?;
+        let known = KnownHosts::prepare(target, &folder, state)?;
+        let master = proc::hold(&master(target, &folder, &forwards, &known))?;
+        let session = Session { target: target.clone(), folder, forwards, master };
+        session.await_connection()?;
+        known.announce(target);
+        Ok(session)
+    }
+
+    fn await_connection(&self) -> Result<()> {
+        let limit = Duration::from_secs(30);
+        while let Some(line) = self.master.line(limit)? {
+            if line.trim_end() == CONNECTED {
+                return Ok(());
+            }
+        }
+        // ssh writes why it ended just before it ends.
+        std::thread::sleep(Duration::from_millis(100));
+        let said = self.master.tail();
+        let target = &self.target;
+        if said.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") || said.contains("Host key verification failed") {
+            return Err(Kind::HostKey.error(format!(
+                "the host key of {target} is not the one known. Either the server was set up anew, or somebody is in \
+                 between. Compare its fingerprint over another way; then put the right line into {}\n{}",
+                target.variable("SSH_KNOWN_HOSTS"),
+                proc::indent(&said)
+            )));
+        }
+        Err(Kind::Connection.error(format!("no SSH connection to {target}:\n{}", proc::indent(&said))))
+    }
+
+    /// The words that run `line` on the server through the held connection.
+    pub fn command(&self, purpose: &str, line: &str) -> Command {
+        let mut words = vec!["ssh".to_owned(), "-T".to_owned()];
+        words.extend(self.through_master());
+        words.extend(["-p".to_owned(), self.target.port.to_string(), "-l".to_owned(), self.target.user.clone()]);
+        words.extend(["--".to_owned(), self.target.host.clone(), line.to_owned()]);
+        Command::new(purpose, words)
+    }
+
+    /// The words that copy a file to an absolute path on the server.
+    pub fn copy(&self, from: &Path, to: &str) -> Command {
+        let mut words = vec!["scp".to_owned(), "-q".to_owned(), "-P".to_owned(), self.target.port.to_string()];
+        words.extend(self.through_master());
+        let host = if self.target.host.contains(':') { format!("[{}]", self.target.host) } else { self.target.host.clone() };
+        let destination = format!("{}@{host}:{to}", self.target.user);
+        words.extend(["--".to_owned(), from.display().to_string(), destination]);
+        Command::new("copy the archive to the server", words)
+    }
+
+    /// Through the master or not at all: without one, ssh would open a connection of its own, with other keys.
+    fn through_master(&self) -> Vec<String> {
+        let control = format!("ControlPath={}", self.folder.join("control").display());
+        ["-o", &control, "-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"]
+            .map(str::to_owned)
+            .to_vec()
+    }
+
+    /// The port on this machine that leads to the server's loopback port.
+    pub fn forwarded(&self, server_port: u16) -> Result<u16> {
+        let found = self.forwards.iter().find(|(port, _)| *port == server_port);
+        found.map(|(_, local)| *local).ok_or_else(|| anyhow!("port {server_port} of the server is not forwarded"))
+    }
+
+    /// # Errors
+    /// [`Kind::Connection`] with ssh's own words once the connection is gone.
+    pub fn check(&self) -> Result<()> {
+        if self.master.alive()? {
+            return Ok(());
+        }
+        let said = proc::indent(&self.master.tail());
+        Err(Kind::Connection.error(format!("the SSH connection to {} was lost:\n{said}", self.target)))
+    }
+}
+
+/// A port nobody listens on now. ssh binds it a moment later and says so where somebody was quicker.
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).context("looking for a free port on this machine")?;
+    Ok(listener.local_addr().context("looking for a free port on this machine")?.port())
+}
+
+fn master(target: &SshTarget, folder: &Path, forwards: &[(u16, u16)], known: &KnownHosts) -> Command {
+    let mut key = target.key.expose().to_vec();
+    key.retain(|byte| *byte != b'\r');
+    if !key.ends_with(b"\n") {
+        key.push(b'\n'); // secrets stored on GitHub lose it, and OpenSSH refuses a key without
+    }
+    let path = |name: &str| folder.join(name).display().to_string();
+    let mut words: Vec<String> = ["ssh-agent", "-a"].map(str::to_owned).to_vec();
+    words.extend([path("agent"), "bash".into(), "-c".into(), include_str!("scripts/ssh_session.sh").into()]);
+    words.extend(["ssh-session".into(), key.len().to_string(), folder.display().to_string()]);
+    words.extend(["ssh".into(), "-T".into(), "-M".into(), "-S".into(), path("control")]);
+    let mut options = vec![
+        "ControlPersist=no".to_owned(),
+        "BatchMode=yes".to_owned(),
+        "ConnectTimeout=15".to_owned(),
+        "IdentityFile=none".to_owned(),
+        format!("IdentityAgent={}", path("agent")),
+        "ForwardAgent=no".to_owned(),
+        "ExitOnForwardFailure=yes".to_owned(),
+        format!("ServerAliveInterval={ALIVE_INTERVAL_SECONDS}"),
+        "ServerAliveCountMax=3".to_owned(),
+        "LogLevel=ERROR".to_owned(),
+    ];
+    options.extend(known.options());
+    words.extend(options.into_iter().flat_map(|option| ["-o".to_owned(), option]));
+    words.extend(
+        forwards.iter().flat_map(|(server, local)| ["-L".to_owned(), format!("127.0.0.1:{local}:127.0.0.1:{server}")]),
+    );
+    words.extend(["-p".into(), target.port.to_string(), "-l".into(), target.user.clone(), "--".into()]);
+    words.extend([target.host.clone(), format!("echo {CONNECTED}; exec cat >/dev/null")]);
+    Command::new("connect over SSH", words).reading(Input::Secret(Secret::new(key)))
+}
+
+/// Which host keys are accepted.
+struct KnownHosts {
+    /// Keys given by the team: only these.
+    given: Option<PathBuf>,
+    /// Keys accepted at first use are kept here.
+    kept: PathBuf,
+    /// Whether the host has been seen before.
+    seen: bool,
+}
+
+impl KnownHosts {
+    fn prepare(target: &SshTarget, folder: &Path, state: &Path) -> Result<KnownHosts> {
+        let kept = state.join("known_hosts");
+        if let Some(lines) = &target.known_hosts {
+            let given = folder.join("known_hosts");
+            std::fs::write(&given, format!("{}\n", lines.trim_end())).context("writing the known host keys")?;
+            return Ok(KnownHosts { given: Some(given), kept, seen: true });
+        }
+        std::fs::create_dir_all(state).with_context(|| format!("making {}", state.display()))?;
+        let seen = kept.exists() && !lookup(target, &kept, &[])?.is_empty();
+        Ok(KnownHosts { given: None, kept, seen })
+    }
+
+    fn options(&self) -> Vec<String> {
+        match &self.given {
+            Some(given) => vec![
+                "StrictHostKeyChecking=yes".to_owned(),
+                format!("UserKnownHostsFile={}", given.display()),
+                "GlobalKnownHostsFile=none".to_owned(),
+            ],
+            None => vec![
+                "StrictHostKeyChecking=accept-new".to_owned(),
+                format!("UserKnownHostsFile=\"{}\"", self.kept.display()),
+            ],
+        }
+    }
+
+    /// Says which key was accepted at first use.
+    fn announce(&self, target: &SshTarget) {
+        if self.seen {
+            return;
+        }
+        let fingerprints = lookup(target, &self.kept, &["-l"]).unwrap_or_else(|error| error.to_string());
+        let lines = lookup(target, &self.kept, &[]).unwrap_or_default();
+        console::warning(&format!(
+            "the host key of {target} was not known and has been accepted; from now on only this one is. Compare:\n{}\n\
+             To pin it, put these lines into {}:\n{}",
+            proc::indent(fingerprints.trim_end()),
+            target.variable("SSH_KNOWN_HOSTS"),
+            proc::indent(lines.trim_end()),
+        ));
+    }
+}
+
+/// What `ssh-keygen -F` finds for the host in a file of known hosts, without its comment lines.
+fn lookup(target: &SshTarget, file: &Path, extra: &[&str]) -> Result<String> {
+    let host = if target.port == 22 { target.host.clone() } else { format!("[{}]:{}", target.host, target.port) };
+    let mut words = vec!["ssh-keygen".to_owned()];
+    words.extend(extra.iter().map(|word| (*word).to_owned()));
+    words.extend(["-F".to_owned(), host, "-f".to_owned(), file.display().to_string()]);
+    let found = proc::finish(&Command::new("look up the host key", words))?;
+    let text = found.text();
+    Ok(text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<&str>>().join("\n"))
+}

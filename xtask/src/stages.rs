@@ -1,0 +1,196 @@
+//! The steps that are more than one script on the host: they ask, wait, and judge.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::command::Secret;
+use crate::compose::{self, Files, Rendering};
+use crate::config::Config;
+use crate::failure::Kind;
+use crate::host::Host;
+use crate::package::Package;
+use crate::probe::Probe;
+use crate::proc::Held;
+use crate::release::{ReleaseId, Slot};
+use crate::verdict::judge;
+use crate::{console, interrupt, pytest, script};
+
+/// Time from the start of one health probe to the next.
+const POLL: Duration = Duration::from_millis(50);
+/// How long one probe may take.
+const PROBE: Duration = Duration::from_secs(5);
+/// How long nginx may take until new workers serve.
+const SETTLE: Duration = Duration::from_secs(10);
+/// Failures in a row that end a bake: one alone may be the watcher's.
+const BAKE_FAILURES: u32 = 3;
+/// Lines of a container's log in an error.
+const LOG_LINES: usize = 40;
+
+/// # Errors
+/// [`Kind::Tests`] naming the tests that failed.
+pub fn test(config: &Config, group: Option<&str>, extra: &[String]) -> Result<pytest::Summary> {
+    let state: PathBuf = config.root.join(".deploy");
+    let tests = pytest::Tests {
+        root: &config.root,
+        app: &config.project.app,
+        folder: &config.tests.folder,
+        requirements: &config.tests.requirements,
+        selection_file: &config.tests.selection,
+        overrides: &config.tests.groups,
+        python: &config.tests.python,
+        state: &state,
+    };
+    pytest::run(&tests, group, extra)
+}
+
+/// # Errors
+/// Where the archive does not arrive whole; nothing is left that looks like a release.
+pub fn ship(config: &Config, host: &Host, package: &Package, env: &Secret) -> Result<()> {
+    let release = &package.release;
+    host.put(&package.archive, &script::incoming(config, release, "tar.gz"))?;
+    host.put(&package.manifest, &script::incoming(config, release, "json"))?;
+    host.text(&script::ship(config, release, &package.sha256, package.strip, env)).map(drop)
+}
+
+/// Reads the release's compose files by the host's compose, and keeps the files for this slot beside them.
+pub fn render(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, compose: &str) -> Result<Files> {
+    let project = host.text(&script::compose_config(config, release, compose))?;
+    let rendering = Rendering {
+        project: &config.project.name,
+        web: &config.project.web,
+        workers: &config.project.workers,
+        web_port: config.project.web_port,
+        release,
+        slot,
+        slot_port: config.slots.port(slot),
+    };
+    let files = compose::render(&project, &rendering).context("the compose files")?;
+    host.text(&script::store(config, release, slot, &files))?;
+    Ok(files)
+}
+
+/// Polls the slot until it is healthy; the first success wins. Ends at once when its container does.
+///
+/// # Errors
+/// [`Kind::Unhealthy`] with what the last probe saw and the container's last log lines.
+pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slot) -> Result<()> {
+    let probe = Probe::slot(config, host, slot)?;
+    let watch = host.hold(&script::watch(config, slot))?;
+    let deadline = Instant::now() + config.health.limit();
+    let mut reason;
+    loop {
+        interrupt::check()?;
+        let begun = Instant::now();
+        let limit = PROBE.min(deadline.saturating_duration_since(begun)).max(Duration::from_millis(1));
+        reason = match probe.get(&config.health.path, limit) {
+            Ok(answer) => match judge(&answer, &config.health.expect, Some(release)) {
+                Ok(()) => return Ok(()),
+                Err(reason) => reason,
+            },
+            Err(error) => format!("{error:#}"),
+        };
+        if let Some(ended) = ended(&watch)? {
+            return Err(Kind::Unhealthy.error(format!("the container of slot {slot} {ended}")));
+        }
+        if Instant::now() >= deadline {
+            break;
+        }
+        std::thread::sleep(POLL.saturating_sub(begun.elapsed()));
+    }
+    let logs = host.text(&script::logs(config, slot, LOG_LINES))?;
+    Err(Kind::Unhealthy.error(format!(
+        "slot {slot} did not become healthy within {} s; GET {} on port {} last gave: {reason}\nthe container's last log lines:\n{}",
+        config.health.timeout,
+        config.health.path,
+        config.slots.port(slot),
+        crate::proc::indent(&logs)
+    )))
+}
+
+/// How the watched container has ended, if it has, with its last log lines.
+fn ended(watch: &Held) -> Result<Option<String>> {
+    while let Some(line) = watch.ready_line() {
+        if let Some(how) = line.strip_prefix("ended\t") {
+            let mut text = format!("does not run: {how}; its last log lines:");
+            while let Some(line) = watch.line(Duration::from_secs(2))? {
+                text.push_str(&format!("\n  {line}"));
+            }
+            return Ok(Some(text));
+        }
+    }
+    Ok(None)
+}
+
+/// Proves that a request through nginx reaches the new release: nginx says it obeys the slot, and the site answers
+/// healthy, as that release where it names one.
+///
+/// `nginx -s reload` returns before the new workers serve, so this is asked until it is so.
+///
+/// # Errors
+/// [`Kind::Switch`] with what nginx and the site say instead.
+pub fn verify(config: &Config, host: &Host, release: &ReleaseId, slot: Slot) -> Result<()> {
+    let (live, site) = (Probe::live(config, host)?, Probe::site(config, host)?);
+    let deadline = Instant::now() + SETTLE;
+    loop {
+        interrupt::check()?;
+        let problem = match obeys(&live, slot).and_then(|()| serves(config, &site, release)) {
+            Ok(()) => return Ok(()),
+            Err(problem) => problem,
+        };
+        if Instant::now() >= deadline {
+            return Err(Kind::Switch.error(format!("the new release does not answer through nginx: {problem}")));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn obeys(live: &Probe, slot: Slot) -> Result<(), String> {
+    match live.get("/", PROBE) {
+        Ok(answer) if answer.body.trim() == slot.name() => Ok(()),
+        Ok(answer) => Err(format!("nginx obeys slot {:?}, not {slot}", answer.body.trim().chars().take(40).collect::<String>())),
+        Err(error) => Err(format!("nginx does not say which slot it obeys: {error:#}")),
+    }
+}
+
+fn serves(config: &Config, site: &Probe, release: &ReleaseId) -> Result<(), String> {
+    let asked = format!("{}{}", config.environment.url, config.health.path);
+    match site.get(&config.health.path, PROBE) {
+        Ok(answer) => judge(&answer, &config.health.expect, Some(release)).map_err(|reason| format!("{asked} gives {reason}")),
+        Err(error) => Err(format!("{asked} does not answer: {error:#}")),
+    }
+}
+
+/// Watches the new version, through nginx and its container, for some seconds.
+///
+/// # Errors
+/// [`Kind::Bake`] when it fails; the caller goes back to the old one, which still runs.
+pub fn bake(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, seconds: u64) -> Result<()> {
+    let site = Probe::site(config, host)?;
+    let watch = host.hold(&script::watch(config, slot))?;
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    let mut failures = 0;
+    while Instant::now() < deadline {
+        interrupt::check()?;
+        if let Some(ended) = ended(&watch)? {
+            return Err(Kind::Bake.error(format!("after the switch, the container of slot {slot} {ended}")));
+        }
+        match serves(config, &site, release) {
+            Ok(()) => failures = 0,
+            Err(problem) => {
+                failures += 1;
+                console::note(&format!("failed probe {failures} of {BAKE_FAILURES}: {problem}"));
+                if failures == BAKE_FAILURES {
+                    let logs = host.text(&script::logs(config, slot, LOG_LINES))?;
+                    return Err(Kind::Bake.error(format!(
+                        "after the switch, {problem}\nthe container's last log lines:\n{}",
+                        crate::proc::indent(&logs)
+                    )));
+                }
+            }
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
