@@ -11,7 +11,7 @@ preload_app = True
 # A deploy stops this process while the last requests run; they get 35 s. Compose kills after 40.
 graceful_timeout = 35
 timeout = 30
-# Longer than the 60 s for which nginx keeps an idle connection: this side must not close one that nginx is about to use.
+# Longer than the 60 s for which nginx keeps an idle connection: this side must not close one nginx is about to use.
 keepalive = 75
 
 # The heartbeat file, kept off the disk: a busy disk must not look like a worker that hangs.
