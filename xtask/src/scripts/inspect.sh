@@ -49,6 +49,6 @@ for port in "$blue_port" "$green_port"; do
 done
 existing=$folder
 while [ ! -d "$existing" ]; do existing=$(dirname "$existing"); done
-printf 'disk-free\t%s\n' "$(df -Pk "$existing" | awk 'NR == 2 { print $4 * 1024 }')"
+printf 'disk-free\t%s\n' "$(df -B1 --output=avail "$existing" | tail -n 1 | tr -d ' ')"
 printf 'last-record\t%s\n' "$(tail -n 1 "$folder/deploys.jsonl" 2>/dev/null)"
 printf 'end\n'
