@@ -62,6 +62,7 @@ struct Wanted {
 
 fn wanted(invocation: &Invocation, dirty: bool) -> Result<Wanted> {
     let Invocation { config, caller, .. } = invocation;
+    config.require_for_shipping()?;
     let source = package::source(config)?;
     if !dirty {
         source.refuse_dirty()?;
@@ -232,7 +233,7 @@ pub fn setup(invocation: &Invocation, flags: &flags::Setup) -> Result<()> {
     let user = match (&flags.user, &config.environment.reach) {
         (Some(user), _) => user.clone(),
         (None, Reach::Ssh(target)) => target.user.clone(),
-        (None, Reach::Local) => return Err(Kind::Usage.error("say which user deploys: --user NAME")),
+        (None, Reach::Local | Reach::Missing(_)) => return Err(Kind::Usage.error("say which user deploys: --user NAME")),
     };
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
     if user.is_empty() || user == "root" || user.starts_with('-') || !user.bytes().all(plain) {

@@ -29,6 +29,28 @@ pub struct Config {
     pub environment: Environment,
 }
 
+impl Config {
+    /// # Errors
+    /// [`Kind::Configuration`] naming all variables together that are needed to ship a release to the host.
+    pub fn require_for_shipping(&self) -> Result<()> {
+        let mut missing = match &self.environment.reach {
+            Reach::Missing(missing) => missing.clone(),
+            Reach::Local | Reach::Ssh(_) => Vec::new(),
+        };
+        if let EnvFile::Missing { variable } = &self.environment.env_file {
+            missing.push(variable.clone());
+        }
+        if missing.is_empty() { Ok(()) } else { Err(self.missing(&missing)) }
+    }
+
+    /// These variables are needed and not set.
+    pub fn missing(&self, variables: &[String]) -> anyhow::Error {
+        let name = &self.environment.name;
+        Kind::Configuration
+            .error(format!("environment {name} needs these environment variables, which are not set: {}", variables.join(", ")))
+    }
+}
+
 /// What is deployed.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,7 +154,7 @@ impl Default for Traffic {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hooks {
-    /// Before the slot boots: migrations.
+    /// Before the slot boots: migrations. Not on a rollback.
     pub before_boot: Vec<Vec<String>>,
     /// The slot is healthy, traffic has not moved.
     pub before_switch: Vec<Vec<String>>,
@@ -191,6 +213,8 @@ pub struct Environment {
 pub enum Reach {
     Local,
     Ssh(SshTarget),
+    /// Behind SSH, but these environment variables are not set. Only commands that connect need them.
+    Missing(Vec<String>),
 }
 
 #[derive(Clone, Debug)]
@@ -473,7 +497,7 @@ fn resolve_environment(
         return Err("the name may have a-z, 0-9 and `-`".to_owned());
     }
     let reach = match raw.ssh {
-        true => Reach::Ssh(ssh_target(&prefix, variables)?),
+        true => ssh_target(&prefix, variables)?,
         false => Reach::Local,
     };
     let folder = match raw.ssh {
@@ -530,13 +554,13 @@ fn resolve_nginx(raw: RawNginx, project: &Project, folder: &str, remote: bool) -
     Ok(Nginx { upstream, upstream_file, site_file, live_port: raw.live_port.unwrap_or(8002), owner })
 }
 
-fn ssh_target(prefix: &str, variables: &BTreeMap<String, String>) -> Result<SshTarget, String> {
+fn ssh_target(prefix: &str, variables: &BTreeMap<String, String>) -> Result<Reach, String> {
     let get = |name: &str| variables.get(&format!("{prefix}{name}")).filter(|value| !value.trim().is_empty());
     let required = ["SSH_HOST", "SSH_USER", "SSH_KEY"];
     let missing: Vec<String> =
         required.iter().filter(|name| get(name).is_none()).map(|name| format!("{prefix}{name}")).collect();
     let ([Some(host), Some(user), Some(key)], true) = (required.map(get), missing.is_empty()) else {
-        return Err(format!("these environment variables are not set: {}", missing.join(", ")));
+        return Ok(Reach::Missing(missing));
     };
     let port = get("SSH_PORT").map_or("22", |port| port.trim());
     let port = port
@@ -554,12 +578,12 @@ fn ssh_target(prefix: &str, variables: &BTreeMap<String, String>) -> Result<SshT
     if !plain(user, b".-_") {
         return Err(format!("{prefix}SSH_USER={user:?} is not a user name"));
     }
-    Ok(SshTarget {
+    Ok(Reach::Ssh(SshTarget {
         host: host.to_owned(),
         port,
         user: user.to_owned(),
         key: Secret::new(key.as_bytes()),
         known_hosts: get("SSH_KNOWN_HOSTS").cloned(),
         prefix: prefix.to_owned(),
-    })
+    }))
 }

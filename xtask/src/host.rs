@@ -19,7 +19,7 @@ pub struct Host {
 
 enum Connected {
     Local,
-    Ssh(Session),
+    Ssh(Box<Session>),
 }
 
 impl Host {
@@ -30,8 +30,9 @@ impl Host {
             Reach::Ssh(target) => {
                 let environment = &config.environment;
                 let ports = [config.slots.blue, config.slots.green, environment.nginx.live_port, environment.url.port];
-                Connected::Ssh(Session::open(target, &ports, &config.root.join(".deploy"))?)
+                Connected::Ssh(Box::new(Session::open(target, &ports, &config.root.join(".deploy"))?))
             }
+            Reach::Missing(variables) => return Err(config.missing(variables)),
         };
         Ok(Host { reach, commands: AtomicU32::new(0) })
     }

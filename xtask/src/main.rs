@@ -116,6 +116,7 @@ fn find(from: &Path, name: &str) -> Option<PathBuf> {
 fn caller_name(variables: &BTreeMap<String, String>) -> String {
     let get = |name: &str| variables.get(name).filter(|value| !value.is_empty()).cloned();
     let user = get("GITHUB_ACTOR").or_else(|| get("USER")).or_else(|| get("LOGNAME"));
+    let user = user.or_else(|| proc::line(Path::new("."), "id", &["-un"]).ok());
     let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
     format!("{}@{machine}", user.unwrap_or_else(|| "unknown".to_owned()))
 }

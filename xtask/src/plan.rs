@@ -153,7 +153,7 @@ pub fn deploy(config: &Config, observed: &Observed, release: &ReleaseId, tests: 
     if observed.release(release).is_none() {
         steps.extend([Step::Package, Step::Ship]);
     }
-    replace(config, observed, release, steps)
+    replace(config, observed, release, steps, &config.hooks.before_boot)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,6 +164,8 @@ pub enum Tests {
 }
 
 /// Back to a release that served well: a deploy of what is there already.
+///
+/// Without the hooks before boot: a migration of the old code would meet a database that is ahead of it.
 pub fn rollback(config: &Config, observed: &Observed, wanted: Option<&ReleaseId>) -> Result<Plan> {
     let live = observed.live_release();
     let release = match wanted {
@@ -183,11 +185,17 @@ pub fn rollback(config: &Config, observed: &Observed, wanted: Option<&ReleaseId>
             })?
         }
     };
-    replace(config, observed, &release, Vec::new())
+    replace(config, observed, &release, Vec::new(), &[])
 }
 
 /// The release takes the free slot, then the traffic; the old slot drains and stops. In reading order.
-fn replace(config: &Config, observed: &Observed, release: &ReleaseId, prepare: Vec<Step>) -> Result<Plan> {
+fn replace(
+    config: &Config,
+    observed: &Observed,
+    release: &ReleaseId,
+    prepare: Vec<Step>,
+    before_boot: &[Vec<String>],
+) -> Result<Plan> {
     let switching = check_host(config, observed)?;
     let live = observed.live();
     let to = live.map_or(Slot::Blue, Slot::other);
@@ -207,7 +215,7 @@ fn replace(config: &Config, observed: &Observed, release: &ReleaseId, prepare: V
         steps.push(Step::Drain { slot: to, seconds });
         steps.push(Step::Stop { slot: to, containers: vec![left.id.clone()] });
     }
-    steps.extend(hooks(HookPoint::BeforeBoot, &config.hooks.before_boot));
+    steps.extend(hooks(HookPoint::BeforeBoot, before_boot));
     steps.push(Step::Boot { slot: to });
     steps.push(Step::AwaitHealth { slot: to });
     steps.extend(hooks(HookPoint::BeforeSwitch, &config.hooks.before_switch));

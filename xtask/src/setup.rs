@@ -10,80 +10,127 @@ use crate::{nginx, script};
 ///
 /// The site file is written only where none is: a site has certificates and rules of its own. nginx reads
 /// `conf.d/*.conf` by itself, so the site does not include the upstream file; including it twice stops nginx with
-/// `duplicate upstream`.
+/// `duplicate upstream`. Where nginx refuses the result, what was there before comes back.
 pub fn script(config: &Config, user: &str, switching: Switching) -> String {
     let environment = &config.environment;
-    let nginx = &environment.nginx;
-    let folder = environment.folder.as_str();
-    let flag = script::flag(config);
-    let upstream = match switching {
-        Switching::Reload => nginx::reload_upstream(&nginx.upstream, config.slots, Slot::Blue, nginx.live_port),
-        Switching::Instant => nginx::instant_upstream(&nginx.upstream, config.slots, &flag, nginx.live_port),
-    };
-    let include_file = format!("/etc/nginx/snippets/{}-switch.conf", config.project.name);
-    let (include, include_line) = match switching {
-        Switching::Reload => (String::new(), String::new()),
-        Switching::Instant => (
-            format!("mkdir -p /etc/nginx/snippets\n{}", write_file(&include_file, &nginx::switch_include(&nginx.upstream, &flag))),
-            format!("    include {include_file};\n"),
-        ),
-    };
-    let variable = format!("{}_upgrade", config.project.name.replace('-', "_"));
-    let proxy = nginx::proxy_lines(&nginx.upstream, switching).replace("$connection_upgrade", &format!("${variable}"));
-    let site = format!(
-        "{map}\nserver {{\n    listen 80;\n    server_name {name};\n    client_max_body_size 100m;\n{include_line}\n    location / {{\n{proxy}    }}\n}}\n",
-        map = nginx::upgrade_map(&variable),
-        name = environment.url.host,
-    );
-    let sudoers = format!("{user} ALL=(root) NOPASSWD: /usr/sbin/nginx -t, /usr/sbin/nginx -s reload\n");
-    let sudoers_file = format!("/etc/sudoers.d/{}-deploy", config.project.name);
-    let (quoted_folder, quoted_user) = (quote(folder), quote(user));
-    // In reload mode the file that is replaced lies in the deploying user's own folder; conf.d only points to it.
-    let upstream_place = match switching {
-        Switching::Reload => format!("{folder}/live/upstream.conf"),
-        Switching::Instant => nginx.upstream_file.clone(),
-    };
-    let link = match switching {
-        Switching::Reload => format!(
-            "chown {quoted_user}: {place}\nln -sfn {place} {file}\n",
-            place = quote(&upstream_place),
-            file = quote(&nginx.upstream_file)
-        ),
-        Switching::Instant => String::new(),
-    };
+    let parts = [
+        ("# The folder of releases, the switch and the record. nginx must be able to look into it.", folders(config, user)),
+        ("# nginx: the slots, the switch, and the site where there is none.", nginx_files(config, user, switching)),
+        ("# The deploying user may test and reload nginx, nothing else.", sudo_rules(config, user)),
+    ];
+    let body: String = parts.iter().map(|(why, text)| format!("\n{why}\n{text}")).collect();
     format!(
-        "#!/usr/bin/env bash\n# Prepares this server for `cargo xtask deploy --env {env}`, {switching} mode. Run as root; can be run again.\n\
-         set -euo pipefail\n[ \"$(id -u)\" = 0 ] || {{ echo 'run this as root' >&2; exit 1; }}\n\n\
-         # The folder of releases, the switch and the record. nginx must be able to look into it.\n\
-         install -d -m 0755 -o {quoted_user} -g \"$(id -gn {quoted_user})\" {quoted_folder} {quoted_folder}/releases {quoted_folder}/live\n\
-         usermod -aG docker {quoted_user}\n\n\
-         # nginx: the slots, the switch, and the site where there is none.\n{write_upstream}{link}{include}\
-         if [ ! -e {site_file} ]; then\n{write_site}else\n  echo {kept}\nfi\n\n\
-         # The deploying user may test and reload nginx, nothing else.\n\
-         rules=$(mktemp)\ncat >\"$rules\" <<'RULES'\n{sudoers}RULES\nvisudo -cqf \"$rules\"\n\
-         install -m 0440 -o root -g root \"$rules\" {sudoers_file}\nrm -f \"$rules\"\n\n\
-         nginx -t\nnginx -s reload\necho 'this server is ready'\n",
-        env = environment.name,
-        write_upstream = unless_linked(&upstream_place, &nginx.upstream_file, &upstream, switching),
-        site_file = quote(&nginx.site_file),
-        write_site = write_file(&nginx.site_file, &site),
-        kept = quote(&format!(
-            "{} is there and was left alone; it must contain: {}{}",
-            nginx.site_file,
-            include_line.trim(),
-            nginx::proxy_lines(&nginx.upstream, switching).lines().next().unwrap_or_default()
-        )),
-        sudoers_file = quote(&sudoers_file),
+        "#!/usr/bin/env bash\n\
+         # Prepares this server for `cargo xtask deploy --env {}`, {switching} mode. Run as root; can be run again.\n\
+         set -euo pipefail\nexport PATH=\"$PATH:/usr/sbin:/sbin\"\n\
+         [ \"$(id -u)\" = 0 ] || {{ echo 'run this as root' >&2; exit 1; }}\n{body}\n\
+         nginx -s reload\necho 'this server is ready'\n",
+        environment.name,
     )
 }
 
-/// In reload mode the upstream file says which slot is live: a second run must not move the traffic.
-fn unless_linked(place: &str, file: &str, content: &str, switching: Switching) -> String {
-    let write = write_file(place, content);
-    match switching {
-        Switching::Instant => format!("rm -f {}\n{write}", quote(file)),
-        Switching::Reload => format!("if [ ! -L {} ]; then\n{write}fi\n", quote(file)),
-    }
+fn folders(config: &Config, user: &str) -> String {
+    let (user, folder) = (quote(user), quote(&config.environment.folder));
+    format!(
+        "install -d -m 0755 -o {user} -g \"$(id -gn {user})\" {folder} {folder}/releases {folder}/live\n\
+         usermod -aG docker {user}\n"
+    )
+}
+
+fn nginx_files(config: &Config, user: &str, switching: Switching) -> String {
+    let nginx = &config.environment.nginx;
+    let include = include_file(config);
+    let (upstream_file, site_file) = (quote(&nginx.upstream_file), quote(&nginx.site_file));
+    let live = format!("{}/live", config.environment.folder);
+    let files = match switching {
+        Switching::Reload => reload_files(config, user),
+        Switching::Instant => instant_files(config, user, &include),
+    };
+    let proxy = nginx::proxy_lines(&nginx.upstream, switching);
+    let needed = match switching {
+        Switching::Reload => proxy.lines().next().unwrap_or_default().trim().to_owned(),
+        Switching::Instant => format!("include {include}; {}", proxy.lines().next().unwrap_or_default().trim()),
+    };
+    format!(
+        "saved=$(mktemp -d)\n\
+         for file in {upstream_file} {include} {site_file} {live}/upstream.conf; do\n  \
+         if [ -e \"$file\" ] || [ -L \"$file\" ]; then cp -a --parents \"$file\" \"$saved\"; fi\ndone\n\
+         restore() {{\n  rm -f {upstream_file} {include} {site_file}\n  cp -a \"$saved\"/. /\n  \
+         echo 'nginx refuses this, so its files are as they were before' >&2\n  exit 1\n}}\n\
+         {files}\
+         if [ ! -e {site_file} ]; then\n{site}else\n  echo {kept}\nfi\n\
+         nginx -t || restore\nrm -rf \"$saved\"\n",
+        include = quote(&include),
+        live = quote(&live),
+        site = write_file(&nginx.site_file, &site(config, switching)),
+        kept = quote(&format!("{} is there and was left alone; its server block must have: {needed}", nginx.site_file)),
+    )
+}
+
+/// The upstream file that is replaced at each switch lies in the deploying user's own folder; conf.d points to it. One
+/// that is there already keeps naming its slot: a set-up must not move the traffic.
+fn reload_files(config: &Config, user: &str) -> String {
+    let nginx = &config.environment.nginx;
+    let place = format!("{}/live/upstream.conf", config.environment.folder);
+    let content = nginx::reload_upstream(&nginx.upstream, config.slots, Slot::Blue, nginx.live_port);
+    let (file, quoted_place) = (quote(&nginx.upstream_file), quote(&place));
+    format!(
+        "if [ ! -L {file} ]; then\n  if [ -e {file} ]; then cp {file} {quoted_place}; else\n{write}  fi\nfi\n\
+         chown {user}: {quoted_place}\nln -sfn {quoted_place} {file}\n",
+        write = write_file(&place, &content),
+        user = quote(user),
+    )
+}
+
+/// Where an upstream file of the reload mode is there, the flag takes over the slot it names.
+fn instant_files(config: &Config, user: &str, include: &str) -> String {
+    let nginx = &config.environment.nginx;
+    let flag = script::flag(config);
+    let file = quote(&nginx.upstream_file);
+    format!(
+        "if grep -q 'upstream {name} ' {file} 2>/dev/null && grep -q '127.0.0.1:{green};' {file}; then\n  \
+         install -m 0644 -o {user} /dev/null {quoted_flag}\nfi\n\
+         rm -f {file}\n{upstream}mkdir -p /etc/nginx/snippets\n{switch}",
+        name = nginx.upstream,
+        green = config.slots.green,
+        user = quote(user),
+        quoted_flag = quote(&flag),
+        upstream = write_file(
+            &nginx.upstream_file,
+            &nginx::instant_upstream(&nginx.upstream, config.slots, &flag, nginx.live_port)
+        ),
+        switch = write_file(include, &nginx::switch_include(&nginx.upstream, &flag)),
+    )
+}
+
+fn include_file(config: &Config) -> String {
+    format!("/etc/nginx/snippets/{}-switch.conf", config.project.name)
+}
+
+fn site(config: &Config, switching: Switching) -> String {
+    let environment = &config.environment;
+    // `map` stands at the level of all sites, so its variable carries the project's name.
+    let variable = format!("{}_upgrade", config.project.name.replace('-', "_"));
+    let upstream = &environment.nginx.upstream;
+    let proxy = nginx::proxy_lines(upstream, switching).replace("$connection_upgrade", &format!("${variable}"));
+    let include = match switching {
+        Switching::Reload => String::new(),
+        Switching::Instant => format!("    include {};\n", include_file(config)),
+    };
+    format!(
+        "{map}\nserver {{\n    listen 80;\n    server_name {name};\n    client_max_body_size 100m;\n{include}\n    \
+         location / {{\n{proxy}    }}\n}}\n",
+        map = nginx::upgrade_map(&variable),
+        name = environment.url.host,
+    )
+}
+
+fn sudo_rules(config: &Config, user: &str) -> String {
+    let file = quote(&format!("/etc/sudoers.d/{}-deploy", config.project.name));
+    format!(
+        "rules=$(mktemp)\ncat >\"$rules\" <<'RULES'\n{user} ALL=(root) NOPASSWD: /usr/sbin/nginx -t, /usr/sbin/nginx -s reload\n\
+         RULES\nvisudo -cqf \"$rules\"\ninstall -m 0440 -o root -g root \"$rules\" {file}\nrm -f \"$rules\"\n"
+    )
 }
 
 fn write_file(path: &str, content: &str) -> String {

@@ -108,7 +108,7 @@ impl Status {
             let mark = if slot.live { "live" } else { "    " };
             let state = slot.container.as_ref().map_or("empty".to_owned(), |container| {
                 let release = container.release.as_ref().map_or("a container of before the first deploy", ReleaseId::as_str);
-                let health = if container.health.is_empty() { String::new() } else { format!(", {}", container.health) };
+                let health = if container.health.is_empty() || !container.running() { String::new() } else { format!(", {}", container.health) };
                 let since = container.started_at.split('.').next().unwrap_or_default();
                 format!("{release}  {}{health}, started {since}Z", container.status)
             });

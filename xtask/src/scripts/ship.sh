@@ -13,7 +13,7 @@ printf '%s  %s\n' "$archive_sum" "$archive" | sha256sum -c --quiet - ||
   fail "the archive did not arrive as it was sent; is the disk full? ($(df -Ph "$releases" | awk 'NR == 2 { print $4 }') free)"
 rm -rf "$unpacked"
 mkdir "$unpacked"
-tar -xzf "$archive" -C "$unpacked" --strip-components="$strip" --no-same-owner
+tar -xzf "$archive" -C "$unpacked" --strip-components="$strip" --no-same-owner --no-same-permissions
 mv "$manifest" "$unpacked/.release.json"
 rm -f "$unpacked/.env"
 (umask 077 && cat >"$unpacked/.env")
