@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Boots the test server, again and again: what an earlier boot left behind must not keep anything from starting.
+set -euo pipefail
+rm -f /var/run/docker.pid /run/docker/containerd/containerd.pid /run/nginx.pid
+mkdir -p /run/sshd
+ssh-keygen -A >/dev/null
+install -m 0600 -o deploy -g deploy <(printf '%s\n' "$AUTHORIZED_KEY") /home/deploy/.ssh/authorized_keys
+
+plugin=/usr/libexec/docker/cli-plugins/docker-compose
+mkdir -p "$(dirname "$plugin")"
+case $COMPOSE in
+  v1) rm -f "$plugin"; chmod 0755 /usr/bin/docker-compose ;;
+  v2) cp /opt/compose/docker-compose "$plugin"; chmod 0644 /usr/bin/docker-compose ;;
+esac
+
+dockerd --storage-driver overlay2 >/var/log/dockerd.log 2>&1 &
+dockerd_pid=$!
+nginx
+/usr/sbin/sshd -D -e >/var/log/sshd.log 2>&1 &
+trap 'kill "$dockerd_pid"; wait "$dockerd_pid"; exit 0' TERM
+wait "$dockerd_pid"
