@@ -31,10 +31,10 @@ pub struct Caller {
 /// A connected host with what it said of itself.
 pub struct Session<'a> {
     pub config: &'a Config,
-    pub host: Host,
     pub observed: Observed,
-    /// `None`: nothing will be changed.
+    /// `None`: nothing will be changed. Before `host`: the lock goes first, then the connection it is held over.
     _lock: Option<Lock>,
+    pub host: Host,
 }
 
 impl<'a> Session<'a> {

@@ -184,6 +184,7 @@ impl KnownHosts {
             ],
             None => vec![
                 "StrictHostKeyChecking=accept-new".to_owned(),
+                "HashKnownHosts=no".to_owned(), // the line is shown, to be copied
                 format!("UserKnownHostsFile=\"{}\"", self.kept.display()),
             ],
         }
