@@ -8,11 +8,12 @@ use crate::config::{Config, NginxOwner, Reach, Switching};
 use crate::failure::Kind;
 use crate::flags;
 use crate::observed::Observed;
-use crate::plan::{self, Plan, Step};
+use crate::plan::{self, Plan};
 use crate::probe::Probe;
 use crate::release::{ReleaseId, Slot};
 use crate::report::Report;
 use crate::run::{Caller, DryRun, Execution, Session};
+use crate::step::Step;
 use crate::{console, package, setup, stages, status, verdict};
 
 /// What every command is given.

@@ -1,7 +1,7 @@
 //! `cargo xtask`: deploys of a docker compose backend with zero downtime.
 //!
-//! Three kinds of file. **Rules** are pure, no process, file, clock or network: `config` (deploy.toml), `release` (ids,
-//! slots, names), `command` (words, quoting, secrets), `observed` (what a host said), `plan` (what to do about it),
+//! Three kinds of file. **Rules** are pure, no process, file, clock or network: `config` and `deploy_toml` (what is deployed, where to), `release` (ids,
+//! slots, names), `command` (words, quoting, secrets), `observed` (what a host said), `plan` (what to do about it), `step`,
 //! `nginx` and `compose` (rendered files), `script` (a step's words), `verdict`, `selection`, `junit`, `setup`,
 //! `status`, `report`, `github`. **Hands** touch the world and know no plan: `proc` (the only file that starts a
 //! process), `session` (SSH), `host`, `lock`, `probe`, `receipt`, `package`, `pytest`, `console`, `interrupt`. The
@@ -12,6 +12,7 @@ mod commands;
 mod compose;
 mod config;
 mod console;
+mod deploy_toml;
 mod failure;
 mod flags;
 mod github;
@@ -36,6 +37,7 @@ mod session;
 mod setup;
 mod stages;
 mod status;
+mod step;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -105,7 +107,7 @@ fn load(flags: &Flags, variables: &BTreeMap<String, String>) -> Result<Config> {
     };
     let text = std::fs::read_to_string(&file)
         .map_err(|error| Kind::Configuration.error(format!("{}: {error}", file.display())))?;
-    config::load(&text, &file, &flags.common.environment, variables)
+    deploy_toml::load(&text, &file, &flags.common.environment, variables)
 }
 
 fn find(from: &Path, name: &str) -> Option<PathBuf> {

@@ -14,11 +14,12 @@ use crate::host::Host;
 use crate::lock::Lock;
 use crate::observed::{self, Observed};
 use crate::package::{self, Package, Source};
-use crate::plan::{self, Plan, Step};
+use crate::plan::{self, Plan};
 use crate::probe::Probe;
 use crate::receipt::{self, Receipt};
 use crate::release::{ReleaseId, Slot};
 use crate::report::{Outcome, Report, StageTime};
+use crate::step::Step;
 use crate::{console, interrupt, pytest, script, stages};
 
 /// Who runs this, from where; read once by `main`.

@@ -10,7 +10,7 @@ use crate::command::{Input, Script, Secret};
 use crate::compose::Files;
 use crate::config::{Config, Environment, NginxOwner, Switching};
 use crate::nginx;
-use crate::plan::Step;
+use crate::step::Step;
 use crate::release::{ReleaseId, Slot, image, slot_service};
 
 /// A script that changes the host: the prelude, then its own text.

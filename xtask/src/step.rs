@@ -1,0 +1,115 @@
+//! The steps a plan is made of, as data: what each is called and how its failure counts.
+
+use crate::config::Switching;
+use crate::failure::Kind;
+use crate::release::{ReleaseId, Slot};
+
+/// One act. What it needs stands in it, so it can be printed, run again, and undone knowing nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Run the tests, on this machine.
+    Test,
+    /// Make the archive of the release, on this machine.
+    Package,
+    /// Bring the release to the host, complete or not at all.
+    Ship,
+    /// Make the tool's own nginx run, obeying `live`.
+    PrivateNginx { switching: Switching, live: Slot },
+    /// Make the upstream file name what nginx obeys.
+    AlignUpstream { live: Slot },
+    /// Render the compose files of the release for the slot.
+    Render { slot: Slot },
+    /// Build the release's images.
+    Build,
+    /// Start the accessories that do not run.
+    Accessories,
+    /// Run a hook in a one-off container.
+    Hook { point: HookPoint, words: Vec<String>, slot: Slot },
+    /// Start the release in the free slot.
+    Boot { slot: Slot },
+    AwaitHealth { slot: Slot },
+    /// The one act that moves traffic.
+    Switch { switching: Switching, to: Slot },
+    /// Prove through nginx that the new release answers.
+    Verify { slot: Slot },
+    /// Watch the new version while the old one is still there to go back to.
+    Bake { slot: Slot, seconds: u64 },
+    /// Replace the workers by those of this release, on the network of its slot.
+    Workers { slot: Slot, release: ReleaseId },
+    /// Wait until the slot's requests in flight have ended.
+    Drain { slot: Slot, seconds: u64 },
+    /// Stop these containers of the slot.
+    Stop { slot: Slot, containers: Vec<String> },
+    /// Remove what runs in the slot: a version that failed.
+    Remove { slot: Slot },
+    /// Mark the release as one that served well.
+    MarkServed,
+    /// Remove releases that are no longer kept.
+    Prune { releases: Vec<ReleaseId> },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookPoint {
+    BeforeBoot,
+    BeforeSwitch,
+    AfterSwitch,
+}
+
+impl Step {
+    /// The name of its stage, as people see it.
+    pub fn title(&self, release: &ReleaseId) -> String {
+        match self {
+            Step::Test => "Run the tests".to_owned(),
+            Step::Package => format!("Package release {release}"),
+            Step::Ship => format!("Ship release {release}"),
+            Step::PrivateNginx { switching, live } => format!("Make the private nginx run ({switching} mode, live slot {live})"),
+            Step::AlignUpstream { live } => format!("Make the upstream file say what nginx obeys: {live}"),
+            Step::Render { slot } => format!("Render the compose files for slot {slot}"),
+            Step::Build => "Build the images".to_owned(),
+            Step::Accessories => "Start the accessories that do not run".to_owned(),
+            Step::Hook { point, words, .. } => format!("Hook {}: {}", point.name(), words.join(" ")),
+            Step::Boot { slot } => format!("Boot {release} in slot {slot}"),
+            Step::AwaitHealth { .. } => "Waiting for health check".to_owned(),
+            Step::Switch { switching, to } => format!("Switch traffic to slot {to} ({switching} mode)"),
+            Step::Verify { .. } => "Verify through nginx".to_owned(),
+            Step::Bake { seconds, .. } => format!("Watch the new version for {seconds} s"),
+            Step::Workers { .. } => "Replace the workers".to_owned(),
+            Step::Drain { slot, seconds } => format!("Drain slot {slot} (at most {seconds} s)"),
+            Step::Stop { slot, .. } => format!("Stop slot {slot}"),
+            Step::Remove { slot } => format!("Remove the failed version from slot {slot}"),
+            Step::MarkServed => "Mark the release as good".to_owned(),
+            Step::Prune { releases } => format!("Prune {} old releases", releases.len()),
+        }
+    }
+
+    /// The kind of failure when this step fails and says nothing closer.
+    pub fn failure(&self) -> Kind {
+        match self {
+            Step::Test => Kind::Tests,
+            Step::Package => Kind::Package,
+            Step::Ship => Kind::Ship,
+            Step::PrivateNginx { .. } | Step::AlignUpstream { .. } => Kind::Preflight,
+            Step::Render { .. } => Kind::Configuration,
+            Step::Build => Kind::Build,
+            Step::Hook { point: HookPoint::AfterSwitch, .. } | Step::Workers { .. } => Kind::AfterSwitch,
+            Step::Hook { .. } => Kind::Hook,
+            Step::Accessories | Step::Boot { .. } => Kind::Boot,
+            Step::AwaitHealth { .. } => Kind::Unhealthy,
+            Step::Switch { .. } | Step::Verify { .. } => Kind::Switch,
+            Step::Bake { .. } => Kind::Bake,
+            Step::Drain { .. } | Step::Stop { .. } | Step::Remove { .. } | Step::MarkServed | Step::Prune { .. } => {
+                Kind::AfterSwitch
+            }
+        }
+    }
+}
+
+impl HookPoint {
+    pub fn name(self) -> &'static str {
+        match self {
+            HookPoint::BeforeBoot => "before boot",
+            HookPoint::BeforeSwitch => "before switch",
+            HookPoint::AfterSwitch => "after switch",
+        }
+    }
+}
