@@ -142,7 +142,7 @@ pub fn ship(invocation: &Invocation, flags: &flags::Source) -> Result<()> {
     let release = session.choose_release(&wanted.base, &wanted.env)?;
     let present = session.observed.release(&release).is_some();
     if !present {
-        let folder = config.root.join(".deploy/packages");
+        let folder = package::fresh_folder(config)?;
         let package = package::package(config, &wanted.source, &release, caller, &folder)?;
         stages::ship(config, &session.host, &package, &wanted.env).map_err(|error| Kind::Ship.around(error, "ship"))?;
     }

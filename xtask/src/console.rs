@@ -16,7 +16,7 @@ const GREEN: Style = AnsiColor::Green.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const RED: Style = AnsiColor::Red.on_default().bold();
 
-/// Values shorter than this are not masked: dots for every `1` or `true` would hide the log and protect nothing.
+/// Shorter values are left to GitHub's own mask: dots for every `1` or `true` would hide the log and protect nothing.
 const SHORTEST_MASKED: usize = 6;
 
 static MASKED: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -35,11 +35,11 @@ pub fn actions() -> Option<&'static github::Actions> {
 /// Hides these values in every line from now on.
 pub fn mask(values: impl IntoIterator<Item = String>) {
     let mut masked = MASKED.lock().unwrap_or_else(PoisonError::into_inner);
-    for value in values.into_iter().filter(|value| value.len() >= SHORTEST_MASKED) {
-        if !masked.contains(&value) {
-            if ACTIONS.get().is_some() {
-                print_error(&github::mask(&value));
-            }
+    for value in values.into_iter().filter(|value| !value.is_empty()) {
+        if ACTIONS.get().is_some() {
+            print_error(&github::mask(&value));
+        }
+        if value.len() >= SHORTEST_MASKED && !masked.contains(&value) {
             masked.push(value);
         }
     }

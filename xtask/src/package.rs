@@ -98,6 +98,15 @@ impl Source {
     }
 }
 
+/// Where packages lie until they are shipped. What an earlier deploy left there is of no use any more.
+pub fn fresh_folder(config: &Config) -> Result<PathBuf> {
+    let folder = config.root.join(".deploy/packages");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(|| format!("emptying {}", folder.display()))?;
+    }
+    Ok(folder)
+}
+
 /// Writes `<release>.tar.gz` and `<release>.json` into `folder`.
 pub fn package(config: &Config, source: &Source, release: &ReleaseId, caller: &Caller, folder: &Path) -> Result<Package> {
     std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;

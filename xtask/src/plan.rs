@@ -205,16 +205,14 @@ fn check_host(config: &Config, observed: &Observed) -> Result<Switching> {
 /// Releases to remove: all but the last `keep` good ones, the one that comes, the one that serves, and those whose
 /// files something has mounted. Releases that never served well count for nothing.
 fn expired(keep: usize, observed: &Observed, coming: &ReleaseId) -> Vec<ReleaseId> {
-    let mut kept: BTreeSet<&ReleaseId> = observed.mounted.iter().collect();
-    kept.insert(coming);
-    kept.extend(observed.live_release());
-    let good = observed.good_releases();
-    for release in good {
-        if kept.len() < keep.max(2) {
+    let mut kept: BTreeSet<&ReleaseId> = [coming].into_iter().chain(observed.live_release()).collect();
+    for release in observed.good_releases() {
+        if kept.len() < keep {
             kept.insert(&release.id);
         }
     }
-    observed.releases.iter().map(|release| &release.id).filter(|id| !kept.contains(id)).cloned().collect()
+    let stays = |id: &ReleaseId| kept.contains(id) || observed.mounted.contains(id);
+    observed.releases.iter().map(|release| &release.id).filter(|id| !stays(id)).cloned().collect()
 }
 
 /// What to undo when `plan` failed at step `failed`. Before the switch the new slot goes; from the switch on, while the
@@ -245,3 +243,7 @@ pub fn abort(plan: &Plan, failed: usize) -> Vec<Step> {
     }
     undo
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

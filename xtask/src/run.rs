@@ -187,7 +187,7 @@ impl<'a> Execution<'a> {
     fn make_package(&mut self, release: &ReleaseId) -> Result<String> {
         let config = self.session.config;
         let source = self.source.as_ref().context("there is no source to package")?;
-        let folder = config.root.join(".deploy/packages");
+        let folder = package::fresh_folder(config)?;
         let package = package::package(config, source, release, self.caller, &folder)?;
         let note = format!("{} bytes, sha256 {}", package.bytes, package.sha256);
         self.package = Some(package);

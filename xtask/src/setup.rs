@@ -52,18 +52,23 @@ fn nginx_files(config: &Config, user: &str, switching: Switching) -> String {
         Switching::Instant => format!("include {include}; {}", proxy.lines().next().unwrap_or_default().trim()),
     };
     format!(
-        "saved=$(mktemp -d)\n\
+        "if [ -e {site_file} ] && ! grep -qF {target} {site_file}; then\n  echo {needs} >&2\n  exit 1\nfi\n\
+         saved=$(mktemp -d)\n\
          for file in {upstream_file} {include} {site_file} {live}/upstream.conf; do\n  \
          if [ -e \"$file\" ] || [ -L \"$file\" ]; then cp -a --parents \"$file\" \"$saved\"; fi\ndone\n\
          restore() {{\n  rm -f {upstream_file} {include} {site_file}\n  cp -a \"$saved\"/. /\n  \
          echo 'nginx refuses this, so its files are as they were before' >&2\n  exit 1\n}}\n\
          {files}\
-         if [ ! -e {site_file} ]; then\n{site}else\n  echo {kept}\nfi\n\
+         if [ ! -e {site_file} ]; then\n{site}fi\n\
          nginx -t || restore\nrm -rf \"$saved\"\n",
         include = quote(&include),
         live = quote(&live),
         site = write_file(&nginx.site_file, &site(config, switching)),
-        kept = quote(&format!("{} is there and was left alone; its server block must have: {needed}", nginx.site_file)),
+        target = quote(&format!("proxy_pass http://{}{};", if switching == Switching::Instant { "$" } else { "" }, nginx.upstream)),
+        needs = quote(&format!(
+            "{} is there and is left alone, but its server block lacks what {switching} mode needs: {needed}; add it, do not reload yet, and run this again",
+            nginx.site_file
+        )),
     )
 }
 

@@ -1,0 +1,224 @@
+//! Plans as a user would expect them, without any server.
+
+use super::*;
+use crate::deploy_toml;
+use crate::observed::{Container, StoredRelease};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const TOML: &str = r#"
+    [project]
+    name = "shop"
+    app = "app"
+    web = "web"
+    workers = ["mailer"]
+    keep = 3
+    [hooks]
+    before_boot = [["migrate"]]
+    before_switch = [["warm"]]
+    after_switch = [["tell"]]
+    [environments.prod]
+    ssh = true
+    folder = "/srv/shop"
+    url = "https://shop.example"
+    nginx = {}
+"#;
+
+fn config() -> Config {
+    deploy_toml::load(TOML, Path::new("/repo/deploy.toml"), "prod", &BTreeMap::new()).unwrap()
+}
+
+fn release(number: u32) -> ReleaseId {
+    ReleaseId::parse(&format!("20260131-1745{number:02}-1a2b3c4")).unwrap()
+}
+
+fn container(slot: Slot, number: u32, status: &str) -> Container {
+    Container {
+        id: format!("{slot}-{number}"),
+        name: format!("shop-{slot}"),
+        slot,
+        release: Some(release(number)),
+        status: status.to_owned(),
+        health: "healthy".to_owned(),
+        restarts: 0,
+        started_at: String::new(),
+    }
+}
+
+/// A server with `live` in its slot, and good releases `1..=count` of which the last is live.
+fn server(live: Slot, count: u32) -> Observed {
+    let stored = |number| StoredRelease { id: release(number), env_sum: String::new(), served_at: Some(u64::from(number)) };
+    Observed {
+        answered: Some(live),
+        filed: Some(live),
+        switching: Some(Switching::Instant),
+        site_file_found: true,
+        nginx_running: true,
+        compose: Some("docker compose".to_owned()),
+        containers: vec![container(live, count, "running"), container(live.other(), count - 1, "exited")],
+        releases: (1..=count).map(stored).collect(),
+        ..Observed::default()
+    }
+}
+
+fn names(plan: &Plan) -> Vec<String> {
+    plan.steps.iter().map(|step| step.title(&plan.release)).collect()
+}
+
+#[test]
+fn a_deploy_is_these_stages_in_this_order() {
+    let plan = deploy(&config(), &server(Slot::Blue, 2), &release(9), Tests::Run).unwrap();
+    let id = release(9);
+    let expected = [
+        "Run the tests".to_owned(),
+        format!("Package release {id}"),
+        format!("Ship release {id}"),
+        "Render the compose files for slot green".to_owned(),
+        "Build the images".to_owned(),
+        "Start the accessories that do not run".to_owned(),
+        "Hook before boot: migrate".to_owned(),
+        format!("Boot {id} in slot green"),
+        "Waiting for health check".to_owned(),
+        "Hook before switch: warm".to_owned(),
+        "Switch traffic to slot green (instant mode)".to_owned(),
+        "Verify through nginx".to_owned(),
+        "Watch the new version for 3 s".to_owned(),
+        "Replace the workers".to_owned(),
+        "Hook after switch: tell".to_owned(),
+        "Mark the release as good".to_owned(),
+        "Drain slot blue (at most 30 s)".to_owned(),
+        "Stop slot blue".to_owned(),
+    ];
+    assert_eq!(names(&plan), expected);
+    assert_eq!(plan.from_release, Some(release(2)));
+}
+
+#[test]
+fn what_is_on_the_host_already_is_not_sent_again() {
+    let plan = deploy(&config(), &server(Slot::Blue, 2), &release(2), Tests::Skip).unwrap();
+    assert!(!plan.steps.iter().any(|step| matches!(step, Step::Package | Step::Ship)), "{}", plan.describe());
+}
+
+#[test]
+fn the_free_slot_is_the_one_that_nginx_does_not_obey_whatever_the_file_says() {
+    // A run was killed between the upstream file and the reload.
+    let observed = Observed {
+        filed: Some(Slot::Green),
+        switching: Some(Switching::Reload),
+        ..server(Slot::Blue, 2)
+    };
+    let plan = deploy(&config(), &observed, &release(9), Tests::Skip).unwrap();
+    assert_eq!(plan.to, Slot::Green);
+    let align = plan.steps.iter().position(|step| *step == Step::AlignUpstream { live: Slot::Blue }).unwrap();
+    let boot = plan.steps.iter().position(|step| *step == Step::Boot { slot: Slot::Green }).unwrap();
+    assert!(align < boot, "{}", plan.describe());
+}
+
+#[test]
+fn an_old_version_that_still_drains_in_the_free_slot_is_drained_before_it_goes() {
+    // A run was killed after its switch: both slots run.
+    let mut observed = server(Slot::Green, 2);
+    observed.containers = vec![container(Slot::Green, 2, "running"), container(Slot::Blue, 1, "running")];
+    let plan = deploy(&config(), &observed, &release(9), Tests::Skip).unwrap();
+    let at = |wanted: &Step| plan.steps.iter().position(|step| step == wanted).unwrap();
+    let drain = at(&Step::Drain { slot: Slot::Blue, seconds: 30 });
+    let stop = at(&Step::Stop { slot: Slot::Blue, containers: vec!["blue-1".to_owned()] });
+    assert!(drain < stop && stop < at(&Step::Boot { slot: Slot::Blue }), "{}", plan.describe());
+}
+
+#[test]
+fn no_plan_ever_stops_the_live_slot_before_traffic_has_left_it() {
+    for live in Slot::BOTH {
+        for other in ["running", "exited", "restarting"] {
+            let mut observed = server(live, 3);
+            observed.containers = vec![container(live, 3, "running"), container(live.other(), 2, other)];
+            let plans = [
+                deploy(&config(), &observed, &release(9), Tests::Run).unwrap(),
+                rollback(&config(), &observed, None).unwrap(),
+            ];
+            for plan in plans {
+                let switch = plan.steps.iter().position(|step| matches!(step, Step::Switch { .. })).unwrap();
+                let touched = |step: &Step| {
+                    matches!(step, Step::Stop { slot, .. } | Step::Drain { slot, .. } | Step::Boot { slot } if *slot == live)
+                };
+                assert!(!plan.steps[..switch].iter().any(touched), "{}", plan.describe());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rollback_goes_to_the_last_other_release_that_served_well() {
+    let mut observed = server(Slot::Blue, 3);
+    // A failed release is newer than all, and never served.
+    observed.releases.push(StoredRelease { id: release(8), env_sum: String::new(), served_at: None });
+    let plan = rollback(&config(), &observed, None).unwrap();
+    assert_eq!(plan.release, release(2));
+    assert!(!plan.steps.iter().any(|step| matches!(step, Step::Test | Step::Package | Step::Ship)));
+    let migrates = |step: &Step| matches!(step, Step::Hook { point: HookPoint::BeforeBoot, .. });
+    assert!(!plan.steps.iter().any(migrates), "old migrations would meet a newer database");
+    assert_eq!(rollback(&config(), &observed, Some(&release(1))).unwrap().release, release(1));
+    for refused in [release(3), release(7)] {
+        let error = rollback(&config(), &observed, Some(&refused)).unwrap_err();
+        assert_eq!(Kind::of(&error), Some(Kind::Preflight), "{error}");
+    }
+    assert!(rollback(&config(), &server(Slot::Blue, 1), None).is_err());
+}
+
+#[test]
+fn only_good_releases_count_for_what_is_kept() {
+    let mut observed = server(Slot::Blue, 5);
+    observed.releases.push(StoredRelease { id: release(7), env_sum: String::new(), served_at: None });
+    observed.mounted = [release(1)].into();
+    let plan = deploy(&config(), &observed, &release(9), Tests::Skip).unwrap();
+    let Some(Step::Prune { releases }) = plan.steps.last() else { panic!("nothing is pruned: {}", plan.describe()) };
+    // Kept: 9 comes, 5 serves until then, 4 fills up to three, and 1 is mounted by an accessory.
+    assert_eq!(releases, &[release(2), release(3), release(7)]);
+}
+
+#[test]
+fn a_switch_needs_a_running_release_and_stops_nothing() {
+    let mut observed = server(Slot::Blue, 2);
+    assert_eq!(Kind::of(&switch(&config(), &observed, None).unwrap_err()), Some(Kind::Preflight));
+    observed.containers = vec![container(Slot::Blue, 2, "running"), container(Slot::Green, 1, "running")];
+    let plan = switch(&config(), &observed, None).unwrap();
+    assert_eq!(names(&plan), ["Waiting for health check", "Switch traffic to slot green (instant mode)", "Verify through nginx"]);
+    let stay = switch(&config(), &observed, Some(Slot::Blue)).unwrap();
+    assert_eq!(names(&stay), ["Waiting for health check", "Verify through nginx"]);
+}
+
+#[test]
+fn everything_in_the_way_is_told_at_once() {
+    let observed = Observed {
+        docker_problem: Some("permission denied".to_owned()),
+        nginx_running: false,
+        foreign: vec![(Slot::Green, "other-app".to_owned())],
+        ..server(Slot::Blue, 2)
+    };
+    let error = deploy(&config(), &observed, &release(9), Tests::Skip).unwrap_err();
+    assert_eq!(Kind::of(&error), Some(Kind::Preflight));
+    let text = error.to_string();
+    for part in ["permission denied", "nginx does not run", "other-app", "port 8001"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn a_failed_deploy_is_undone_as_far_as_it_got() {
+    let plan = deploy(&config(), &server(Slot::Blue, 2), &release(9), Tests::Run).unwrap();
+    let remove = Step::Remove { slot: Slot::Green };
+    let back = Step::Switch { switching: Switching::Instant, to: Slot::Blue };
+    let workers = Step::Workers { slot: Slot::Blue, release: release(2) };
+    for (index, step) in plan.steps.iter().enumerate() {
+        let undo = abort(&plan, index);
+        let expected: Vec<Step> = match step {
+            Step::Hook { point: HookPoint::BeforeBoot | HookPoint::BeforeSwitch, .. }
+            | Step::Boot { .. }
+            | Step::AwaitHealth { .. } => vec![remove.clone()],
+            Step::Switch { .. } | Step::Verify { .. } | Step::Bake { .. } => vec![back.clone(), remove.clone()],
+            Step::Workers { .. } | Step::Hook { .. } => vec![back.clone(), workers.clone(), remove.clone()],
+            _ => Vec::new(),
+        };
+        assert_eq!(undo, expected, "failed at {}", step.title(&plan.release));
+    }
+}
