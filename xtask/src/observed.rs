@@ -228,3 +228,103 @@ fn read_container(fields: &[&str], config: &Config, observed: &mut Observed) -> 
     });
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deploy_toml;
+    use std::path::Path;
+
+    const TOML: &str = r#"
+        [project]
+        name = "shop"
+        app = "app"
+        web = "web"
+        [environments.prod]
+        ssh = true
+        folder = "/srv/shop"
+        url = "https://shop.example"
+        nginx = {}
+    "#;
+
+    fn config() -> Config {
+        deploy_toml::load(TOML, Path::new("/repo/deploy.toml"), "prod", &BTreeMap::new()).unwrap()
+    }
+
+    fn read(lines: &[&str]) -> Observed {
+        parse(&format!("{}\nend\n", lines.join("\n")), &config()).unwrap()
+    }
+
+    fn container(name: &str, status: &str, labels: &str, ports: &str, mounts: &str) -> String {
+        format!("container\tid-{name}\t/{name}\t{status}\thealthy\t0\t2026-01-31T17:45:02Z\t{labels}\t{ports}\t{mounts}")
+    }
+
+    const OURS: &str = r#"{"deploy.project":"shop","deploy.slot":"green","deploy.release":"20260131-174502-1a2b3c4","com.docker.compose.project":"shop-green","com.docker.compose.oneoff":"False"}"#;
+    const ON_8001: &str = r#"{"8000/tcp":[{"HostIp":"127.0.0.1","HostPort":"8001"}]}"#;
+
+    #[test]
+    fn nginx_is_believed_before_its_file() {
+        let site = "site\tserver {\r  location / { proxy_pass http://shop_backend; }\r}";
+        let upstream = "upstream\tupstream shop_backend {\r  server 127.0.0.1:8000;\r}";
+        let running = read(&["live\tgreen", upstream, site, "nginx\trunning"]);
+        assert_eq!((running.answered, running.filed), (Some(Slot::Green), Some(Slot::Blue)));
+        assert_eq!((running.switching, running.live()), (Some(Switching::Reload), Some(Slot::Green)));
+        let stopped = read(&["live\t", upstream, site]);
+        assert_eq!((stopped.nginx_running, stopped.live()), (false, Some(Slot::Blue)));
+        let instant = read(&["live\t", "flag\tgreen", "site\tlocation / { proxy_pass http://$shop_backend; }"]);
+        assert_eq!((instant.switching, instant.live()), (Some(Switching::Instant), Some(Slot::Green)));
+    }
+
+    #[test]
+    fn a_slot_is_read_from_its_containers_labels() {
+        let slot = container("shop-green", "running", OURS, ON_8001, "[]");
+        let hook = container("hook", "running", &OURS.replace("False", "True"), "{}", "[]");
+        let observed = read(&["live\tgreen", &slot, &hook]);
+        assert_eq!(observed.containers.len(), 1, "a hook's container was taken for a slot's");
+        assert_eq!(observed.live_release().map(ReleaseId::as_str), Some("20260131-174502-1a2b3c4"));
+    }
+
+    #[test]
+    fn a_container_of_before_the_first_deploy_is_told_from_a_strangers() {
+        let before = r#"{"com.docker.compose.project":"shop","com.docker.compose.service":"web"}"#;
+        let observed = read(&[&container("shop_web_1", "running", before, ON_8001, "null")]);
+        assert_eq!(observed.occupant(Slot::Green).map(|c| c.release.clone()), Some(None));
+        let observed = read(&[&container("other", "running", "null", ON_8001, "null")]);
+        assert_eq!((observed.containers.len(), observed.foreign), (0, vec![(Slot::Green, "other".to_owned())]));
+    }
+
+    #[test]
+    fn a_release_whose_file_an_accessory_has_mounted_is_known() {
+        let mounts = r#"[{"Source":"/srv/shop/releases/20260131-174502-1a2b3c4/prometheus.yml"},{"Source":"/etc/hosts"}]"#;
+        let observed = read(&[&container("prometheus", "exited", "{}", "{}", mounts)]);
+        assert_eq!(observed.mounted.iter().map(ReleaseId::as_str).collect::<Vec<_>>(), ["20260131-174502-1a2b3c4"]);
+    }
+
+    #[test]
+    fn releases_that_served_come_latest_first_and_other_folders_are_left_alone() {
+        let observed = read(&[
+            "release\t20260131-174502-1a2b3c4\tsum\t100",
+            "release\t20260131-174503-1a2b3c4\tsum\t",
+            "release\t20260131-174504-1a2b3c4\tsum\t50",
+            "release\t2026-notes\tsum\t1",
+        ]);
+        let good: Vec<&str> = observed.good_releases().into_iter().map(|release| release.id.as_str()).collect();
+        assert_eq!(good, ["20260131-174502-1a2b3c4", "20260131-174504-1a2b3c4"]);
+        assert_eq!(observed.releases.len(), 3);
+    }
+
+    #[test]
+    fn a_report_that_is_cut_short_or_garbled_is_refused() {
+        assert!(parse("live\tgreen\n", &config()).is_err());
+        assert!(parse("live\tgreen\nwhat is this\nend\n", &config()).is_err());
+        assert!(parse("container\tx\nend\n", &config()).is_err());
+        assert!(parse("disk-free\tmuch\nend\n", &config()).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_report_makes_it_panic(text in "([a-z-]{0,10}\t[^\n]{0,40}\n){0,6}") {
+            drop(parse(&format!("{text}end\n"), &config()));
+        }
+    }
+}

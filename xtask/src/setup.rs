@@ -141,3 +141,41 @@ fn sudo_rules(config: &Config, user: &str) -> String {
 fn write_file(path: &str, content: &str) -> String {
     format!("cat >{} <<'FILE'\n{content}FILE\n", quote(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deploy_toml;
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    const TOML: &str = r#"
+        [project]
+        name = "shop"
+        app = "app"
+        web = "web"
+        [environments.prod]
+        ssh = true
+        folder = "/srv/shop"
+        url = "https://shop.example"
+        nginx = {}
+    "#;
+
+    #[test]
+    fn the_script_is_what_was_reviewed() {
+        let config = deploy_toml::load(TOML, Path::new("/repo/deploy.toml"), "prod", &BTreeMap::new()).unwrap();
+        insta::assert_snapshot!("setup_instant", script(&config, "deploy", Switching::Instant));
+        insta::assert_snapshot!("setup_reload", script(&config, "deploy", Switching::Reload));
+    }
+
+    #[test]
+    fn it_allows_two_commands_and_does_not_include_the_upstream_file_twice() {
+        let config = deploy_toml::load(TOML, Path::new("/repo/deploy.toml"), "prod", &BTreeMap::new()).unwrap();
+        for switching in [Switching::Instant, Switching::Reload] {
+            let script = script(&config, "deploy", switching);
+            let rules: Vec<&str> = script.lines().filter(|line| line.contains("NOPASSWD")).collect();
+            assert_eq!(rules, ["deploy ALL=(root) NOPASSWD: /usr/sbin/nginx -t, /usr/sbin/nginx -s reload"]);
+            assert!(!script.contains("include /etc/nginx/conf.d/"), "conf.d is read by nginx.conf already");
+        }
+    }
+}
