@@ -12,7 +12,7 @@ use crate::failure::Kind;
 use crate::host::Host;
 use crate::package::Package;
 use crate::probe::Probe;
-use crate::proc::Held;
+use crate::proc::{self, Held};
 use crate::release::{ReleaseId, Slot};
 use crate::verdict::judge;
 use crate::{console, interrupt, pytest, script};
@@ -79,18 +79,20 @@ pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slo
     let probe = Probe::slot(config, host, slot)?;
     let watch = host.hold(&script::watch(config, slot))?;
     let deadline = Instant::now() + config.health.limit();
-    let mut reason;
+    let mut answers = Answers::default();
     loop {
         interrupt::check()?;
         let begun = Instant::now();
         let limit = PROBE.min(deadline.saturating_duration_since(begun)).max(Duration::from_millis(1));
-        reason = match probe.get(&config.health.path, limit) {
+        match probe.get(&config.health.path, limit) {
             Ok(answer) => match judge(&answer, &config.health.expect, Some(release)) {
                 Ok(()) => return Ok(()),
-                Err(reason) => reason,
+                Err(reason) => answers.add(reason),
             },
-            Err(error) => format!("{error:#}"),
-        };
+            // The last probe has less time than a fair one; its time-out says nothing.
+            Err(_) if limit < PROBE && Instant::now() >= deadline => {}
+            Err(error) => answers.add(format!("{error:#}")),
+        }
         if let Some(ended) = ended(&watch)? {
             return Err(Kind::Unhealthy.error(format!("the container of slot {slot} {ended}")));
         }
@@ -101,12 +103,32 @@ pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slo
     }
     let logs = host.text(&script::logs(config, slot, LOG_LINES))?;
     Err(Kind::Unhealthy.error(format!(
-        "slot {slot} did not become healthy within {} s; GET {} on port {} last gave: {reason}\nthe container's last log lines:\n{}",
+        "slot {slot} did not become healthy within {} s. GET {} on port {} gave:\n{}\nthe container's last log lines:\n{}",
         config.health.timeout,
         config.health.path,
         config.slots.port(slot),
-        crate::proc::indent(&logs)
+        proc::indent(&answers.describe()),
+        proc::indent(&logs)
     )))
+}
+
+/// What the probes of a slot that never became healthy saw, in the order first seen.
+#[derive(Default)]
+struct Answers(Vec<(String, u32)>);
+
+impl Answers {
+    fn add(&mut self, reason: String) {
+        match self.0.iter_mut().find(|(seen, _)| *seen == reason) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push((reason, 1)),
+        }
+    }
+
+    fn describe(&self) -> String {
+        let latest = self.0.iter().rev().take(6).rev();
+        let lines: Vec<String> = latest.map(|(reason, count)| format!("{count} times: {reason}")).collect();
+        if lines.is_empty() { format!("no answer, each for {} s", PROBE.as_secs()) } else { lines.join("\n") }
+    }
 }
 
 /// How the watched container has ended, if it has, with its last log lines.
@@ -185,7 +207,7 @@ pub fn bake(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, secon
                     let logs = host.text(&script::logs(config, slot, LOG_LINES))?;
                     return Err(Kind::Bake.error(format!(
                         "after the switch, {problem}\nthe container's last log lines:\n{}",
-                        crate::proc::indent(&logs)
+                        proc::indent(&logs)
                     )));
                 }
             }
