@@ -193,7 +193,7 @@ fn check_host(config: &Config, observed: &Observed) -> Result<Switching> {
     let port = config.slots.port(to);
     if let Some((_, name)) = observed.foreign.iter().find(|(slot, _)| *slot == to) {
         problems.push(format!("port {port} of the free slot {to} is published by the container {name} of somebody else"));
-    } else if observed.listening.contains(&to) && !observed.containers.iter().any(|c| c.slot == to && c.running()) {
+    } else if observed.listening.contains(&to) && !observed.containers.iter().any(|c| c.slot == to && c.status != "exited") {
         problems.push(format!("port {port} of the free slot {to} is taken by another process: ss -ltnp 'sport = :{port}'"));
     }
     match (observed.switching, problems.is_empty()) {
@@ -247,3 +247,7 @@ pub fn abort(plan: &Plan, failed: usize) -> Vec<Step> {
 #[cfg(test)]
 #[path = "plan_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "plan_model.rs"]
+mod model;

@@ -24,15 +24,15 @@ const TOML: &str = r#"
     nginx = {}
 "#;
 
-fn config() -> Config {
+pub fn config() -> Config {
     deploy_toml::load(TOML, Path::new("/repo/deploy.toml"), "prod", &BTreeMap::new()).unwrap()
 }
 
-fn release(number: u32) -> ReleaseId {
+pub fn release(number: u32) -> ReleaseId {
     ReleaseId::parse(&format!("20260131-1745{number:02}-1a2b3c4")).unwrap()
 }
 
-fn container(slot: Slot, number: u32, status: &str) -> Container {
+pub fn container(slot: Slot, number: u32, status: &str) -> Container {
     Container {
         id: format!("{slot}-{number}"),
         name: format!("shop-{slot}"),
@@ -46,7 +46,7 @@ fn container(slot: Slot, number: u32, status: &str) -> Container {
 }
 
 /// A server with `live` in its slot, and good releases `1..=count` of which the last is live.
-fn server(live: Slot, count: u32) -> Observed {
+pub fn server(live: Slot, count: u32) -> Observed {
     let stored = |number| StoredRelease { id: release(number), env_sum: String::new(), served_at: Some(u64::from(number)) };
     Observed {
         answered: Some(live),

@@ -3,12 +3,10 @@
 # ssh ends, this shell removes the session's folder, and the agent, whose child it is, ends after it.
 key_bytes=$1 folder=$2
 shift 2
+trap 'rm -rf "$folder"' EXIT
+trap 'exit 143' TERM HUP INT
 if ! head -c "$key_bytes" | SSH_ASKPASS=/bin/false SSH_ASKPASS_REQUIRE=force ssh-add -q - ; then
   echo "ssh-add refused the private key: it must be an unencrypted OpenSSH or PEM key, complete with its first and last line" >&2
-  rm -rf "$folder"
   exit 97
 fi
 "$@"
-code=$?
-rm -rf "$folder"
-exit "$code"

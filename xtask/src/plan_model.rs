@@ -1,0 +1,172 @@
+//! The crash proof without a server: a model of what each step does to a host, and from it every way a run can be cut.
+//!
+//! For every starting state, every planner and every place to cut: the live slot still runs a version that serves, and
+//! planning again from there ends where an uncut run ends, with no manual step. The tests against real servers keep the
+//! model honest.
+
+use super::tests::{config, container, release, server};
+use super::*;
+use crate::observed::StoredRelease;
+
+/// The host after a step that ran to its end.
+fn apply(before: &Observed, plan: &Plan, step: &Step) -> Observed {
+    let mut host = before.clone();
+    match step {
+        Step::Ship => host.releases.push(StoredRelease { id: plan.release.clone(), env_sum: String::new(), served_at: None }),
+        Step::AlignUpstream { live } => host.filed = Some(*live),
+        Step::Boot { slot } => {
+            host.containers.retain(|container| container.slot != *slot);
+            let mut booted = container(*slot, 1, "running");
+            booted.id = format!("{slot}-new");
+            booted.release = Some(plan.release.clone());
+            host.containers.push(booted);
+        }
+        Step::Switch { to, .. } => (host.filed, host.answered) = (Some(*to), Some(*to)),
+        Step::Stop { containers, .. } => {
+            for container in host.containers.iter_mut().filter(|container| containers.contains(&container.id)) {
+                container.status = "exited".to_owned();
+            }
+        }
+        Step::Remove { slot } => host.containers.retain(|container| container.slot != *slot),
+        Step::MarkServed => {
+            let served = host.releases.iter().filter_map(|release| release.served_at).max().unwrap_or(0) + 1;
+            for stored in host.releases.iter_mut().filter(|stored| stored.id == plan.release) {
+                stored.served_at = Some(served);
+            }
+        }
+        Step::Prune { releases } => host.releases.retain(|release| !releases.contains(&release.id)),
+        Step::Test
+        | Step::Package
+        | Step::PrivateNginx { .. }
+        | Step::Render { .. }
+        | Step::Build
+        | Step::Accessories
+        | Step::Hook { .. }
+        | Step::AwaitHealth { .. }
+        | Step::Verify { .. }
+        | Step::Bake { .. }
+        | Step::Workers { .. }
+        | Step::Drain { .. } => {}
+    }
+    host
+}
+
+/// The host when the run dies inside a step: the states between nothing of it and all of it.
+fn halves(before: &Observed, plan: &Plan, step: &Step) -> Vec<Observed> {
+    match step {
+        // The upstream file is renamed, nginx not yet reloaded.
+        Step::Switch { switching: Switching::Reload, to } => vec![Observed { filed: Some(*to), ..before.clone() }],
+        // What was in the slot is removed, the new container not yet started; or created, not yet running.
+        Step::Boot { slot } => {
+            let empty = apply(before, plan, &Step::Remove { slot: *slot });
+            let mut created = apply(before, plan, step);
+            created.containers.iter_mut().filter(|c| c.slot == *slot).for_each(|c| c.status = "created".to_owned());
+            vec![empty, created]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn finish(host: &Observed, plan: &Plan) -> Observed {
+    plan.steps.iter().fold(host.clone(), |host, step| apply(&host, plan, step))
+}
+
+fn assert_serves(host: &Observed, place: &str) {
+    assert!(host.live_release().is_some(), "nothing serves {place}: {host:#?}");
+}
+
+/// What an uncut deploy leaves: the release serves, nothing else runs, files and nginx agree.
+fn assert_done(host: &Observed, wanted: &ReleaseId, place: &str) {
+    assert_eq!(host.live_release(), Some(wanted), "{place}: {host:#?}");
+    assert_eq!(host.answered, host.filed, "{place}");
+    let running = host.containers.iter().filter(|container| container.running()).count();
+    assert_eq!(running, 1, "{place}: {host:#?}");
+}
+
+fn starting_states() -> Vec<Observed> {
+    let mut states = Vec::new();
+    for live in Slot::BOTH {
+        for switching in [Switching::Instant, Switching::Reload] {
+            for other in ["running", "exited", "created", "restarting"] {
+                for filed in Slot::BOTH {
+                    if switching == Switching::Instant && filed != live {
+                        continue; // one flag is both
+                    }
+                    let mut state = Observed { switching: Some(switching), filed: Some(filed), ..server(live, 3) };
+                    state.containers = vec![container(live, 3, "running"), container(live.other(), 2, other)];
+                    states.push(state);
+                }
+            }
+        }
+    }
+    states
+}
+
+#[test]
+fn a_run_cut_anywhere_leaves_a_version_that_serves_and_the_next_run_ends_well() {
+    let config = config();
+    let mut cases = 0;
+    for start in starting_states() {
+        let plans = [
+            deploy(&config, &start, &release(9), Tests::Run).unwrap(),
+            deploy(&config, &start, &release(3), Tests::Skip).unwrap(),
+            rollback(&config, &start, None).unwrap(),
+        ];
+        for plan in plans {
+            assert_done(&finish(&start, &plan), &plan.release, "after an uncut run");
+            let mut host = start.clone();
+            for (index, step) in plan.steps.iter().enumerate() {
+                let mut cuts = vec![host.clone()];
+                cuts.extend(halves(&host, &plan, step));
+                for cut in cuts {
+                    let place = format!("cut in step {} of\n{}", index + 1, plan.describe());
+                    assert_serves(&cut, &place);
+                    let again = deploy(&config, &cut, &release(9), Tests::Run).unwrap();
+                    for prefix in 0..again.steps.len() {
+                        let part = Plan { steps: again.steps[..prefix].to_vec(), ..again.clone() };
+                        assert_serves(&finish(&cut, &part), &format!("{place}\nthen after {prefix} steps of\n{}", again.describe()));
+                    }
+                    assert_done(&finish(&cut, &again), &release(9), &place);
+                    cases += 1;
+                }
+                host = apply(&host, &plan, step);
+            }
+        }
+    }
+    assert!(cases > 1000, "only {cases} cases");
+}
+
+#[test]
+fn every_step_done_twice_is_done_once() {
+    for start in starting_states() {
+        let plan = deploy(&config(), &start, &release(9), Tests::Run).unwrap();
+        let mut host = start;
+        for step in plan.steps.iter().filter(|step| !matches!(step, Step::Hook { .. } | Step::MarkServed | Step::Ship)) {
+            let once = apply(&host, &plan, step);
+            assert_eq!(apply(&once, &plan, step), once, "{}", step.title(&plan.release));
+            host = once;
+        }
+    }
+}
+
+#[test]
+fn an_undone_failure_leaves_the_old_version_alone_and_serving() {
+    for start in starting_states() {
+        let plan = deploy(&config(), &start, &release(9), Tests::Run).unwrap();
+        let mut host = start.clone();
+        for (index, step) in plan.steps.iter().enumerate() {
+            let undo = abort(&plan, index);
+            let mut failed = vec![host.clone(), apply(&host, &plan, step)];
+            failed.extend(halves(&host, &plan, step));
+            for failed in failed {
+                let place = format!("failed in step {} of\n{}", index + 1, plan.describe());
+                let undone = undo.iter().fold(failed, |host, step| apply(&host, &plan, step));
+                assert_serves(&undone, &place);
+                let marked = plan.steps[..=index].contains(&Step::MarkServed);
+                let expected = if marked { &plan.release } else { &release(3) };
+                assert_eq!(undone.live_release(), Some(expected), "{place}");
+            }
+            host = apply(&host, &plan, step);
+        }
+    }
+}
