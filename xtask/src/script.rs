@@ -154,7 +154,12 @@ pub fn of(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Fi
         }
         Step::Accessories => {
             let mut arguments = vec![folder, release_id, project, "120".to_owned(), compose];
-            arguments.extend(files.map(|files| files.accessories.clone()).unwrap_or_default());
+            arguments.extend(files.iter().flat_map(|files| files.accessories.clone()));
+            arguments.push("--".to_owned());
+            let (networks, volumes) = files.map(|files| (files.networks.clone(), files.volumes.clone())).unwrap_or_default();
+            for (kind, resources) in [("network", networks), ("volume", volumes)] {
+                arguments.extend(resources.into_iter().flat_map(|(key, name)| [kind.to_owned(), key, name]));
+            }
             script("start the accessories", changing!("accessories.sh"), MINUTES, arguments)
         }
         Step::Hook { words, slot, .. } => {

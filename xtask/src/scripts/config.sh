@@ -5,4 +5,6 @@ shift 3
 cd "$folder/releases/$release" || fail "release $release is not on this host"
 files=()
 for file in "$@"; do files+=(-f "$file"); done
-"${compose[@]}" -p "$project" "${files[@]}" config
+format=()
+[ "${compose[0]}" = docker-compose ] || format=(--format json) # v1 prints YAML only
+"${compose[@]}" -p "$project" "${files[@]}" config "${format[@]}"

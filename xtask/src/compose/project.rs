@@ -1,0 +1,262 @@
+//! A compose project as `config` prints it, read so that no value changes on its way.
+//!
+//! v1 prints YAML by the rules of YAML 1.1 and readers follow 1.2, so an untyped reader takes the text `1e3` for the
+//! number 1000. Where a value is a text to the container (environment, labels, arguments, commands) it is read as one.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use anyhow::{Result, anyhow};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// Text values by name; `None` is a name without a value.
+type Texts = BTreeMap<String, Option<String>>;
+
+#[derive(Deserialize)]
+pub struct Project {
+    /// v1 prints the version of the file format, v2 none; what is printed is written back.
+    version: Option<String>,
+    #[serde(default)]
+    pub services: BTreeMap<String, Service>,
+    #[serde(default)]
+    pub networks: BTreeMap<String, Option<Resource>>,
+    #[serde(default)]
+    pub volumes: BTreeMap<String, Option<Resource>>,
+    #[serde(default)]
+    secrets: Option<Value>,
+    #[serde(default)]
+    configs: Option<Value>,
+}
+
+#[derive(Deserialize, Default)]
+pub struct Service {
+    pub build: Option<Build>,
+    pub image: Option<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub environment: Texts,
+    #[serde(default, deserialize_with = "nullable")]
+    pub labels: Texts,
+    command: Option<Words>,
+    entrypoint: Option<Words>,
+    healthcheck: Option<HealthCheck>,
+    #[serde(default)]
+    networks: Option<Attached>,
+    #[serde(default)]
+    volumes: Option<Vec<Value>>,
+    ports: Option<Value>,
+    depends_on: Option<Value>,
+    pub links: Option<Vec<String>>,
+    container_name: Option<String>,
+    profiles: Option<Value>,
+    pub network_mode: Option<String>,
+    pub deploy: Option<Value>,
+    pub scale: Option<u64>,
+    /// All that needs no care.
+    #[serde(flatten)]
+    pub rest: BTreeMap<String, Value>,
+}
+
+#[derive(Deserialize, Serialize)]
+pub struct Build {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "nullable")]
+    args: Texts,
+    #[serde(flatten)]
+    rest: BTreeMap<String, Value>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct HealthCheck {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test: Option<Words>,
+    #[serde(flatten)]
+    rest: BTreeMap<String, Value>,
+}
+
+/// A network or volume of the project.
+#[derive(Deserialize, Serialize)]
+pub struct Resource {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external: Option<Value>,
+    #[serde(flatten)]
+    rest: BTreeMap<String, Value>,
+}
+
+impl Resource {
+    /// Whether it is there whatever this project does.
+    pub fn external(resources: &BTreeMap<String, Option<Resource>>, key: &str) -> bool {
+        let external = resources.get(key).and_then(Option::as_ref).and_then(|resource| resource.external.as_ref());
+        external.is_some_and(|external| *external != json!(false))
+    }
+
+    /// Its name for docker: its own, or what compose makes of its key.
+    pub fn name(resources: &BTreeMap<String, Option<Resource>>, key: &str, project: &str) -> String {
+        let resource = resources.get(key).and_then(Option::as_ref);
+        // The old form: `external: {name: …}`.
+        let old = resource.and_then(|resource| resource.external.as_ref()?.get("name")?.as_str().map(str::to_owned));
+        resource.and_then(|resource| resource.name.clone()).or(old).unwrap_or_else(|| {
+            if Resource::external(resources, key) { key.to_owned() } else { format!("{project}_{key}") }
+        })
+    }
+}
+
+/// A command: one line, or its words.
+#[derive(Serialize, Clone)]
+#[serde(untagged)]
+enum Words {
+    Line(String),
+    List(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Words, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Words;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a command line or a list of words")
+            }
+            fn visit_str<E>(self, line: &str) -> Result<Words, E> {
+                Ok(Words::Line(line.to_owned()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut words: A) -> Result<Words, A::Error> {
+                let mut list = Vec::new();
+                while let Some(word) = words.next_element::<String>()? {
+                    list.push(word);
+                }
+                Ok(Words::List(list))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+/// The networks a service is on: a list of keys, or keys with settings.
+struct Attached(Vec<(String, Option<Map<String, Value>>)>);
+
+impl<'de> Deserialize<'de> for Attached {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Attached, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Attached;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("networks, as a list or by name")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut keys: A) -> Result<Attached, A::Error> {
+                let mut networks = Vec::new();
+                while let Some(key) = keys.next_element()? {
+                    networks.push((key, None));
+                }
+                Ok(Attached(networks))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Attached, A::Error> {
+                let mut networks = Vec::new();
+                while let Some(entry) = entries.next_entry()? {
+                    networks.push(entry);
+                }
+                Ok(Attached(networks))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Texts, D::Error> {
+    Ok(Option::<Texts>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+impl Project {
+    /// # Errors
+    /// With the place in what compose printed, never with a value.
+    pub fn read(config: &str) -> Result<Project> {
+        yaml_serde::from_str(config).map_err(|error| {
+            let place = error.location().map(|at| format!(" at line {}", at.line())).unwrap_or_default();
+            anyhow!("what compose printed is not understood{place}; see it with `docker-compose config` in the release's folder")
+        })
+    }
+
+    /// The beginning of each file.
+    pub fn head(&self) -> Map<String, Value> {
+        self.version.iter().map(|version| ("version".to_owned(), json!(version))).collect()
+    }
+
+    pub fn secrets_and_configs(&self) -> Map<String, Value> {
+        let parts = [("secrets", &self.secrets), ("configs", &self.configs)];
+        parts.into_iter().filter_map(|(name, part)| Some((name.to_owned(), part.clone()?))).collect()
+    }
+}
+
+impl Service {
+    /// What a version in a slot, or a worker, keeps of its service.
+    pub fn passed_on(&self) -> Map<String, Value> {
+        let mut body: Map<String, Value> = self.rest.clone().into_iter().collect();
+        // v2 prints `command: null` for a service that has none of its own.
+        body.retain(|_, value| !value.is_null());
+        let typed = [
+            ("command", self.command.as_ref().map(|words| json!(words))),
+            ("entrypoint", self.entrypoint.as_ref().map(|words| json!(words))),
+            ("healthcheck", self.healthcheck.as_ref().map(|check| json!(check))),
+            ("deploy", self.deploy.clone()),
+            ("volumes", self.volumes.as_ref().map(|volumes| json!(volumes))),
+        ];
+        body.extend(typed.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        body
+    }
+
+    /// The service as it is in the project.
+    pub fn whole(&self) -> Map<String, Value> {
+        let mut body = self.passed_on();
+        let networks: Map<String, Value> =
+            self.networks_or_default().into_iter().map(|(key, settings)| (key, json!(settings))).collect();
+        let typed = [
+            ("build", self.build.as_ref().map(|build| json!(build))),
+            ("image", self.image.as_ref().map(|image| json!(image))),
+            ("environment", Some(json!(self.environment))),
+            ("labels", Some(json!(self.labels))),
+            ("networks", self.network_mode.is_none().then_some(Value::Object(networks))),
+            ("network_mode", self.network_mode.as_ref().map(|mode| json!(mode))),
+            ("ports", self.ports.clone()),
+            ("depends_on", self.depends_on.clone()),
+            ("links", self.links.as_ref().map(|links| json!(links))),
+            ("container_name", self.container_name.as_ref().map(|name| json!(name))),
+            ("profiles", self.profiles.clone()),
+            ("scale", self.scale.map(|scale| json!(scale))),
+        ];
+        body.extend(typed.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        body
+    }
+
+    /// A service that names no network is on `default`.
+    pub fn networks_or_default(&self) -> Vec<(String, Option<Map<String, Value>>)> {
+        match &self.networks {
+            Some(Attached(networks)) if !networks.is_empty() => networks.clone(),
+            _ => vec![("default".to_owned(), None)],
+        }
+    }
+
+    pub fn network_keys(&self) -> Vec<String> {
+        self.networks_or_default().into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// Keys of the named volumes it uses.
+    pub fn volume_keys(&self) -> Vec<String> {
+        self.volumes.iter().flatten().filter_map(named_volume).collect()
+    }
+}
+
+/// The key of a named volume: `data:/data:rw`, or `{type: volume, source: data}`.
+fn named_volume(volume: &Value) -> Option<String> {
+    match volume {
+        Value::String(text) => {
+            let (source, _) = text.split_once(':')?;
+            (!source.starts_with(['/', '.', '~'])).then(|| source.to_owned())
+        }
+        Value::Object(fields) if fields.get("type").and_then(Value::as_str) == Some("volume") => {
+            fields.get("source").and_then(Value::as_str).map(str::to_owned)
+        }
+        _ => None,
+    }
+}

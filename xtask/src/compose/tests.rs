@@ -1,0 +1,133 @@
+//! What becomes of a project like many: a web service, two workers (one with another build), a database, monitoring.
+//! `config_v1.yml` and `config_v2.json` are what docker-compose 1.29.2 and docker compose 2.26.1 printed for it.
+
+use super::*;
+
+const PRINTED: [(&str, &str); 2] =
+    [("v1", include_str!("config_v1.yml")), ("v2", include_str!("config_v2.json"))];
+
+fn rendered(config: &str) -> Result<Files> {
+    let workers = ["scheduler".to_owned(), "scraper".to_owned()];
+    let release = ReleaseId::parse("20260131-174502-1a2b3c4").unwrap();
+    let rendering = Rendering {
+        project: "shop",
+        web: "api",
+        workers: &workers,
+        web_port: 8000,
+        release: &release,
+        slot: Slot::Green,
+        slot_port: 8001,
+    };
+    render(config, &rendering)
+}
+
+fn file(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn the_slot_file_is_what_was_reviewed() {
+    for (flavour, config) in PRINTED {
+        insta::assert_snapshot!(format!("slot_{flavour}"), rendered(config).unwrap().slot);
+    }
+}
+
+#[test]
+fn a_slot_is_one_service_on_its_own_port_and_tied_to_nothing() {
+    for (flavour, config) in PRINTED {
+        let slot = file(&rendered(config).unwrap().slot);
+        let services = slot["services"].as_object().unwrap();
+        assert_eq!(services.keys().collect::<Vec<_>>(), ["api-green"], "{flavour}");
+        let api = &services["api-green"];
+        assert_eq!(api["image"], "shop-api:20260131-174502-1a2b3c4");
+        assert_eq!(api["ports"], json!(["127.0.0.1:8001:8000"]));
+        for gone in ["build", "depends_on", "container_name", "profiles"] {
+            assert!(api.get(gone).is_none(), "{flavour}: {gone} is still there");
+        }
+        assert_eq!(api["stop_grace_period"], "40s", "{flavour}");
+        assert_eq!(api["labels"][LABEL_SLOT], "green");
+        assert_eq!(api["environment"]["RELEASE_ID"], "20260131-174502-1a2b3c4");
+    }
+}
+
+#[test]
+fn the_services_names_lead_to_a_slot_only_on_the_slots_own_network() {
+    for (flavour, config) in PRINTED {
+        let slot = file(&rendered(config).unwrap().slot);
+        let networks = &slot["services"]["api-green"]["networks"];
+        assert_eq!(networks[LIVE]["aliases"], json!(["api", "backend"]), "{flavour}");
+        assert!(networks["default"].get("aliases").is_none(), "{flavour}: {networks}");
+        assert_eq!(slot["networks"]["default"], json!({"external": true, "name": "shop_default"}), "{flavour}");
+        assert_eq!(slot["networks"][LIVE], json!({"name": "shop-green-live"}));
+        let workers = file(rendered(config).unwrap().workers.as_ref().unwrap());
+        assert_eq!(workers["networks"][LIVE], json!({"external": true, "name": "shop-green-live"}));
+        assert_eq!(workers["networks"]["back"], json!({"external": true, "name": "back"}), "{flavour}");
+        assert!(workers["services"]["scraper"]["networks"].get("back").is_some(), "{flavour}");
+    }
+}
+
+#[test]
+fn no_value_changes_on_its_way() {
+    for (flavour, config) in PRINTED {
+        let files = rendered(config).unwrap();
+        let environment = file(&files.slot)["services"]["api-green"]["environment"].clone();
+        // What `config` prints for `$` is what `up` reads again. v1 keeps `$$` of an env file, v2 reads it as one.
+        let secret = if flavour == "v1" { "pa$$$$word" } else { "pa$$word" };
+        for (name, value) in [("SECRET", secret), ("RATE", "1e3"), ("MODE", "0755"), ("OPEN", "0o17"), ("EMPTY", "")] {
+            assert_eq!(environment[name], value, "{flavour}: {name}");
+        }
+        let workers = file(files.workers.as_ref().unwrap());
+        let command = json!(["python", "-m", "app.scheduler", "--rate", "1e3"]);
+        assert_eq!(workers["services"]["scheduler"]["command"], command, "{flavour}");
+    }
+}
+
+#[test]
+fn accessories_are_all_others_and_depend_on_nothing_that_is_deployed() {
+    for (flavour, config) in PRINTED {
+        let files = rendered(config).unwrap();
+        assert_eq!(files.accessories, ["postgres", "prometheus"], "{flavour}");
+        let base = file(&files.base);
+        let depends_on = &base["services"]["prometheus"]["depends_on"];
+        assert!(depends_on.get("api").is_none() && depends_on != &json!(["api"]), "{flavour}: {depends_on}");
+        assert_eq!(files.built, ["api", "scheduler", "scraper"]);
+        let build = file(&files.build);
+        assert_eq!(build["services"]["scraper"]["image"], "shop-scraper:20260131-174502-1a2b3c4");
+        assert!(build["services"]["scraper"]["build"]["context"].as_str().unwrap().ends_with("1a2b3c4/scraper"));
+        assert_eq!(files.networks, [("default".to_owned(), "shop_default".to_owned())], "{flavour}");
+        assert_eq!(files.volumes, [("uploads".to_owned(), "shared-uploads".to_owned())], "{flavour}");
+    }
+}
+
+#[test]
+fn a_worker_that_shares_the_web_services_image_gets_the_releases() {
+    let config = "services:\n  api: {build: {context: /x}, image: shared}\n  scheduler: {image: shared}\n  scraper: {image: other}\n";
+    let workers = file(rendered(config).unwrap().workers.as_ref().unwrap());
+    assert_eq!(workers["services"]["scheduler"]["image"], "shop-api:20260131-174502-1a2b3c4");
+    assert_eq!(workers["services"]["scraper"]["image"], "other");
+}
+
+#[test]
+fn what_two_versions_cannot_do_side_by_side_is_refused() {
+    let others = "  scheduler: {image: x}\n  scraper: {image: x}\n";
+    for (api, named) in [
+        ("{image: x, network_mode: host}", "network_mode"),
+        ("{image: x, deploy: {replicas: 3}}", "3 containers"),
+        ("{image: x, scale: 2}", "2 containers"),
+        ("{image: x, volumes_from: [y]}", "volumes_from"),
+        ("{image: x, links: ['redis:cache']}", "redis:cache"),
+    ] {
+        let error = rendered(&format!("services:\n  api: {api}\n{others}")).err().expect(api).to_string();
+        assert!(error.contains(named) && error.contains("`api`"), "{error}");
+    }
+    let error = rendered("services:\n  web: {image: x}\n").err().unwrap().to_string();
+    assert!(error.contains("`api`") && error.contains("there are: web"), "{error}");
+}
+
+#[test]
+fn an_error_never_shows_a_value() {
+    for broken in ["services: [hunter2", "services: hunter2", "services: {api: {environment: [hunter2]}}"] {
+        let error = format!("{:?}", rendered(broken).err().expect(broken));
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}
