@@ -3,6 +3,7 @@
 //! Every line passes the mask: values of the env file and the private key are replaced by dots, wherever they come from.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ const SHORTEST_MASKED: usize = 6;
 
 static MASKED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static ACTIONS: OnceLock<github::Actions> = OnceLock::new();
+/// Whether Actions has been told to take what follows as text.
+static STOPPED: AtomicBool = AtomicBool::new(false);
 
 /// From now on the output is a GitHub Actions log: groups, annotations, masks.
 pub fn use_actions(actions: github::Actions) {
@@ -36,8 +39,8 @@ pub fn actions() -> Option<&'static github::Actions> {
 pub fn mask(values: impl IntoIterator<Item = String>) {
     let mut masked = MASKED.lock().unwrap_or_else(PoisonError::into_inner);
     for value in values.into_iter().filter(|value| !value.is_empty()) {
-        if ACTIONS.get().is_some() {
-            print_error(&github::mask(&value));
+        if let Some(actions) = ACTIONS.get() {
+            command(actions, &github::mask(&value));
         }
         if value.len() >= SHORTEST_MASKED && !masked.contains(&value) {
             masked.push(value);
@@ -55,10 +58,10 @@ pub fn masked(text: &str) -> String {
 /// A stage begins: `[3/12] Build the image`.
 pub fn stage(number: usize, count: usize, name: &str) {
     if let Some(actions) = ACTIONS.get() {
-        print_error(&github::group(&format!("[{number}/{count}] {name}")));
-        print_error(&actions.stop_commands());
+        print_error(&github::group(&masked(&format!("[{number}/{count}] {name}"))));
+        stop_commands(actions, true);
     } else {
-        print_error(&format!("{BOLD}[{number}/{count}] {name}{BOLD:#}"));
+        print_error(&masked(&format!("{BOLD}[{number}/{count}] {name}{BOLD:#}")));
     }
 }
 
@@ -77,9 +80,24 @@ pub fn stage_failed(took: Duration) {
 
 fn end_group() {
     if let Some(actions) = ACTIONS.get() {
-        print_error(&actions.resume_commands());
+        stop_commands(actions, false);
         print_error(github::END_GROUP);
     }
+}
+
+/// While a stage runs, what its children print is text to Actions and never a command.
+fn stop_commands(actions: &github::Actions, stop: bool) {
+    if STOPPED.swap(stop, Ordering::Relaxed) != stop {
+        print_error(&if stop { actions.stop_commands() } else { actions.resume_commands() });
+    }
+}
+
+/// A command to Actions, also in the middle of a stage.
+fn command(actions: &github::Actions, line: &str) {
+    let stopped = STOPPED.load(Ordering::Relaxed);
+    stop_commands(actions, false);
+    print_error(line);
+    stop_commands(actions, stopped);
 }
 
 /// A line of a child process.
@@ -94,7 +112,7 @@ pub fn note(text: &str) {
 pub fn warning(text: &str) {
     let text = masked(text);
     match ACTIONS.get() {
-        Some(_) => print_error(&github::annotation("warning", &text)),
+        Some(actions) => command(actions, &github::annotation("warning", &text)),
         None => print_error(&format!("{YELLOW}warning{YELLOW:#}: {text}")),
     }
 }
@@ -103,8 +121,8 @@ pub fn warning(text: &str) {
 pub fn error(error: &anyhow::Error) {
     let text = masked(&chain(error));
     print_error(&format!("{RED}error{RED:#}: {text}"));
-    if ACTIONS.get().is_some() {
-        print_error(&github::annotation("error", &text));
+    if let Some(actions) = ACTIONS.get() {
+        command(actions, &github::annotation("error", &text));
     }
 }
 

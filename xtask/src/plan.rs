@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::config::{Config, NginxOwner, Switching};
 use crate::failure::Kind;
 use crate::observed::Observed;
-use crate::release::{ReleaseId, Slot};
+use crate::release::{ReleaseId, Slot, image};
 use crate::step::{HookPoint, Step};
 
 /// What will be done, in order.
@@ -44,7 +44,7 @@ pub fn deploy(config: &Config, observed: &Observed, release: &ReleaseId, tests: 
     if observed.release(release).is_none() {
         steps.extend([Step::Package, Step::Ship]);
     }
-    replace(config, observed, release, steps, &config.hooks.before_boot)
+    replace(config, observed, release, Preparation { steps, build: true, before_boot: &config.hooks.before_boot })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,34 +59,35 @@ pub enum Tests {
 /// Without the hooks before boot: a migration of the old code would meet a database that is ahead of it.
 pub fn rollback(config: &Config, observed: &Observed, wanted: Option<&ReleaseId>) -> Result<Plan> {
     let live = observed.live_release();
+    let good: Vec<&ReleaseId> = observed.good_releases().into_iter().map(|release| &release.id).collect();
+    let refuse = |text: String| Err(Kind::Preflight.error(text));
     let release = match wanted {
-        Some(wanted) if observed.release(wanted).is_none() => {
-            let there: Vec<&str> = observed.releases.iter().map(|release| release.id.as_str()).collect();
-            let text = format!("release {wanted} is not on the host; there are: {}", there.join(", "));
-            return Err(Kind::Preflight.error(text));
+        Some(wanted) if Some(wanted) == live => return refuse(format!("release {wanted} is the one that serves now")),
+        Some(wanted) if !good.contains(&wanted) => {
+            let there = good.iter().map(|id| id.as_str()).collect::<Vec<&str>>().join(", ");
+            let why = if observed.release(wanted).is_some() { "has never served well" } else { "is not on the host" };
+            return refuse(format!("release {wanted} {why}; these have served well: {there}"));
         }
-        Some(wanted) if Some(wanted) == live => {
-            return Err(Kind::Preflight.error(format!("release {wanted} is the one that serves now")));
-        }
-        Some(wanted) => wanted.clone(),
-        None => {
-            let previous = observed.good_releases().into_iter().find(|release| Some(&release.id) != live);
-            previous.map(|release| release.id.clone()).ok_or_else(|| {
-                Kind::Preflight.error("there is nothing to roll back to: no other release on the host has served well")
-            })?
-        }
+        Some(wanted) => wanted,
+        None => match good.into_iter().find(|id| Some(*id) != live) {
+            Some(previous) => previous,
+            None => return refuse("there is nothing to roll back to: no other release on the host has served well".into()),
+        },
     };
-    replace(config, observed, &release, Vec::new(), &[])
+    let build = !observed.images.contains(&image(&config.project.name, &config.project.web, release));
+    replace(config, observed, release, Preparation { steps: Vec::new(), build, before_boot: &[] })
+}
+
+/// What comes before the release can boot.
+struct Preparation<'a> {
+    steps: Vec<Step>,
+    /// Its images may be missing.
+    build: bool,
+    before_boot: &'a [Vec<String>],
 }
 
 /// The release takes the free slot, then the traffic; the old slot drains and stops. In reading order.
-fn replace(
-    config: &Config,
-    observed: &Observed,
-    release: &ReleaseId,
-    prepare: Vec<Step>,
-    before_boot: &[Vec<String>],
-) -> Result<Plan> {
+fn replace(config: &Config, observed: &Observed, release: &ReleaseId, preparation: Preparation) -> Result<Plan> {
     let switching = check_host(config, observed)?;
     let live = observed.live();
     let to = live.map_or(Slot::Blue, Slot::other);
@@ -95,18 +96,20 @@ fn replace(
         commands.iter().map(|words| Step::Hook { point, words: words.clone(), slot: to }).collect()
     };
     let seconds = config.traffic.drain;
-    let mut steps = prepare;
+    let mut steps = preparation.steps;
 
     steps.extend(align(config, observed, switching, live));
     steps.push(Step::Render { slot: to });
-    steps.push(Step::Build);
+    if preparation.build {
+        steps.push(Step::Build);
+    }
     steps.push(Step::Accessories);
     if let Some(left) = observed.occupant(to).filter(|container| container.running()) {
         // A deploy was killed after its switch: what it left there may still finish requests.
         steps.push(Step::Drain { slot: to, seconds });
         steps.push(Step::Stop { slot: to, containers: vec![left.id.clone()] });
     }
-    steps.extend(hooks(HookPoint::BeforeBoot, before_boot));
+    steps.extend(hooks(HookPoint::BeforeBoot, preparation.before_boot));
     steps.push(Step::Boot { slot: to });
     steps.push(Step::AwaitHealth { slot: to });
     steps.extend(hooks(HookPoint::BeforeSwitch, &config.hooks.before_switch));

@@ -155,10 +155,13 @@ fn a_rollback_goes_to_the_last_other_release_that_served_well() {
     let plan = rollback(&config(), &observed, None).unwrap();
     assert_eq!(plan.release, release(2));
     assert!(!plan.steps.iter().any(|step| matches!(step, Step::Test | Step::Package | Step::Ship)));
+    assert!(plan.steps.contains(&Step::Build), "its image is not on the host");
+    observed.images.insert(format!("shop-web:{}", release(2)));
+    assert!(!rollback(&config(), &observed, None).unwrap().steps.contains(&Step::Build));
     let migrates = |step: &Step| matches!(step, Step::Hook { point: HookPoint::BeforeBoot, .. });
     assert!(!plan.steps.iter().any(migrates), "old migrations would meet a newer database");
     assert_eq!(rollback(&config(), &observed, Some(&release(1))).unwrap().release, release(1));
-    for refused in [release(3), release(7)] {
+    for refused in [release(3), release(7), release(8)] {
         let error = rollback(&config(), &observed, Some(&refused)).unwrap_err();
         assert_eq!(Kind::of(&error), Some(Kind::Preflight), "{error}");
     }

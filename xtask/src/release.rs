@@ -116,11 +116,6 @@ pub fn slot_project(project: &str, slot: Slot) -> String {
     format!("{project}-{slot}")
 }
 
-/// Compose project of the workers: `gifty-workers`.
-pub fn workers_project(project: &str) -> String {
-    format!("{project}-workers")
-}
-
 /// The network on which a slot's container answers to the web service's own name: `gifty-green-live`.
 pub fn live_network(project: &str, slot: Slot) -> String {
     format!("{project}-{slot}-live")
