@@ -50,7 +50,13 @@ pub fn package(invocation: &Invocation, flags: &flags::Package) -> Result<()> {
     let folder = config.root.join(&flags.output);
     let package = package::package(config, &source, &release, caller, &folder)?;
     print(invocation, &package, |package| {
-        format!("{}\n{}\nsha256 {}, {} bytes", package.archive.display(), package.manifest.display(), package.sha256, package.bytes)
+        format!(
+            "{}\n{}\nsha256 {}, {} bytes",
+            package.archive.display(),
+            package.manifest.display(),
+            package.sha256,
+            package.bytes
+        )
     })
 }
 
@@ -168,7 +174,9 @@ pub fn build(invocation: &Invocation, flags: &flags::Build) -> Result<()> {
         }
     };
     if session.observed.release(&release).is_none() {
-        return Err(Kind::Preflight.error(format!("release {release} is not on the host; `cargo xtask ship` brings it")));
+        return Err(
+            Kind::Preflight.error(format!("release {release} is not on the host; `cargo xtask ship` brings it"))
+        );
     }
     let slot = session.observed.live().map_or(Slot::Blue, Slot::other);
     let mut execution = Execution::new(&session, caller);
@@ -228,13 +236,18 @@ fn site(config: &Config, session: &Session) -> Result<(), String> {
 pub fn setup(invocation: &Invocation, flags: &flags::Setup) -> Result<()> {
     let config = invocation.config;
     if config.environment.nginx.owner != NginxOwner::System {
-        let text = format!("environment {} has an nginx of the tool's own; there is nothing to set up", config.environment.name);
+        let text = format!(
+            "environment {} has an nginx of the tool's own; there is nothing to set up",
+            config.environment.name
+        );
         return Err(Kind::Usage.error(text));
     }
     let user = match (&flags.user, &config.environment.reach) {
         (Some(user), _) => user.clone(),
         (None, Reach::Ssh(target)) => target.user.clone(),
-        (None, Reach::Local | Reach::Missing(_)) => return Err(Kind::Usage.error("say which user deploys: --user NAME")),
+        (None, Reach::Local | Reach::Missing(_)) => {
+            return Err(Kind::Usage.error("say which user deploys: --user NAME"));
+        }
     };
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
     if user.is_empty() || user == "root" || user.starts_with('-') || !user.bytes().all(plain) {

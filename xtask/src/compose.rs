@@ -66,7 +66,8 @@ pub fn render(config: &str, rendering: &Rendering) -> Result<Files> {
     };
     let web = service(rendering.web)?;
     refuse_what_cannot_be_two(rendering.web, web)?;
-    let workers = rendering.workers.iter().map(|name| Ok((name.as_str(), service(name)?))).collect::<Result<Vec<_>>>()?;
+    let workers =
+        rendering.workers.iter().map(|name| Ok((name.as_str(), service(name)?))).collect::<Result<Vec<_>>>()?;
     for (name, worker) in &workers {
         refuse_unrendered(name, worker)?;
     }
@@ -98,7 +99,11 @@ pub fn render(config: &str, rendering: &Rendering) -> Result<Files> {
         slot: released_file(rendering, &project, &[(rendering.web, web)], slot_services, json!({})),
         workers: (!workers.is_empty()).then(worker_file),
         accessories,
-        built: of_release.iter().filter(|(_, service)| service.build.is_some()).map(|(name, _)| (*name).to_owned()).collect(),
+        built: of_release
+            .iter()
+            .filter(|(_, service)| service.build.is_some())
+            .map(|(name, _)| (*name).to_owned())
+            .collect(),
         networks: expected(used(Service::network_keys), &project.networks),
         volumes: expected(used(Service::volume_keys), &project.volumes),
     })
@@ -110,7 +115,9 @@ fn refuse_what_cannot_be_two(name: &str, web: &Service) -> Result<()> {
     let replicas = web.deploy.as_ref().and_then(|deploy| deploy.get("replicas")).and_then(Value::as_u64);
     for count in [replicas, web.scale].into_iter().flatten() {
         if count != 1 {
-            bail!("service `{name}` asks for {count} containers; a slot is one container on one port, so let the server inside it have more workers");
+            bail!(
+                "service `{name}` asks for {count} containers; a slot is one container on one port, so let the server inside it have more workers"
+            );
         }
     }
     Ok(())
@@ -119,7 +126,9 @@ fn refuse_what_cannot_be_two(name: &str, web: &Service) -> Result<()> {
 /// What refers to other services in ways that do not survive being taken out of the file.
 fn refuse_unrendered(name: &str, service: &Service) -> Result<()> {
     if let Some(mode) = &service.network_mode {
-        bail!("service `{name}` has `network_mode: {mode}`; a deploy needs it on networks, where two versions are told apart");
+        bail!(
+            "service `{name}` has `network_mode: {mode}`; a deploy needs it on networks, where two versions are told apart"
+        );
     }
     if service.rest.contains_key("volumes_from") {
         bail!("service `{name}` has `volumes_from`; name the volume or folder itself");
@@ -139,7 +148,8 @@ fn released(rendering: &Rendering, name: &str, service: &Service, web: &Service)
         (None, true) => Some(rendering.web),
         (None, false) => None,
     };
-    let chosen = of.map(|service| image(rendering.project, service, rendering.release)).or_else(|| service.image.clone());
+    let chosen =
+        of.map(|service| image(rendering.project, service, rendering.release)).or_else(|| service.image.clone());
     body.insert("image".to_owned(), json!(chosen));
     let mut environment = service.environment.clone();
     environment.insert("RELEASE_ID".to_owned(), Some(rendering.release.to_string()));
@@ -213,7 +223,8 @@ fn base_file(project: &Project, accessories: &[String], base: &str) -> String {
             dependencies.retain(|dependency, _| accessories.contains(dependency));
         }
         if let Some(Value::Array(dependencies)) = body.get_mut("depends_on") {
-            dependencies.retain(|dependency| dependency.as_str().is_some_and(|name| accessories.iter().any(|a| a == name)));
+            dependencies
+                .retain(|dependency| dependency.as_str().is_some_and(|name| accessories.iter().any(|a| a == name)));
         }
         if service.build.is_some() && service.image.is_none() {
             body.insert("image".to_owned(), json!(format!("{base}-{name}")));

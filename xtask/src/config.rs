@@ -44,8 +44,10 @@ impl Config {
     /// These variables are needed and not set.
     pub fn missing(&self, variables: &[String]) -> anyhow::Error {
         let name = &self.environment.name;
-        Kind::Configuration
-            .error(format!("environment {name} needs these environment variables, which are not set: {}", variables.join(", ")))
+        Kind::Configuration.error(format!(
+            "environment {name} needs these environment variables, which are not set: {}",
+            variables.join(", ")
+        ))
     }
 }
 

@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use crate::command::Secret;
 use crate::config::{
-    Config, EnvFile, Environment, Health, Hooks, Nginx, NginxOwner, Project, Reach, SiteUrl, Slots, SshTarget, Switching,
-    Tests, Traffic,
+    Config, EnvFile, Environment, Health, Hooks, Nginx, NginxOwner, Project, Reach, SiteUrl, Slots, SshTarget,
+    Switching, Tests, Traffic,
 };
 use crate::failure::Kind;
 
@@ -61,7 +61,8 @@ struct RawNginx {
 /// [`Kind::Configuration`], with line and column where the file is at fault, naming all missing variables together.
 pub fn load(text: &str, file: &Path, name: &str, variables: &BTreeMap<String, String>) -> Result<Config> {
     let shown = file.display();
-    let raw: RawConfig = toml::from_str(text).map_err(|error| Kind::Configuration.error(format!("{shown}: {error}")))?;
+    let raw: RawConfig =
+        toml::from_str(text).map_err(|error| Kind::Configuration.error(format!("{shown}: {error}")))?;
     let root = file.parent().map(Path::to_owned).unwrap_or_default();
     resolve(raw, root, name, variables).map_err(|problem| Kind::Configuration.error(format!("{shown}: {problem}")))
 }
@@ -102,7 +103,9 @@ fn check_project(project: &Project) -> Result<(), String> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
     let name = &project.name;
     if name.is_empty() || !name.bytes().all(plain) || !name.as_bytes()[0].is_ascii_alphanumeric() || name.len() > 40 {
-        return Err(format!("[project] name = {name:?}: use up to 40 of a-z, 0-9, `-` and `_`, a letter or digit first"));
+        return Err(format!(
+            "[project] name = {name:?}: use up to 40 of a-z, 0-9, `-` and `_`, a letter or digit first"
+        ));
     }
     for service in project.workers.iter().chain([&project.web]) {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
@@ -150,9 +153,9 @@ fn check_values(raw: &RawConfig) -> Result<(), String> {
 
 /// A path inside the repository.
 fn check_relative(path: &str) -> Result<(), String> {
-    let inside = Path::new(path).components().all(|part| {
-        matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir)
-    });
+    let inside = Path::new(path)
+        .components()
+        .all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir));
     match !path.is_empty() && inside && !path.contains(['\0', '\n']) && !path.starts_with('-') {
         true => Ok(()),
         false => Err(format!("{path:?}: give a path inside the repository, without `..`")),
@@ -328,7 +331,8 @@ mod tests {
         assert_eq!(missing, &["PROD_SSH_HOST", "PROD_SSH_KEY"]);
         let error = config.require_for_shipping().unwrap_err().to_string();
         assert!(error.ends_with("PROD_SSH_HOST, PROD_SSH_KEY, PROD_ENV_FILE"), "{error}");
-        let variables = [("PROD_SSH_USER", "deploy"), ("PROD_SSH_HOST", "::1"), ("PROD_SSH_KEY", "k"), ("PROD_ENV_FILE", "")];
+        let variables =
+            [("PROD_SSH_USER", "deploy"), ("PROD_SSH_HOST", "::1"), ("PROD_SSH_KEY", "k"), ("PROD_ENV_FILE", "")];
         let config = loaded(SMALLEST, "prod", &variables).unwrap();
         config.require_for_shipping().unwrap();
         let Reach::Ssh(target) = &config.environment.reach else { panic!("not reachable") };
@@ -358,7 +362,10 @@ mod tests {
     fn a_mistake_is_told_with_its_place() {
         let unknown = SMALLEST.replace("web = \"web\"", "web = \"web\"\nwebb = 1");
         let error = refused(&unknown, "local", &[]);
-        assert!(error.contains("/repo/deploy.toml") && error.contains("unknown field `webb`") && error.contains("line 6"), "{error}");
+        assert!(
+            error.contains("/repo/deploy.toml") && error.contains("unknown field `webb`") && error.contains("line 6"),
+            "{error}"
+        );
         assert!(refused(SMALLEST, "staging", &[]).contains("there are: local, prod"));
         for (from, to, named) in [
             ("name = \"shop\"", "name = \"Shop!\"", "Shop!"),

@@ -11,7 +11,8 @@ static REQUESTED: AtomicBool = AtomicBool::new(false);
 
 /// Listens from now on. Children run in process groups of their own, so the signal reaches only us.
 pub fn listen() -> Result<()> {
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]).context("listening for signals")?;
+    let mut signals =
+        signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]).context("listening for signals")?;
     std::thread::spawn(move || {
         for _ in signals.forever() {
             if REQUESTED.swap(true, Ordering::SeqCst) {

@@ -111,7 +111,11 @@ fn tag<'a>(text: &'a str, rest: &mut &'a str) -> Result<Tag<'a>> {
     let mut attributes = Vec::new();
     loop {
         text = text.trim_start();
-        if let Some((empty, after)) = text.strip_prefix("/>").map(|after| (true, after)).or_else(|| text.strip_prefix('>').map(|after| (false, after))) {
+        if let Some((empty, after)) = text
+            .strip_prefix("/>")
+            .map(|after| (true, after))
+            .or_else(|| text.strip_prefix('>').map(|after| (false, after)))
+        {
             *rest = after;
             return Ok(Tag { name, attributes, closes, empty });
         }
@@ -213,11 +217,14 @@ mod tests {
         let results = parse(RUN).unwrap();
         let Results { passed, failed, errors, skipped, seconds, failures } = results;
         assert_eq!((passed, failed, errors, skipped, seconds), (1, 2, 2, 2, 1.25));
-        assert_eq!(failures, [
-            "tests/a/test_a.py::TestX::TestY::test_p[a<b \"&' éA]",
-            "tests/a/test_a.py::test_both",
-            "tests/b/test_b.py",
-        ]);
+        assert_eq!(
+            failures,
+            [
+                "tests/a/test_a.py::TestX::TestY::test_p[a<b \"&' éA]",
+                "tests/a/test_a.py::test_both",
+                "tests/b/test_b.py",
+            ]
+        );
     }
 
     #[test]
@@ -241,7 +248,16 @@ mod tests {
 
     #[test]
     fn another_file_is_refused() {
-        for text in ["", "all is well", "<html></html>", "<testsuite>", "</testsuite>", "< >", "<testsuite a=1/>", "<testsuite><testcase></testsuite>"] {
+        for text in [
+            "",
+            "all is well",
+            "<html></html>",
+            "<testsuite>",
+            "</testsuite>",
+            "< >",
+            "<testsuite a=1/>",
+            "<testsuite><testcase></testsuite>",
+        ] {
             assert!(parse(text).is_err(), "{text:?}");
         }
     }

@@ -39,7 +39,9 @@ impl Lock {
             None => {
                 let folder = &config.environment.folder;
                 let said = crate::proc::indent(&held.tail());
-                return Err(Kind::Preflight.error(format!("could not take the deploy lock in {folder} on the host:\n{said}")));
+                return Err(
+                    Kind::Preflight.error(format!("could not take the deploy lock in {folder} on the host:\n{said}"))
+                );
             }
         }
         let lock = Lock { held: Arc::new(Mutex::new(held)), ended: Arc::default() };

@@ -71,7 +71,9 @@ fn run(flags: &Flags) -> Result<()> {
         clap_complete::generate(completions.shell, &mut Flags::command(), "xtask", &mut std::io::stdout());
         return Ok(());
     }
-    let variables: BTreeMap<String, String> = std::env::vars().collect();
+    let variables: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
     let caller = Caller { name: caller_name(&variables), started_at: Timestamp::now() };
     if variables.get("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
         console::use_actions(actions(&variables)?);
@@ -102,8 +104,9 @@ fn load(flags: &Flags, variables: &BTreeMap<String, String>) -> Result<Config> {
     let here = std::env::current_dir().context("finding the current folder")?;
     let file = match &flags.common.config {
         Some(file) => here.join(file),
-        None => find(&here, "deploy.toml")
-            .ok_or_else(|| Kind::Configuration.error(format!("there is no deploy.toml in {} or above", here.display())))?,
+        None => find(&here, "deploy.toml").ok_or_else(|| {
+            Kind::Configuration.error(format!("there is no deploy.toml in {} or above", here.display()))
+        })?,
     };
     let text = std::fs::read_to_string(&file)
         .map_err(|error| Kind::Configuration.error(format!("{}: {error}", file.display())))?;

@@ -107,9 +107,9 @@ pub fn private_site(upstream: &str, switching: Switching, flag: &str, url: &Site
 pub fn switching_of_site(site: &str, upstream: &str) -> Option<Switching> {
     let passes = |target: &str| {
         directives(site).any(|line| {
-            line.strip_prefix("proxy_pass").map(str::trim).is_some_and(|to| {
-                to.strip_prefix(target).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            })
+            line.strip_prefix("proxy_pass")
+                .map(str::trim)
+                .is_some_and(|to| to.strip_prefix(target).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
         })
     };
     if passes(&format!("http://${upstream}")) {

@@ -95,7 +95,8 @@ impl Observed {
 
     /// Releases that have served well, the latest first.
     pub fn good_releases(&self) -> Vec<&StoredRelease> {
-        let mut good: Vec<&StoredRelease> = self.releases.iter().filter(|release| release.served_at.is_some()).collect();
+        let mut good: Vec<&StoredRelease> =
+            self.releases.iter().filter(|release| release.served_at.is_some()).collect();
         good.sort_by_key(|release| std::cmp::Reverse((release.served_at, release.id.clone())));
         good
     }
@@ -146,9 +147,7 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
     observed.filed = match observed.switching {
         Some(Switching::Instant) if flag => Some(Slot::Green),
         Some(Switching::Instant) => Some(Slot::Blue),
-        Some(Switching::Reload) => {
-            nginx::slot_in_upstream(&upstream, &config.environment.nginx.upstream, config.slots)
-        }
+        Some(Switching::Reload) => nginx::slot_in_upstream(&upstream, &config.environment.nginx.upstream, config.slots),
         None => None,
     };
     Ok(observed)
@@ -205,7 +204,8 @@ fn read_container(fields: &[&str], config: &Config, observed: &mut Observed) -> 
         let port = config.slots.port(slot).to_string();
         ports.values().flatten().flatten().any(|binding| binding.host_port == port)
     };
-    let before_us = compose_project == Some(project) && label("com.docker.compose.service") == Some(&config.project.web);
+    let before_us =
+        compose_project == Some(project) && label("com.docker.compose.service") == Some(&config.project.web);
     let published = Slot::BOTH.into_iter().find(|slot| publishes(*slot));
     let (slot, release) = match (of_slot, published) {
         (Some(slot), _) => (slot, label(LABEL_RELEASE).and_then(|id| ReleaseId::parse(id).ok())),
@@ -256,7 +256,9 @@ mod tests {
     }
 
     fn container(name: &str, status: &str, labels: &str, ports: &str, mounts: &str) -> String {
-        format!("container\tid-{name}\t/{name}\t{status}\thealthy\t0\t2026-01-31T17:45:02Z\t{labels}\t{ports}\t{mounts}")
+        format!(
+            "container\tid-{name}\t/{name}\t{status}\thealthy\t0\t2026-01-31T17:45:02Z\t{labels}\t{ports}\t{mounts}"
+        )
     }
 
     const OURS: &str = r#"{"deploy.project":"shop","deploy.slot":"green","deploy.release":"20260131-174502-1a2b3c4","com.docker.compose.project":"shop-green","com.docker.compose.oneoff":"False"}"#;
@@ -295,7 +297,8 @@ mod tests {
 
     #[test]
     fn a_release_whose_file_an_accessory_has_mounted_is_known() {
-        let mounts = r#"[{"Source":"/srv/shop/releases/20260131-174502-1a2b3c4/prometheus.yml"},{"Source":"/etc/hosts"}]"#;
+        let mounts =
+            r#"[{"Source":"/srv/shop/releases/20260131-174502-1a2b3c4/prometheus.yml"},{"Source":"/etc/hosts"}]"#;
         let observed = read(&[&container("prometheus", "exited", "{}", "{}", mounts)]);
         assert_eq!(observed.mounted.iter().map(ReleaseId::as_str).collect::<Vec<_>>(), ["20260131-174502-1a2b3c4"]);
     }

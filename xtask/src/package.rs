@@ -59,7 +59,9 @@ pub fn source(config: &Config) -> Result<Source> {
     let root = &config.root;
     let git = |arguments: &[&str]| {
         let said = proc::line(root, "git", arguments);
-        said.map_err(|error| Kind::Package.error(format!("{} is not a git repository with a commit: {error:#}", root.display())))
+        said.map_err(|error| {
+            Kind::Package.error(format!("{} is not a git repository with a commit: {error:#}", root.display()))
+        })
     };
     let head = git(&["show", "--no-patch", "--format=%H %ct", "HEAD"])?;
     let (revision, committed_at) = head.split_once(' ').context("git printed no commit")?;
@@ -108,7 +110,13 @@ pub fn fresh_folder(config: &Config) -> Result<PathBuf> {
 }
 
 /// Writes `<release>.tar.gz` and `<release>.json` into `folder`.
-pub fn package(config: &Config, source: &Source, release: &ReleaseId, caller: &Caller, folder: &Path) -> Result<Package> {
+pub fn package(
+    config: &Config,
+    source: &Source,
+    release: &ReleaseId,
+    caller: &Caller,
+    folder: &Path,
+) -> Result<Package> {
     std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let archive = folder.join(format!("{release}.tar.gz"));
     let commit = match source.changed.is_empty() {
@@ -122,7 +130,8 @@ pub fn package(config: &Config, source: &Source, release: &ReleaseId, caller: &C
         "." => 0,
         app => app.split('/').filter(|part| !matches!(*part, "" | ".")).count(),
     };
-    let sha256 = sha256(Input::Bytes(std::fs::read(&archive).with_context(|| format!("reading {}", archive.display()))?))?;
+    let sha256 =
+        sha256(Input::Bytes(std::fs::read(&archive).with_context(|| format!("reading {}", archive.display()))?))?;
     let manifest = folder.join(format!("{release}.json"));
     let content = Manifest {
         release,
@@ -157,12 +166,24 @@ fn commit_of_changes(config: &Config, source: &Source) -> Result<String> {
     git(&["read-tree", "HEAD"])?;
     git(&["add", "--all", "--", &config.project.app])?;
     let tree = git(&["write-tree"])?;
-    git(&["-c", "user.name=xtask", "-c", "user.email=xtask@localhost", "commit-tree", &tree, "-p", "HEAD", "-m", "uncommitted changes"])
+    git(&[
+        "-c",
+        "user.name=xtask",
+        "-c",
+        "user.email=xtask@localhost",
+        "commit-tree",
+        &tree,
+        "-p",
+        "HEAD",
+        "-m",
+        "uncommitted changes",
+    ])
 }
 
 fn files(archive: &Path, strip: usize) -> Result<BTreeMap<String, String>> {
     let script = include_str!("scripts/manifest.sh");
-    let words = ["bash", "-c", script, "manifest", &archive.display().to_string(), &strip.to_string()].map(str::to_owned);
+    let words =
+        ["bash", "-c", script, "manifest", &archive.display().to_string(), &strip.to_string()].map(str::to_owned);
     let listed = proc::text(&Command::new("list the archive's files", words))?;
     let pairs = listed.lines().filter_map(|line| line.split_once("  "));
     Ok(pairs.map(|(sum, path)| (path.replace('\u{1}', "\n"), sum.to_owned())).collect())
@@ -182,9 +203,8 @@ pub fn env_file(config: &Config) -> Result<Secret> {
                 Kind::Configuration.error(format!("[environments.{environment}] env_file {}: {error}", path.display()))
             })
         }
-        EnvFile::Missing { variable } => Err(Kind::Configuration.error(format!(
-            "the environment variable {variable} is not set; it holds the release's .env"
-        ))),
+        EnvFile::Missing { variable } => Err(Kind::Configuration
+            .error(format!("the environment variable {variable} is not set; it holds the release's .env"))),
     }
 }
 

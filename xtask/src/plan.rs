@@ -71,7 +71,9 @@ pub fn rollback(config: &Config, observed: &Observed, wanted: Option<&ReleaseId>
         Some(wanted) => wanted,
         None => match good.into_iter().find(|id| Some(*id) != live) {
             Some(previous) => previous,
-            None => return refuse("there is nothing to roll back to: no other release on the host has served well".into()),
+            None => {
+                return refuse("there is nothing to roll back to: no other release on the host has served well".into());
+            }
         },
     };
     let build = !observed.images.contains(&image(&config.project.name, &config.project.web, release));
@@ -195,13 +197,20 @@ fn check_host(config: &Config, observed: &Observed) -> Result<Switching> {
     let to = observed.live().map_or(Slot::Blue, Slot::other);
     let port = config.slots.port(to);
     if let Some((_, name)) = observed.foreign.iter().find(|(slot, _)| *slot == to) {
-        problems.push(format!("port {port} of the free slot {to} is published by the container {name} of somebody else"));
-    } else if observed.listening.contains(&to) && !observed.containers.iter().any(|c| c.slot == to && c.status != "exited") {
-        problems.push(format!("port {port} of the free slot {to} is taken by another process: ss -ltnp 'sport = :{port}'"));
+        problems
+            .push(format!("port {port} of the free slot {to} is published by the container {name} of somebody else"));
+    } else if observed.listening.contains(&to)
+        && !observed.containers.iter().any(|c| c.slot == to && c.status != "exited")
+    {
+        problems
+            .push(format!("port {port} of the free slot {to} is taken by another process: ss -ltnp 'sport = :{port}'"));
     }
     match (observed.switching, problems.is_empty()) {
         (Some(switching), true) => Ok(switching),
-        _ => Err(Kind::Preflight.error(format!("this host is not ready, nothing was touched:\n- {}", problems.join("\n- ")))),
+        _ => {
+            Err(Kind::Preflight
+                .error(format!("this host is not ready, nothing was touched:\n- {}", problems.join("\n- "))))
+        }
     }
 }
 

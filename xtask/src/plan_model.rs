@@ -12,7 +12,9 @@ use crate::observed::StoredRelease;
 fn apply(before: &Observed, plan: &Plan, step: &Step) -> Observed {
     let mut host = before.clone();
     match step {
-        Step::Ship => host.releases.push(StoredRelease { id: plan.release.clone(), env_sum: String::new(), served_at: None }),
+        Step::Ship => {
+            host.releases.push(StoredRelease { id: plan.release.clone(), env_sum: String::new(), served_at: None })
+        }
         Step::AlignUpstream { live } => host.filed = Some(*live),
         Step::Boot { slot } => {
             host.containers.retain(|container| container.slot != *slot);
@@ -124,7 +126,10 @@ fn a_run_cut_anywhere_leaves_a_version_that_serves_and_the_next_run_ends_well() 
                     let again = deploy(&config, &cut, &release(9), Tests::Run).unwrap();
                     for prefix in 0..again.steps.len() {
                         let part = Plan { steps: again.steps[..prefix].to_vec(), ..again.clone() };
-                        assert_serves(&finish(&cut, &part), &format!("{place}\nthen after {prefix} steps of\n{}", again.describe()));
+                        assert_serves(
+                            &finish(&cut, &part),
+                            &format!("{place}\nthen after {prefix} steps of\n{}", again.describe()),
+                        );
                     }
                     assert_done(&finish(&cut, &again), &release(9), &place);
                     cases += 1;
@@ -141,7 +146,8 @@ fn every_step_done_twice_is_done_once() {
     for start in starting_states() {
         let plan = deploy(&config(), &start, &release(9), Tests::Run).unwrap();
         let mut host = start;
-        for step in plan.steps.iter().filter(|step| !matches!(step, Step::Hook { .. } | Step::MarkServed | Step::Ship)) {
+        for step in plan.steps.iter().filter(|step| !matches!(step, Step::Hook { .. } | Step::MarkServed | Step::Ship))
+        {
             let once = apply(&host, &plan, step);
             assert_eq!(apply(&once, &plan, step), once, "{}", step.title(&plan.release));
             host = once;

@@ -47,7 +47,8 @@ pub fn container(slot: Slot, number: u32, status: &str) -> Container {
 
 /// A server with `live` in its slot, and good releases `1..=count` of which the last is live.
 pub fn server(live: Slot, count: u32) -> Observed {
-    let stored = |number| StoredRelease { id: release(number), env_sum: String::new(), served_at: Some(u64::from(number)) };
+    let stored =
+        |number| StoredRelease { id: release(number), env_sum: String::new(), served_at: Some(u64::from(number)) };
     Observed {
         answered: Some(live),
         filed: Some(live),
@@ -102,11 +103,7 @@ fn what_is_on_the_host_already_is_not_sent_again() {
 #[test]
 fn the_free_slot_is_the_one_that_nginx_does_not_obey_whatever_the_file_says() {
     // A run was killed between the upstream file and the reload.
-    let observed = Observed {
-        filed: Some(Slot::Green),
-        switching: Some(Switching::Reload),
-        ..server(Slot::Blue, 2)
-    };
+    let observed = Observed { filed: Some(Slot::Green), switching: Some(Switching::Reload), ..server(Slot::Blue, 2) };
     let plan = deploy(&config(), &observed, &release(9), Tests::Skip).unwrap();
     assert_eq!(plan.to, Slot::Green);
     let align = plan.steps.iter().position(|step| *step == Step::AlignUpstream { live: Slot::Blue }).unwrap();
@@ -138,9 +135,7 @@ fn no_plan_ever_stops_the_live_slot_before_traffic_has_left_it() {
             ];
             for plan in plans {
                 let switch = plan.steps.iter().position(|step| matches!(step, Step::Switch { .. })).unwrap();
-                let touched = |step: &Step| {
-                    matches!(step, Step::Stop { slot, .. } | Step::Drain { slot, .. } | Step::Boot { slot } if *slot == live)
-                };
+                let touched = |step: &Step| matches!(step, Step::Stop { slot, .. } | Step::Drain { slot, .. } | Step::Boot { slot } if *slot == live);
                 assert!(!plan.steps[..switch].iter().any(touched), "{}", plan.describe());
             }
         }
@@ -185,7 +180,10 @@ fn a_switch_needs_a_running_release_and_stops_nothing() {
     assert_eq!(Kind::of(&switch(&config(), &observed, None).unwrap_err()), Some(Kind::Preflight));
     observed.containers = vec![container(Slot::Blue, 2, "running"), container(Slot::Green, 1, "running")];
     let plan = switch(&config(), &observed, None).unwrap();
-    assert_eq!(names(&plan), ["Waiting for health check", "Switch traffic to slot green (instant mode)", "Verify through nginx"]);
+    assert_eq!(
+        names(&plan),
+        ["Waiting for health check", "Switch traffic to slot green (instant mode)", "Verify through nginx"]
+    );
     let stay = switch(&config(), &observed, Some(Slot::Blue)).unwrap();
     assert_eq!(names(&stay), ["Waiting for health check", "Verify through nginx"]);
 }

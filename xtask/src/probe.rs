@@ -21,10 +21,18 @@ pub struct Probe {
 
 #[derive(Clone)]
 enum Way {
-    Plain { agent: ureq::Agent, port: u16, host: String },
+    Plain {
+        agent: ureq::Agent,
+        port: u16,
+        host: String,
+    },
     /// TLS is curl's: it verifies nothing here, because the site is asked on the loopback, whatever its name resolves to
     /// and whoever signed it.
-    Tls { host: String, site_port: u16, port: u16 },
+    Tls {
+        host: String,
+        site_port: u16,
+        port: u16,
+    },
 }
 
 impl Probe {
@@ -81,8 +89,24 @@ impl Probe {
                 let size = BODY_LIMIT.to_string();
                 let url = format!("https://{host}:{site_port}{path}");
                 let words = [
-                    "curl", "--silent", "--show-error", "--insecure", "--noproxy", "*", "--connect-to", &to, "--max-time",
-                    &seconds, "--max-filesize", &size, "--user-agent", "xtask", "--write-out", "\n%{http_code}", "--", &url,
+                    "curl",
+                    "--silent",
+                    "--show-error",
+                    "--insecure",
+                    "--noproxy",
+                    "*",
+                    "--connect-to",
+                    &to,
+                    "--max-time",
+                    &seconds,
+                    "--max-filesize",
+                    &size,
+                    "--user-agent",
+                    "xtask",
+                    "--write-out",
+                    "\n%{http_code}",
+                    "--",
+                    &url,
                 ];
                 let command = Command::new("ask the site over TLS", words).within(limit + Duration::from_secs(2));
                 let text = proc::text(&command)?;

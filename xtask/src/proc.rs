@@ -85,7 +85,8 @@ impl Finished {
         if self.code == Some(0) {
             return Ok(self);
         }
-        let ended = self.code.map_or("was ended by a signal".to_owned(), |code| format!("failed with exit code {code}"));
+        let ended =
+            self.code.map_or("was ended by a signal".to_owned(), |code| format!("failed with exit code {code}"));
         let tail = if self.tail.is_empty() { "(it printed nothing)" } else { &self.tail };
         Err(anyhow!("could not {}: it {ended}:\n{}", self.purpose, indent(tail)))
     }
@@ -139,7 +140,8 @@ fn expression(command: &Command) -> Result<duct::Expression> {
     let Some((program, arguments)) = command.words.split_first() else {
         bail!("could not {}: no command given", command.purpose);
     };
-    require(program, "install it, or run scripts/bootstrap").with_context(|| format!("could not {}", command.purpose))?;
+    require(program, "install it, or run scripts/bootstrap")
+        .with_context(|| format!("could not {}", command.purpose))?;
     let mut expression = duct::cmd(program, arguments).unchecked().before_spawn(|child| {
         child.process_group(0);
         Ok(())
@@ -156,10 +158,8 @@ fn expression(command: &Command) -> Result<duct::Expression> {
 fn run(command: &Command, show: Show) -> Result<Finished> {
     let (stdout_reader, stdout_writer) = std::io::pipe().context("opening a pipe")?;
     let (stderr_reader, stderr_writer) = std::io::pipe().context("opening a pipe")?;
-    let expression = expression(command)?
-        .stdin_bytes(command.input.bytes())
-        .stdout_file(stdout_writer)
-        .stderr_file(stderr_writer);
+    let expression =
+        expression(command)?.stdin_bytes(command.input.bytes()).stdout_file(stdout_writer).stderr_file(stderr_writer);
     let handle = expression.start().with_context(|| format!("could not {}", command.purpose))?;
     drop(expression); // it holds the writing ends; the readers would never see the end
 

@@ -1,7 +1,7 @@
 //! The receipt of a deploy: requests sent through nginx while it ran, how many failed, how long the slowest took.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,10 @@ pub struct Receipt {
 impl Receipt {
     pub fn describe(&self) -> String {
         let failure = self.first_failure.as_ref().map(|text| format!(" (the first: {text})")).unwrap_or_default();
-        format!("{} requests through nginx, {} failed{failure}, slowest {} ms", self.requests, self.failed, self.slowest_ms)
+        format!(
+            "{} requests through nginx, {} failed{failure}, slowest {} ms",
+            self.requests, self.failed, self.slowest_ms
+        )
     }
 }
 
@@ -64,7 +67,8 @@ pub fn start(probe: Probe, path: String) -> Running {
 impl Running {
     pub fn finish(self) -> Receipt {
         self.ended.store(true, Ordering::Relaxed);
-        let failed = |_| Receipt { first_failure: Some("the prober ended early".to_owned()), failed: 1, ..Receipt::default() };
+        let failed =
+            |_| Receipt { first_failure: Some("the prober ended early".to_owned()), failed: 1, ..Receipt::default() };
         self.thread.join().unwrap_or_else(failed)
     }
 }

@@ -94,7 +94,9 @@ impl Report {
         let Outcome::Failed { exit_code, .. } = &self.outcome else { return None };
         let environment = &self.environment;
         Some(match *exit_code {
-            code if code == Kind::AfterSwitch as u8 => format!("cargo xtask status --env {environment}, then deploy again"),
+            code if code == Kind::AfterSwitch as u8 => {
+                format!("cargo xtask status --env {environment}, then deploy again")
+            }
             _ => format!("mend the cause, then: cargo xtask deploy --env {environment}"),
         })
     }

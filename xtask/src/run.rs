@@ -49,7 +49,8 @@ impl<'a> Session<'a> {
     /// For commands that change the host: takes the lock before looking, holds it to the end.
     pub fn own(config: &'a Config, caller: &Caller, purpose: &str, lock_wait: u64) -> Result<Session<'a>> {
         let host = Host::connect(config)?;
-        let holder = format!("{} since {} for: {purpose}", caller.name, caller.started_at.strftime("%Y-%m-%d %H:%M:%S UTC"));
+        let holder =
+            format!("{} since {} for: {purpose}", caller.name, caller.started_at.strftime("%Y-%m-%d %H:%M:%S UTC"));
         let lock = Lock::take(config, &host, &holder, lock_wait)?;
         let observed = inspect(config, &host)?;
         Ok(Session { config, host, observed, _lock: Some(lock) })
@@ -84,7 +85,16 @@ pub struct Execution<'a> {
 
 impl<'a> Execution<'a> {
     pub fn new(session: &'a Session<'a>, caller: &'a Caller) -> Execution<'a> {
-        Execution { session, caller, source: None, env: None, package: None, files: None, tests: None, stages: Vec::new() }
+        Execution {
+            session,
+            caller,
+            source: None,
+            env: None,
+            package: None,
+            files: None,
+            tests: None,
+            stages: Vec::new(),
+        }
     }
 
     /// Runs the plan to its end, or undoes what it did. The report says what serves now, in both cases.
@@ -170,7 +180,8 @@ impl<'a> Execution<'a> {
             Step::Bake { slot, seconds } => stages::bake(config, host, release, *slot, *seconds)?,
             Step::Prune { .. } => {
                 // What cannot be removed must not fail a good deploy.
-                let pruned = script::of(config, release, self.compose()?, None, step).and_then(|script| host.text(&script));
+                let pruned =
+                    script::of(config, release, self.compose()?, None, step).and_then(|script| host.text(&script));
                 if let Err(error) = pruned {
                     console::warning(&console::chain(&error));
                 }
@@ -215,7 +226,14 @@ impl<'a> Execution<'a> {
         undone
     }
 
-    fn report(&self, plan: &Plan, outcome: &Result<()>, undone: Vec<String>, receipt: Option<Receipt>, took: Duration) -> Report {
+    fn report(
+        &self,
+        plan: &Plan,
+        outcome: &Result<()>,
+        undone: Vec<String>,
+        receipt: Option<Receipt>,
+        took: Duration,
+    ) -> Report {
         let Session { config, host, .. } = self.session;
         let serving = self.serving(plan, outcome.is_ok());
         Report {

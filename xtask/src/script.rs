@@ -10,8 +10,8 @@ use crate::command::{Input, Script, Secret};
 use crate::compose::Files;
 use crate::config::{Config, Environment, NginxOwner, Switching};
 use crate::nginx;
-use crate::step::Step;
 use crate::release::{ReleaseId, Slot, image, slot_service};
+use crate::step::Step;
 
 /// A script that changes the host: the prelude, then its own text.
 macro_rules! changing {
@@ -79,20 +79,15 @@ pub fn incoming(config: &Config, release: &ReleaseId, suffix: &str) -> String {
 }
 
 pub fn ship(config: &Config, release: &ReleaseId, archive_sum: &str, strip: usize, env: &Secret) -> Script {
-    let arguments =
-        [config.environment.folder.clone(), release.to_string(), archive_sum.to_owned(), strip.to_string()];
+    let arguments = [config.environment.folder.clone(), release.to_string(), archive_sum.to_owned(), strip.to_string()];
     let ship = script("unpack the release", changing!("ship.sh"), MINUTES, arguments);
     Script { input: Input::Secret(env.clone()), ..ship }
 }
 
 /// Prints the rendered compose project.
 pub fn compose_config(config: &Config, release: &ReleaseId, compose: &str) -> Script {
-    let mut arguments = vec![
-        config.environment.folder.clone(),
-        release.to_string(),
-        config.project.name.clone(),
-        compose.to_owned(),
-    ];
+    let mut arguments =
+        vec![config.environment.folder.clone(), release.to_string(), config.project.name.clone(), compose.to_owned()];
     arguments.extend(config.project.compose.iter().cloned());
     script("read the compose files", changing!("config.sh"), SHORT, arguments)
 }
@@ -156,7 +151,8 @@ pub fn of(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Fi
             let mut arguments = vec![folder, release_id, project, "120".to_owned(), compose];
             arguments.extend(files.iter().flat_map(|files| files.accessories.clone()));
             arguments.push("--".to_owned());
-            let (networks, volumes) = files.map(|files| (files.networks.clone(), files.volumes.clone())).unwrap_or_default();
+            let (networks, volumes) =
+                files.map(|files| (files.networks.clone(), files.volumes.clone())).unwrap_or_default();
             for (kind, resources) in [("network", networks), ("volume", volumes)] {
                 arguments.extend(resources.into_iter().flat_map(|(key, name)| [kind.to_owned(), key, name]));
             }

@@ -3,6 +3,7 @@
 //! The tests folder is given to pytest whole, without the groups that are off, rather than group by group: so a test
 //! that no group names still runs, and a new folder is not forgotten in silence.
 
+mod nearest;
 mod switches;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use anyhow::Result;
 
 use crate::failure::Kind;
 
+use nearest::nearest;
 pub use switches::parse;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +65,7 @@ pub fn select(
     folder: &str,
     disk: &Disk,
 ) -> Result<Selection> {
+    let folder = normal(folder).unwrap_or_else(|_| ".".to_owned());
     let catalogue = Catalogue { switches, overrides: normal_overrides(overrides)?, folder, disk };
     match only {
         Some(name) => catalogue.one(name),
@@ -74,7 +77,8 @@ fn normal_overrides(overrides: &BTreeMap<String, Vec<String>>) -> Result<BTreeMa
     let mut normalised = BTreeMap::new();
     for (name, paths) in overrides {
         let paths: Result<Vec<String>, &str> = paths.iter().map(|path| normal(path)).collect();
-        let paths = paths.map_err(|problem| Kind::Configuration.error(format!("deploy.toml: [test] groups: {name}: {problem}")))?;
+        let paths = paths
+            .map_err(|problem| Kind::Configuration.error(format!("deploy.toml: [test] groups: {name}: {problem}")))?;
         normalised.insert(name.clone(), paths);
     }
     Ok(normalised)
@@ -93,13 +97,17 @@ fn normal(path: &str) -> Result<String, &'static str> {
 
 /// Whether `path` is `folder` or stands inside it.
 fn covers(folder: &str, path: &str) -> bool {
+    if folder == "." {
+        return true;
+    }
     path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 struct Catalogue<'a> {
     switches: &'a Switches,
     overrides: BTreeMap<String, Vec<String>>,
-    folder: &'a str,
+    /// `.` where the tests folder is the app's folder itself.
+    folder: String,
     disk: &'a Disk<'a>,
 }
 
@@ -114,7 +122,7 @@ impl Catalogue<'_> {
     }
 
     fn entry(&self, name: &str) -> String {
-        format!("{}/{name}", self.folder)
+        if self.folder == "." { name.to_owned() } else { format!("{}/{name}", self.folder) }
     }
 
     fn present(&self, name: &str) -> Vec<String> {
@@ -149,8 +157,8 @@ impl Catalogue<'_> {
             let warning = format!("{file} does not name the group `{name}` of deploy.toml: it is neither on nor off");
             selection.warnings.push(warning);
         }
-        if !off.iter().any(|off| covers(off, self.folder)) {
-            selection.paths.insert(0, self.folder.to_owned());
+        if !off.iter().any(|off| covers(off, &self.folder)) {
+            selection.paths.insert(0, self.folder.clone());
         }
         selection.ignore(off);
         Ok(selection)
@@ -164,7 +172,7 @@ impl Catalogue<'_> {
         let left: Vec<&String> = present.iter().filter(|path| !is_off(path)).collect();
         if !left.is_empty() {
             selection.groups_run.push(name.clone());
-            selection.paths.extend(left.into_iter().filter(|path| !covers(self.folder, path)).cloned());
+            selection.paths.extend(left.into_iter().filter(|path| !covers(&self.folder, path)).cloned());
             return;
         }
         if *enabled && present.is_empty() {
@@ -191,10 +199,17 @@ impl Catalogue<'_> {
                 "group `{name}` names nothing: there is no {missing} in the app's folder; hint: give its paths in deploy.toml, [test] groups"
             )));
         }
-        let mut selection = Selection { paths, groups_run: vec![name.to_owned()], warnings: self.switches.warnings.clone(), ..Selection::default() };
+        let mut selection = Selection {
+            paths,
+            groups_run: vec![name.to_owned()],
+            warnings: self.switches.warnings.clone(),
+            ..Selection::default()
+        };
         if let Some(Group { enabled: false, line, .. }) = switch {
             let file = &self.switches.file;
-            selection.notes.push(format!("group `{name}` is off ({file}:{line}); it runs because it was asked for by name"));
+            selection
+                .notes
+                .push(format!("group `{name}` is off ({file}:{line}); it runs because it was asked for by name"));
         }
         if let Some(group) = switch {
             self.warn_of_missing(group, &mut selection);
@@ -209,7 +224,9 @@ impl Catalogue<'_> {
         for path in self.paths(&group.name).iter().filter(|path| !(self.disk.exists)(path)) {
             let Group { name, line, .. } = group;
             let file = &self.switches.file;
-            selection.warnings.push(format!("{file}:{line}: group `{name}` names nothing: there is no {path} in the app's folder"));
+            selection
+                .warnings
+                .push(format!("{file}:{line}: group `{name}` names nothing: there is no {path} in the app's folder"));
         }
     }
 
@@ -237,7 +254,11 @@ impl Catalogue<'_> {
         let names = self.names();
         let meant = nearest(name, names.iter().copied()).map(|near| format!("; did you mean `{near}`?"));
         let name = name.escape_debug();
-        Kind::Usage.error(format!("there is no group `{name}`{}; there are: {}", meant.unwrap_or_default(), names.join(", ")))
+        Kind::Usage.error(format!(
+            "there is no group `{name}`{}; there are: {}",
+            meant.unwrap_or_default(),
+            names.join(", ")
+        ))
     }
 }
 
@@ -252,134 +273,5 @@ impl Selection {
     }
 }
 
-/// The name that differs from `name` by few letters.
-fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.chars().count() / 3).clamp(1, 4);
-    names.map(|other| (distance(name, other), other)).filter(|(distance, _)| *distance <= limit).min().map(|(_, other)| other)
-}
-
-/// Letters to insert, remove or replace (Levenshtein), one row of the table at a time.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (number, letter) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = number + 1;
-        for (column, against) in other.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *against);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// The app of the scenarios below: `tests/` with four folders and a file, and tests beside it.
-    fn choose(text: &str, overrides: &[(&str, &[&str])], only: Option<&str>) -> Result<Selection> {
-        let there = ["tests", "tests/auth", "tests/health", "tests/routes", "tests/routes/test_slow.py", "tests/unit", "tests/test_top.py", "contract"];
-        let overrides = overrides.iter().map(|(name, paths)| (name.to_string(), paths.iter().map(|path| path.to_string()).collect()));
-        let entries = ["auth", "health", "routes", "test_top.py", "unit"].map(str::to_owned);
-        let disk = Disk { exists: &|path| there.contains(&path), entries: &entries };
-        select(&parse(text, "t.yaml").unwrap(), &overrides.collect(), only, "tests", &disk)
-    }
-
-    #[test]
-    fn everything_runs_but_the_groups_that_are_off() {
-        let selection = choose("test_groups: {auth: true, health: true, routes: false}", &[], None).unwrap();
-        assert_eq!((selection.paths, selection.ignored), (vec!["tests".to_owned()], vec!["tests/routes".to_owned()]));
-        assert_eq!(selection.groups_run, ["auth", "health"]);
-        assert_eq!(selection.groups_skipped, ["routes"]);
-        assert_eq!(selection.notes, ["in no group of t.yaml, so it runs as well: tests/test_top.py, tests/unit"]);
-        assert!(selection.warnings.is_empty());
-    }
-
-    #[test]
-    fn a_group_that_names_nothing_is_a_warning_with_its_line() {
-        let selection = choose("test_groups:\n  auth: true\n  notifications: true\n  bot: false\nthreads: 4\n", &[], None).unwrap();
-        assert_eq!(selection.warnings, [
-            "t.yaml: the key `threads` means nothing here; only test_groups is read",
-            "t.yaml:3: group `notifications` names nothing: there is no tests/notifications in the app's folder",
-            "t.yaml:4: group `bot` names nothing: there is no tests/bot in the app's folder",
-        ]);
-        assert_eq!((selection.groups_run, selection.groups_skipped), (vec!["auth".to_owned()], vec!["bot".to_owned()]));
-    }
-
-    #[test]
-    fn a_group_may_stand_for_other_paths() {
-        let overrides: &[(&str, &[&str])] = &[("contract", &["./contract/"]), ("slow", &["tests/routes/test_slow.py"])];
-        let selection = choose("test_groups: {contract: true, routes: true, slow: false}", overrides, None).unwrap();
-        assert_eq!(selection.paths, ["tests", "contract"]);
-        assert_eq!(selection.ignored, ["tests/routes/test_slow.py"], "off, though the group around it is on");
-        assert_eq!(selection.groups_run, ["contract", "routes"]);
-        let selection = choose("test_groups: {contract: false}", overrides, None).unwrap();
-        assert_eq!((selection.paths, selection.ignored), (vec!["tests".to_owned()], vec![]), "outside of the tests folder nothing runs unasked");
-        assert!(selection.warnings[0].contains("does not name the group `slow` of deploy.toml"), "{:?}", selection.warnings);
-    }
-
-    #[test]
-    fn a_group_inside_one_that_is_off_does_not_run_and_says_so() {
-        let selection = choose("test_groups: {routes: false, slow: true, auth: true}", &[("slow", &["tests/routes/test_slow.py"])], None).unwrap();
-        assert_eq!(selection.groups_skipped, ["routes", "slow"]);
-        assert!(selection.warnings[0].contains("`slow` is on, but all of it is part of a group that is off"), "{:?}", selection.warnings);
-    }
-
-    #[test]
-    fn one_group_runs_whatever_its_switch_says() {
-        let text = "test_groups:\n  routes: true\n  auth: false\n  slow: false\n";
-        let overrides: &[(&str, &[&str])] = &[("slow", &["tests/routes/test_slow.py"])];
-        let routes = choose(text, overrides, Some("routes")).unwrap();
-        assert_eq!((routes.paths, routes.ignored), (vec!["tests/routes".to_owned()], vec!["tests/routes/test_slow.py".to_owned()]));
-        assert_eq!(routes.groups_run, ["routes"]);
-        let auth = choose(text, overrides, Some("auth")).unwrap();
-        assert_eq!((auth.paths, auth.ignored), (vec!["tests/auth".to_owned()], vec![]));
-        assert_eq!(auth.notes, ["group `auth` is off (t.yaml:3); it runs because it was asked for by name"]);
-        assert_eq!(choose(text, overrides, Some("unit")).unwrap().paths, ["tests/unit"], "a folder without a switch");
-    }
-
-    #[test]
-    fn an_unknown_group_is_refused_with_the_known_ones() {
-        let error = choose("test_groups: {routes: true, nothing: true}", &[], Some("route")).unwrap_err();
-        assert_eq!(Kind::of(&error), Some(Kind::Usage));
-        assert_eq!(error.to_string(), "there is no group `route`; did you mean `routes`?; there are: routes, nothing, auth, health, test_top.py, unit");
-        let error = choose("test_groups: {routes: true, nothing: true}", &[], Some("nothing")).unwrap_err();
-        assert!(error.to_string().contains("there is no tests/nothing"), "{error}");
-    }
-
-    #[test]
-    fn nothing_to_run_is_an_error() {
-        let off = "test_groups: {auth: false, health: false, routes: false, unit: false, top: false}";
-        let error = choose(off, &[("top", &["tests/test_top.py"])], None).unwrap_err();
-        assert!(error.to_string().contains("nothing is left to run"), "{error}");
-        let error = choose("test_groups: {everything: false, auth: true}", &[("everything", &["tests"])], None).unwrap_err();
-        assert!(error.to_string().contains("nothing is left to run"), "{error}");
-    }
-
-    #[test]
-    fn an_override_outside_the_app_or_like_an_option_is_refused() {
-        for path in ["../other", "/etc", "--pdb", "", "."] {
-            let error = choose("test_groups: {auth: true}", &[("smoke", &[path])], None).unwrap_err();
-            assert!(error.to_string().starts_with("deploy.toml: [test] groups: smoke: a path must"), "{path:?}: {error}");
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(256))]
-        #[test]
-        fn what_is_off_never_runs(switches in prop::collection::vec(any::<bool>(), 4)) {
-            let names = ["auth", "health", "routes", "unit"];
-            let lines: Vec<String> = names.iter().zip(&switches).map(|(name, on)| format!("  {name}: {on}\n")).collect();
-            let selection = choose(&format!("test_groups:\n{}", lines.concat()), &[], None).unwrap();
-            for (name, on) in names.iter().zip(&switches) {
-                let path = format!("tests/{name}");
-                prop_assert_eq!(selection.ignored.contains(&path), !on);
-                prop_assert_eq!(selection.groups_run.iter().any(|run| run == name), *on);
-                prop_assert_eq!(selection.groups_skipped.iter().any(|skipped| skipped == name), !on);
-            }
-        }
-    }
-}
+mod tests;

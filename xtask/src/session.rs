@@ -10,9 +10,9 @@ use anyhow::{Context, Result, anyhow};
 
 use crate::command::{Input, Secret};
 use crate::config::SshTarget;
+use crate::console;
 use crate::failure::Kind;
 use crate::proc::{self, Command, Held};
-use crate::console;
 
 const CONNECTED: &str = "deploy-session-open";
 /// A connection that sends nothing for 3 times this is dead (ssh_config: ServerAliveInterval, ServerAliveCountMax).
@@ -82,7 +82,8 @@ impl Session {
     pub fn copy(&self, from: &Path, to: &str) -> Command {
         let mut words = vec!["scp".to_owned(), "-q".to_owned(), "-P".to_owned(), self.target.port.to_string()];
         words.extend(self.through_master());
-        let host = if self.target.host.contains(':') { format!("[{}]", self.target.host) } else { self.target.host.clone() };
+        let host =
+            if self.target.host.contains(':') { format!("[{}]", self.target.host) } else { self.target.host.clone() };
         let destination = format!("{}@{host}:{to}", self.target.user);
         words.extend(["--".to_owned(), from.display().to_string(), destination]);
         Command::new("copy the archive to the server", words)
@@ -91,9 +92,20 @@ impl Session {
     /// Through the master or not at all: without one, ssh would open a connection of its own, with other keys.
     fn through_master(&self) -> Vec<String> {
         let control = format!("ControlPath={}", self.folder.join("control").display());
-        ["-o", &control, "-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"]
-            .map(str::to_owned)
-            .to_vec()
+        [
+            "-o",
+            &control,
+            "-o",
+            "ControlMaster=no",
+            "-o",
+            "ProxyCommand=false",
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "LogLevel=ERROR",
+        ]
+        .map(str::to_owned)
+        .to_vec()
     }
 
     /// The port on this machine that leads to the server's loopback port.

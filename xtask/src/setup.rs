@@ -14,7 +14,10 @@ use crate::{nginx, script};
 pub fn script(config: &Config, user: &str, switching: Switching) -> String {
     let environment = &config.environment;
     let parts = [
-        ("# The folder of releases, the switch and the record. nginx must be able to look into it.", folders(config, user)),
+        (
+            "# The folder of releases, the switch and the record. nginx must be able to look into it.",
+            folders(config, user),
+        ),
         ("# nginx: the slots, the switch, and the site where there is none.", nginx_files(config, user, switching)),
         ("# The deploying user may test and reload nginx, nothing else.", sudo_rules(config, user)),
     ];
@@ -64,7 +67,11 @@ fn nginx_files(config: &Config, user: &str, switching: Switching) -> String {
         include = quote(&include),
         live = quote(&live),
         site = write_file(&nginx.site_file, &site(config, switching)),
-        target = quote(&format!("proxy_pass http://{}{};", if switching == Switching::Instant { "$" } else { "" }, nginx.upstream)),
+        target = quote(&format!(
+            "proxy_pass http://{}{};",
+            if switching == Switching::Instant { "$" } else { "" },
+            nginx.upstream
+        )),
         needs = quote(&format!(
             "{} is there and is left alone, but its server block lacks what {switching} mode needs: {needed}; add it, do not reload yet, and run this again",
             nginx.site_file

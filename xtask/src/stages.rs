@@ -171,7 +171,9 @@ pub fn verify(config: &Config, host: &Host, release: &ReleaseId, slot: Slot) -> 
 fn obeys(live: &Probe, slot: Slot) -> Result<(), String> {
     match live.get("/", PROBE) {
         Ok(answer) if answer.body.trim() == slot.name() => Ok(()),
-        Ok(answer) => Err(format!("nginx obeys slot {:?}, not {slot}", answer.body.trim().chars().take(40).collect::<String>())),
+        Ok(answer) => {
+            Err(format!("nginx obeys slot {:?}, not {slot}", answer.body.trim().chars().take(40).collect::<String>()))
+        }
         Err(error) => Err(format!("nginx does not say which slot it obeys: {error:#}")),
     }
 }
@@ -179,7 +181,9 @@ fn obeys(live: &Probe, slot: Slot) -> Result<(), String> {
 fn serves(config: &Config, site: &Probe, release: &ReleaseId) -> Result<(), String> {
     let asked = format!("{}{}", config.environment.url, config.health.path);
     match site.get(&config.health.path, PROBE) {
-        Ok(answer) => judge(&answer, &config.health.expect, Some(release)).map_err(|reason| format!("{asked} gives {reason}")),
+        Ok(answer) => {
+            judge(&answer, &config.health.expect, Some(release)).map_err(|reason| format!("{asked} gives {reason}"))
+        }
         Err(error) => Err(format!("{asked} does not answer: {error:#}")),
     }
 }

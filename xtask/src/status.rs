@@ -42,7 +42,9 @@ pub fn status(config: &Config, observed: &Observed, site: Result<(), String>) ->
         })
         .collect();
     let mut releases: Vec<ReleaseId> = observed.good_releases().into_iter().map(|release| release.id.clone()).collect();
-    releases.extend(observed.releases.iter().filter(|release| release.served_at.is_none()).map(|release| release.id.clone()));
+    releases.extend(
+        observed.releases.iter().filter(|release| release.served_at.is_none()).map(|release| release.id.clone()),
+    );
     Status {
         environment: config.environment.name.clone(),
         url: config.environment.url.to_string(),
@@ -69,7 +71,9 @@ fn problems(config: &Config, observed: &Observed, site: Result<(), String>) -> V
     }
     match (observed.answered, observed.filed) {
         (Some(answered), Some(filed)) if answered != filed => {
-            problems.push(format!("nginx obeys slot {answered}, but its file names {filed}: a reload would move the traffic"));
+            problems.push(format!(
+                "nginx obeys slot {answered}, but its file names {filed}: a reload would move the traffic"
+            ));
         }
         _ => {}
     }
@@ -107,15 +111,23 @@ impl Status {
         for slot in &self.slots {
             let mark = if slot.live { "live" } else { "    " };
             let state = slot.container.as_ref().map_or("empty".to_owned(), |container| {
-                let release = container.release.as_ref().map_or("a container of before the first deploy", ReleaseId::as_str);
-                let health = if container.health.is_empty() || !container.running() { String::new() } else { format!(", {}", container.health) };
+                let release =
+                    container.release.as_ref().map_or("a container of before the first deploy", ReleaseId::as_str);
+                let health = if container.health.is_empty() || !container.running() {
+                    String::new()
+                } else {
+                    format!(", {}", container.health)
+                };
                 let since = container.started_at.split('.').next().unwrap_or_default();
                 format!("{release}  {}{health}, started {since}Z", container.status)
             });
             lines.push(format!("{:<11}  {mark} {} {state}", format!("slot {}", slot.slot), slot.port));
         }
         let releases: Vec<&str> = self.releases.iter().map(ReleaseId::as_str).collect();
-        lines.push(format!("releases     {}", if releases.is_empty() { "none".to_owned() } else { releases.join(", ") }));
+        lines.push(format!(
+            "releases     {}",
+            if releases.is_empty() { "none".to_owned() } else { releases.join(", ") }
+        ));
         lines.push(match self.problems.is_empty() {
             true => "all agree    nginx, containers and record".to_owned(),
             false => format!("problems     {}", self.problems.join("\n             ")),

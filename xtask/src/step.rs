@@ -14,38 +14,74 @@ pub enum Step {
     /// Bring the release to the host, complete or not at all.
     Ship,
     /// Make the tool's own nginx run, obeying `live`.
-    PrivateNginx { switching: Switching, live: Slot },
+    PrivateNginx {
+        switching: Switching,
+        live: Slot,
+    },
     /// Make the upstream file name what nginx obeys.
-    AlignUpstream { live: Slot },
+    AlignUpstream {
+        live: Slot,
+    },
     /// Render the compose files of the release for the slot.
-    Render { slot: Slot },
+    Render {
+        slot: Slot,
+    },
     /// Build the release's images.
     Build,
     /// Start the accessories that do not run.
     Accessories,
     /// Run a hook in a one-off container.
-    Hook { point: HookPoint, words: Vec<String>, slot: Slot },
+    Hook {
+        point: HookPoint,
+        words: Vec<String>,
+        slot: Slot,
+    },
     /// Start the release in the free slot.
-    Boot { slot: Slot },
-    AwaitHealth { slot: Slot },
+    Boot {
+        slot: Slot,
+    },
+    AwaitHealth {
+        slot: Slot,
+    },
     /// The one act that moves traffic.
-    Switch { switching: Switching, to: Slot },
+    Switch {
+        switching: Switching,
+        to: Slot,
+    },
     /// Prove through nginx that the new release answers.
-    Verify { slot: Slot },
+    Verify {
+        slot: Slot,
+    },
     /// Watch the new version while the old one is still there to go back to.
-    Bake { slot: Slot, seconds: u64 },
+    Bake {
+        slot: Slot,
+        seconds: u64,
+    },
     /// Replace the workers by those of this release, on the network of its slot.
-    Workers { slot: Slot, release: ReleaseId },
+    Workers {
+        slot: Slot,
+        release: ReleaseId,
+    },
     /// Wait until the slot's requests in flight have ended.
-    Drain { slot: Slot, seconds: u64 },
+    Drain {
+        slot: Slot,
+        seconds: u64,
+    },
     /// Stop these containers of the slot.
-    Stop { slot: Slot, containers: Vec<String> },
+    Stop {
+        slot: Slot,
+        containers: Vec<String>,
+    },
     /// Remove what runs in the slot: a version that failed.
-    Remove { slot: Slot },
+    Remove {
+        slot: Slot,
+    },
     /// Mark the release as one that served well.
     MarkServed,
     /// Remove releases that are no longer kept.
-    Prune { releases: Vec<ReleaseId> },
+    Prune {
+        releases: Vec<ReleaseId>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +98,9 @@ impl Step {
             Step::Test => "Run the tests".to_owned(),
             Step::Package => format!("Package release {release}"),
             Step::Ship => format!("Ship release {release}"),
-            Step::PrivateNginx { switching, live } => format!("Make the private nginx run ({switching} mode, live slot {live})"),
+            Step::PrivateNginx { switching, live } => {
+                format!("Make the private nginx run ({switching} mode, live slot {live})")
+            }
             Step::AlignUpstream { live } => format!("Make the upstream file say what nginx obeys: {live}"),
             Step::Render { slot } => format!("Render the compose files for slot {slot}"),
             Step::Build => "Build the images".to_owned(),

@@ -3,8 +3,7 @@
 
 use super::*;
 
-const PRINTED: [(&str, &str); 2] =
-    [("v1", include_str!("config_v1.yml")), ("v2", include_str!("config_v2.json"))];
+const PRINTED: [(&str, &str); 2] = [("v1", include_str!("config_v1.yml")), ("v2", include_str!("config_v2.json"))];
 
 fn rendered(config: &str) -> Result<Files> {
     let workers = ["scheduler".to_owned(), "scraper".to_owned()];

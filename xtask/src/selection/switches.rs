@@ -7,12 +7,14 @@ use std::fmt;
 use anyhow::Result;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{Group, Switches, nearest, normal};
+use super::nearest::nearest;
+use super::{Group, Switches, normal};
 use crate::failure::Kind;
 
 /// The key below which the groups stand.
 const GROUPS_KEY: &str = "test_groups";
-const EXAMPLE: &str = "a line `test_groups:`, and below it, two spaces in, a line such as `routes: true` for each group";
+const EXAMPLE: &str =
+    "a line `test_groups:`, and below it, two spaces in, a line such as `routes: true` for each group";
 
 /// Reads the switches (`text`, from `file`).
 ///
@@ -29,7 +31,9 @@ pub fn parse(text: &str, file: &str) -> Result<Switches> {
         let position = read(text, number).err().and_then(|error| error.location());
         group.line = position.map_or(0, |position| position.line());
     }
-    let ignored = |key: &String| format!("{file}: the key `{}` means nothing here; only {GROUPS_KEY} is read", key.escape_debug());
+    let ignored = |key: &String| {
+        format!("{file}: the key `{}` means nothing here; only {GROUPS_KEY} is read", key.escape_debug())
+    };
     Ok(Switches { file: file.to_owned(), groups, warnings: others.iter().map(ignored).collect() })
 }
 
@@ -61,14 +65,18 @@ impl<'de> Visitor<'de> for Document {
         write!(f, "a mapping with the key {GROUPS_KEY}")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+    fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
         Err(E::custom("the file is empty"))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        self.visit_none()
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut groups = None;
         let mut seen = BTreeSet::new();
-        while let Some(key) = map.next_key_seed(Key { seen: &seen })? {
+        while let Some(key) = map.next_key_seed(Key { seen: &seen, read: |name| Ok(name.to_owned()) })? {
             match key == GROUPS_KEY {
                 true => groups = Some(map.next_value_seed(Groups { stop: self.stop })?),
                 false => drop(map.next_value::<IgnoredAny>()?),
@@ -88,6 +96,7 @@ impl<'de> Visitor<'de> for Document {
 /// A key that was not there before.
 struct Key<'a> {
     seen: &'a BTreeSet<String>,
+    read: fn(&str) -> Result<String, &'static str>,
 }
 
 impl<'de> DeserializeSeed<'de> for Key<'_> {
@@ -106,9 +115,15 @@ impl Visitor<'_> for Key<'_> {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<String, E> {
-        match self.seen.contains(name) {
-            true => Err(E::custom(format!("`{}` is there twice; hint: keep one of the two", name.escape_debug()))),
-            false => Ok(name.to_owned()),
+        let shown = name.escape_debug();
+        match (self.read)(name) {
+            Err(problem) => {
+                Err(E::custom(format!("`{shown}`: {problem}; hint: name a folder inside the tests folder")))
+            }
+            Ok(name) if self.seen.contains(&name) => {
+                Err(E::custom(format!("`{shown}` is there twice; hint: keep one of the two")))
+            }
+            Ok(name) => Ok(name),
         }
     }
 }
@@ -140,11 +155,7 @@ impl<'de> Visitor<'de> for Groups {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<Group>, A::Error> {
         let mut groups = Vec::new();
         let mut seen = BTreeSet::new();
-        while let Some(name) = map.next_key_seed(Key { seen: &seen })? {
-            if let Err(problem) = normal(&name) {
-                let name = name.escape_debug();
-                return Err(A::Error::custom(format!("`{name}` is no name of a group: {problem}; hint: name a folder in the tests folder")));
-            }
+        while let Some(name) = map.next_key_seed(Key { seen: &seen, read: normal })? {
             let enabled = map.next_value_seed(Switch { name: &name, stop: groups.len() == self.stop })?;
             seen.insert(name.clone());
             groups.push(Group { name, enabled, line: 0 });
@@ -162,7 +173,9 @@ struct Switch<'a> {
 impl Switch<'_> {
     fn refuse<T, E: Error>(&self, value: impl fmt::Display) -> Result<T, E> {
         let name = self.name.escape_debug();
-        Err(E::custom(format!("{value} is neither true nor false; hint: write `{name}: true` or `{name}: false`, without quotes")))
+        Err(E::custom(format!(
+            "{value} is neither true nor false; hint: write `{name}: true` or `{name}: false`, without quotes"
+        )))
     }
 }
 
@@ -252,14 +265,16 @@ mod tests {
         assert!(error.starts_with("tests_config.yaml:4:3: ") && error.contains("`unit` is there twice"), "{error}");
         let error = error_of("test_groups:\n  unit: true\ntest_groups:\n  unit: false\n");
         assert!(error.starts_with("tests_config.yaml:3:1: "), "{error}");
+        let error = error_of("test_groups:\n  unit/: true\n  ./unit: false\n");
+        assert!(error.starts_with("tests_config.yaml:3:3: "), "{error}");
     }
 
     #[test]
     fn a_broken_file_is_refused_with_its_line_and_a_hint() {
         let scenarios = [
             ("", 1, "hint: write a line `test_groups:`"),
-            ("# nothing\n", 1, "hint: write a line `test_groups:`"),
-            ("---\n", 1, "hint: write"),
+            ("# nothing\n", 2, "hint: write a line `test_groups:`"),
+            ("---\n", 2, "hint: write"),
             ("test_group:\n  unit: true\n", 1, "hint: is `test_group` meant to be test_groups?"),
             ("other: 1\n", 1, "it has no key test_groups"),
             ("test_groups:\n", 1, "it names no group"),
@@ -269,9 +284,9 @@ mod tests {
             ("test_groups:\n\tunit: true\n", 2, "hint: write"),
             ("test_groups:\n  unit: true\n auth: true\n", 3, "hint: write"),
             ("test_groups:\n  unit: {\n", 3, "hint: write"),
-            ("test_groups:\n  ../secrets: true\n", 1, "stay inside"),
-            ("test_groups:\n  --pdb: true\n", 1, "begin with `-`"),
-            ("test_groups:\n  '': true\n", 1, "must not be empty"),
+            ("test_groups:\n  ../secrets: true\n", 2, "stay inside"),
+            ("test_groups:\n  --pdb: true\n", 2, "begin with `-`"),
+            ("test_groups:\n  '': true\n", 2, "must not be empty"),
             ("test_groups:\n  unit: true\n---\ntest_groups: {}\n", 1, "more than one document"),
         ];
         for (text, line, expected) in scenarios {
