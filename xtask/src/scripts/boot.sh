@@ -5,6 +5,7 @@ cd "$folder/releases/$release" || fail "release $release is not on this host"
 left=$(docker ps -aq --filter "label=deploy.project=$project" --filter "label=deploy.slot=$slot" --filter "label=com.docker.compose.project=$project-$slot")
 # shellcheck disable=SC2086 # a list of ids
 [ -z "$left" ] || docker rm -f $left >/dev/null
+# shellcheck disable=SC2016 # for the bash that reads it
 if timeout 2 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0"' "$port" 2>/dev/null; then
   fail "port $port of slot $slot is taken by a process that is not this project's; find it with: ss -ltnp 'sport = :$port'"
 fi

@@ -4,9 +4,11 @@ export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-
 folder=$1 project=$2 upstream_file=$3 site_file=$4 live_port=$5 blue_port=$6 green_port=$7 private_pid=$8 compose=$9
 
 one_line() { [ -r "$1" ] && head -c 65536 <"$1" | tr '\n\t' '\r '; }
+# shellcheck disable=SC2016 # for the bash that reads it
 listening() { timeout 2 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0"' "$1" 2>/dev/null; }
 
 # nginx itself says which slot it obeys.
+# shellcheck disable=SC2016 # for the bash that reads it
 live=$(timeout 3 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && printf "GET / HTTP/1.0\r\n\r\n" >&3 && cat <&3' \
   "$live_port" 2>/dev/null | tr -d '\r' | sed '1,/^$/d' | head -c 64 | head -n 1)
 printf 'live\t%s\n' "$live"
@@ -18,6 +20,9 @@ if [ -n "$private_pid" ]; then
   nginx_pid=$(cat "$private_pid" 2>/dev/null) && kill -0 "$nginx_pid" 2>/dev/null && printf 'nginx\trunning\n'
 else
   grep -qsx nginx /proc/[0-9]*/comm && printf 'nginx\trunning\n'
+  # Found out now rather than at the switch: whether this user may test and reload nginx, and whether nginx would reload.
+  problem=$({ sudo -n nginx -t && sudo -n -l nginx -s reload; } 2>&1) ||
+    printf 'nginx-problem\t%s\n' "$(printf '%s' "$problem" | tr '\n\t' '  ')"
 fi
 
 if [ -z "$compose" ]; then
