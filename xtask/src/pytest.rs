@@ -285,18 +285,19 @@ mod tests {
         assert_eq!(judge(Some(1), some(3, 1, 0), &[]).unwrap().failed, 1);
         assert_eq!(judge(Some(2), some(0, 0, 1), &[]).unwrap().errors, 1, "a file that cannot be imported");
         assert!(judge(Some(0), none(), &words(&["--help"])).is_ok());
-        let refused: [(Option<i32>, Result<Results>, &[String], &str, Kind); 11] = [
-            (Some(0), some(0, 0, 0), &[], "ran no test", Kind::Tests),
-            (Some(0), none(), &[], "cannot be read", Kind::Tests),
-            (Some(1), some(3, 0, 0), &[], "failed though no test did", Kind::Tests),
-            (Some(1), none(), &[], "failed though no test did", Kind::Tests),
-            (Some(2), some(3, 0, 0), &[], "interrupted", Kind::Tests),
-            (Some(3), some(3, 1, 0), &[], "internal error", Kind::Tests),
-            (Some(4), none(), &[], "configuration", Kind::Tests),
-            (Some(4), none(), &asked, "arguments: -x", Kind::Usage),
-            (Some(5), some(0, 0, 0), &[], "found no test", Kind::Tests),
-            (Some(77), some(3, 0, 0), &[], "code 77", Kind::Tests),
-            (None, some(3, 0, 0), &[], "signal", Kind::Tests),
+        let plain: &[String] = &[];
+        let refused = [
+            (Some(0), some(0, 0, 0), plain, "ran no test", Kind::Tests),
+            (Some(0), none(), plain, "cannot be read", Kind::Tests),
+            (Some(1), some(3, 0, 0), plain, "failed though no test did", Kind::Tests),
+            (Some(1), none(), plain, "failed though no test did", Kind::Tests),
+            (Some(2), some(3, 0, 0), plain, "interrupted", Kind::Tests),
+            (Some(3), some(3, 1, 0), plain, "internal error", Kind::Tests),
+            (Some(4), none(), plain, "configuration", Kind::Tests),
+            (Some(4), none(), asked.as_slice(), "arguments: -x", Kind::Usage),
+            (Some(5), some(0, 0, 0), plain, "found no test", Kind::Tests),
+            (Some(77), some(3, 0, 0), plain, "code 77", Kind::Tests),
+            (None, some(3, 0, 0), plain, "signal", Kind::Tests),
         ];
         for (code, results, extra, expected, kind) in refused {
             let error = judge(code, results, extra).expect_err(expected);
