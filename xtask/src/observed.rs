@@ -19,6 +19,8 @@ pub struct Observed {
     pub switching: Option<Switching>,
     pub site_file_found: bool,
     pub nginx_running: bool,
+    /// Why this user cannot make nginx reload: sudo's or nginx's own words.
+    pub nginx_problem: Option<String>,
     /// `docker compose` or `docker-compose`.
     pub compose: Option<String>,
     /// Why docker does not answer.
@@ -89,6 +91,18 @@ impl Observed {
         self.occupant(self.live()?).filter(|container| container.running())?.release.as_ref()
     }
 
+    /// Why traffic cannot be moved where that takes a reload.
+    pub fn reload_problem(&self) -> Option<String> {
+        let problem = self.nginx_problem.as_ref().filter(|_| self.switching == Some(Switching::Reload))?;
+        Some(match problem.contains("[emerg]") {
+            true => format!("nginx refuses its configuration as it is now, so it cannot be reloaded: {problem}"),
+            false => format!(
+                "this user may not run `sudo nginx -t` and `sudo nginx -s reload` without a password; `cargo xtask setup` \
+                 prints the rules ({problem})"
+            ),
+        })
+    }
+
     pub fn release(&self, id: &ReleaseId) -> Option<&StoredRelease> {
         self.releases.iter().find(|release| release.id == *id)
     }
@@ -125,6 +139,7 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
                 observed.switching = nginx::switching_of_site(&lines(text), &config.environment.nginx.upstream);
             }
             ["nginx", _] => observed.nginx_running = true,
+            ["nginx-problem", problem] => observed.nginx_problem = Some(problem.to_owned()),
             ["compose", tool] => observed.compose = Some(tool.to_owned()).filter(|tool| !tool.is_empty()),
             ["docker-problem", problem] => observed.docker_problem = Some(problem.to_owned()),
             ["container", ..] => read_container(&fields, config, &mut observed).with_context(read)?,

@@ -186,6 +186,7 @@ fn check_host(config: &Config, observed: &Observed) -> Result<Switching> {
     if nginx.owner == NginxOwner::System && !observed.nginx_running {
         problems.push("nginx does not run on the host; start it".to_owned());
     }
+    problems.extend(observed.reload_problem());
     if observed.switching.is_none() {
         let site = &nginx.site_file;
         let upstream = &nginx.upstream;

@@ -205,6 +205,26 @@ fn everything_in_the_way_is_told_at_once() {
 }
 
 #[test]
+fn a_reload_that_cannot_be_is_found_before_anything_is_booted() {
+    for (problem, told) in [
+        ("sudo: a password is required", "cargo xtask setup"),
+        ("nginx: [emerg] unknown directive", "unknown directive"),
+    ] {
+        let reload = Observed {
+            switching: Some(Switching::Reload),
+            nginx_problem: Some(problem.to_owned()),
+            ..server(Slot::Blue, 2)
+        };
+        let error = deploy(&config(), &reload, &release(9), Tests::Skip).unwrap_err();
+        assert_eq!(Kind::of(&error), Some(Kind::Preflight));
+        assert!(error.to_string().contains(told), "{error}");
+        // A flag file moves traffic without sudo and without a reload.
+        let instant = Observed { switching: Some(Switching::Instant), ..reload };
+        deploy(&config(), &instant, &release(9), Tests::Skip).unwrap();
+    }
+}
+
+#[test]
 fn a_failed_deploy_is_undone_as_far_as_it_got() {
     let plan = deploy(&config(), &server(Slot::Blue, 2), &release(9), Tests::Run).unwrap();
     let remove = Step::Remove { slot: Slot::Green };

@@ -37,10 +37,13 @@ impl Session {
         for program in ["ssh", "ssh-agent", "ssh-add", "scp"] {
             proc::require(program, "install the OpenSSH client")?;
         }
-        let folder = tempfile::Builder::new().prefix("xtask-ssh-").tempdir().context("making a private folder")?.keep();
+        let private = tempfile::Builder::new().prefix("xtask-ssh-").tempdir().context("making a private folder")?;
+        let folder = private.path().to_owned();
         let forwards = ports.iter().map(|port| Ok((*port, free_port()?))).collect::<Result<Vec<(u16, u16)>>>()?;
         let known = KnownHosts::prepare(target, &folder, state)?;
         let master = proc::hold(&master(target, &folder, &forwards, &known))?;
+        // From here on the session's own shell removes it, also when this process is killed.
+        let folder = private.keep();
         let session = Session { target: target.clone(), folder, forwards, master };
         session.await_connection()?;
         known.announce(target);

@@ -66,6 +66,7 @@ fn problems(config: &Config, observed: &Observed, site: Result<(), String>) -> V
     if !observed.nginx_running {
         problems.push("nginx does not run".to_owned());
     }
+    problems.extend(observed.reload_problem());
     if observed.switching.is_none() {
         problems.push(format!("{} does not route to the slots", config.environment.nginx.site_file));
     }
