@@ -14,6 +14,8 @@ replace() {
 previous=$(cat "$target" 2>/dev/null || true)
 replace
 if ! problem=$("$@" -t 2>&1); then
+  # Where a switch that nginx refused is undone, nothing had moved.
+  if [ "$previous" = "$(cat "$target")" ]; then exit 0; fi
   if [ -n "$previous" ]; then printf '%s\n' "$previous" | replace; else rm -f "$target"; fi
   fail "nginx refuses its configuration, so the previous upstream file is back and nothing was reloaded:" "$problem"
 fi
