@@ -30,6 +30,8 @@ macro_rules! reading {
 const SHORT: Duration = Duration::from_secs(60);
 const MINUTES: Duration = Duration::from_secs(60 * 10);
 const BUILD: Duration = Duration::from_secs(60 * 30);
+/// How long an accessory may take to become healthy.
+const ACCESSORIES_HEALTHY: Duration = Duration::from_secs(120);
 /// A lock whose holder is silent for this long is free again.
 pub const LOCK_SILENCE: Duration = Duration::from_secs(30);
 
@@ -133,7 +135,6 @@ pub fn of(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Fi
     let folder = config.environment.folder.clone();
     let project = config.project.name.clone();
     let release_id = release.to_string();
-    let compose = compose.to_owned();
     Ok(match step {
         Step::PrivateNginx { switching, live } => private_nginx(config, *switching, *live),
         Step::AlignUpstream { live } => {
@@ -141,39 +142,23 @@ pub fn of(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Fi
             let align = script("write the upstream file", changing!("write_upstream.sh"), SHORT, arguments);
             Script { input: Input::Bytes(upstream(config, *live).into_bytes()), ..align }
         }
-        Step::Build => {
-            let mut arguments = vec![folder, release_id, project.clone(), compose];
-            let built = files.map(|files| files.built.as_slice()).unwrap_or_default();
-            arguments.extend(built.iter().flat_map(|service| [service.clone(), image(&project, service, release)]));
-            script("build the images", changing!("build.sh"), BUILD, arguments)
-        }
-        Step::Accessories => {
-            let mut arguments = vec![folder, release_id, project, "120".to_owned(), compose];
-            arguments.extend(files.iter().flat_map(|files| files.accessories.clone()));
-            arguments.push("--".to_owned());
-            let (networks, volumes) =
-                files.map(|files| (files.networks.clone(), files.volumes.clone())).unwrap_or_default();
-            for (kind, resources) in [("network", networks), ("volume", volumes)] {
-                arguments.extend(resources.into_iter().flat_map(|(key, name)| [kind.to_owned(), key, name]));
-            }
-            script("start the accessories", changing!("accessories.sh"), MINUTES, arguments)
-        }
-        Step::Hook { words, slot, .. } => {
-            let limit = config.hooks.timeout.unwrap_or(600);
-            let service = slot_service(&config.project.web, *slot);
-            let mut arguments =
-                vec![folder, release_id, project, slot.to_string(), service, limit.to_string(), compose];
-            arguments.extend(words.iter().cloned());
-            script("run the hook", changing!("hook.sh"), Duration::from_secs(limit + 30), arguments)
-        }
+        Step::Build => build(config, release, compose, files),
+        Step::Accessories => accessories(config, release, compose, files),
+        Step::Hook { words, slot, .. } => hook(config, release, compose, *slot, words),
         Step::Boot { slot } => {
-            let arguments =
-                [folder, release_id, project, slot.to_string(), config.slots.port(*slot).to_string(), compose];
+            let arguments = [
+                folder,
+                release_id,
+                project,
+                slot.to_string(),
+                config.slots.port(*slot).to_string(),
+                compose.to_owned(),
+            ];
             script("boot the slot", changing!("boot.sh"), MINUTES, arguments)
         }
         Step::Switch { switching, to } => switch(config, *switching, *to),
         Step::Workers { slot, release } => {
-            let arguments = [folder, release.to_string(), project, slot.to_string(), compose];
+            let arguments = [folder, release.to_string(), project, slot.to_string(), compose.to_owned()];
             script("replace the workers", changing!("workers.sh"), MINUTES, arguments)
         }
         Step::Drain { slot, seconds } => {
@@ -200,6 +185,40 @@ pub fn of(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Fi
         | Step::Verify { .. }
         | Step::Bake { .. } => bail!("the step `{}` is not one script", step.title(release)),
     })
+}
+
+fn build(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Files>) -> Script {
+    let project = &config.project.name;
+    let folder = config.environment.folder.clone();
+    let mut arguments = vec![folder, release.to_string(), project.clone(), compose.to_owned()];
+    let built = files.iter().flat_map(|files| &files.built);
+    arguments.extend(built.flat_map(|service| [service.clone(), image(project, service, release)]));
+    script("build the images", changing!("build.sh"), BUILD, arguments)
+}
+
+fn accessories(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Files>) -> Script {
+    let seconds = ACCESSORIES_HEALTHY.as_secs().to_string();
+    let folder = config.environment.folder.clone();
+    let mut arguments = vec![folder, release.to_string(), config.project.name.clone(), seconds, compose.to_owned()];
+    arguments.extend(files.iter().flat_map(|files| files.accessories.clone()));
+    arguments.push("--".to_owned());
+    for files in files {
+        for (kind, resources) in [("network", &files.networks), ("volume", &files.volumes)] {
+            arguments.extend(resources.iter().flat_map(|(key, name)| [kind.to_owned(), key.clone(), name.clone()]));
+        }
+    }
+    script("start the accessories", changing!("accessories.sh"), MINUTES, arguments)
+}
+
+fn hook(config: &Config, release: &ReleaseId, compose: &str, slot: Slot, words: &[String]) -> Script {
+    let limit = config.hooks.timeout.unwrap_or(600);
+    let service = slot_service(&config.project.web, slot);
+    let project = config.project.name.clone();
+    let folder = config.environment.folder.clone();
+    let mut arguments =
+        vec![folder, release.to_string(), project, slot.to_string(), service, limit.to_string(), compose.to_owned()];
+    arguments.extend(words.iter().cloned());
+    script("run the hook", changing!("hook.sh"), Duration::from_secs(limit + 30), arguments)
 }
 
 /// The flag file of the instant mode.
