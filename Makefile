@@ -1,27 +1,37 @@
-# The daily commands. Each sets up what this machine lacks; when nothing is missing that takes a moment.
+# The commands a person needs, each with all of its set-up. What they do stands in scripts/ and in `cargo xtask`.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help deploy status rollback test check clean
+
+# rustup installs here, and a shell that was open before does not know it yet. nginx is a program for administrators.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 
 ENVIRONMENT ?= local
+BASE_IMAGES := python:3.11-slim redis:7-alpine
 
-.PHONY: deploy test check unit rollback status
+help: ## Print this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
 
-## Test, package, build and deploy to this machine (or ENVIRONMENT=prod)
-deploy:
-	@scripts/bootstrap
-	@scripts/base-image python:3.11-slim redis:7-alpine
-	@cargo xtask deploy --env $(ENVIRONMENT)
+deploy: ## Set up this machine and deploy the backend to it (ENVIRONMENT=prod: to the server)
+	@if [ "$(ENVIRONMENT)" = local ]; then scripts/bootstrap deploy; scripts/base-image $(BASE_IMAGES); fi
+	@cargo xtask deploy --env "$(ENVIRONMENT)"
 
-## All checks and tests, the end-to-end ones included
-test: check
-	@scripts/base-image python:3.11-slim redis:7-alpine
+status: ## Which slot and release serve, and whether all agree (ENVIRONMENT=prod: on the server)
+	@cargo xtask status --env "$(ENVIRONMENT)"
+
+rollback: ## Go back to the release that served before (ENVIRONMENT=prod: on the server)
+	@cargo xtask rollback --env "$(ENVIRONMENT)"
+
+test: ## Set up this machine, then all checks and tests, the end-to-end ones included
+	@scripts/bootstrap test
+	@scripts/base-image $(BASE_IMAGES) debian:12-slim
+	@scripts/check
+	@cargo xtask test
 	@cargo test --locked --workspace
 
-## Format, lints, shell scripts, workflows
-check:
-	@scripts/bootstrap test
+check: ## Formatting, lints, shell scripts, workflows
 	@scripts/check
 
-rollback status:
-	@cargo xtask $@ --env $(ENVIRONMENT)
+clean: ## Stop what runs of the environment `local`, remove its files (its data stays) and what was built
+	@scripts/clean
