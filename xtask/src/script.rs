@@ -202,7 +202,7 @@ fn accessories(config: &Config, release: &ReleaseId, compose: &str, files: Optio
     let mut arguments = vec![folder, release.to_string(), config.project.name.clone(), seconds, compose.to_owned()];
     arguments.extend(files.iter().flat_map(|files| files.accessories.clone()));
     arguments.push("--".to_owned());
-    for files in files {
+    if let Some(files) = files {
         for (kind, resources) in [("network", &files.networks), ("volume", &files.volumes)] {
             arguments.extend(resources.iter().flat_map(|(key, name)| [kind.to_owned(), key.clone(), name.clone()]));
         }
