@@ -36,9 +36,9 @@ pub enum Kind {
     Unhealthy = 16,
     /// Traffic could not be moved, or nginx does not answer with the new release.
     Switch = 17,
-    /// The new version failed while it was watched after the switch; traffic went back.
+    /// After the switch the new version failed while it was watched, or its workers did; traffic went back.
     Bake = 18,
-    /// The new version serves, but what came after the switch (workers, hooks, stop of the old slot) failed.
+    /// The new version serves and is good, but the old one could not be drained and stopped.
     AfterSwitch = 19,
     /// `status`: nginx, containers and record do not agree, or the live slot is not healthy.
     Drift = 20,

@@ -129,12 +129,11 @@ impl Step {
             Step::PrivateNginx { .. } | Step::AlignUpstream { .. } => Kind::Preflight,
             Step::Render { .. } => Kind::Configuration,
             Step::Build => Kind::Build,
-            Step::Hook { point: HookPoint::AfterSwitch, .. } | Step::Workers { .. } => Kind::AfterSwitch,
             Step::Hook { .. } => Kind::Hook,
             Step::Accessories | Step::Boot { .. } => Kind::Boot,
             Step::AwaitHealth { .. } => Kind::Unhealthy,
             Step::Switch { .. } | Step::Verify { .. } => Kind::Switch,
-            Step::Bake { .. } => Kind::Bake,
+            Step::Bake { .. } | Step::Workers { .. } => Kind::Bake,
             Step::Drain { .. } | Step::Stop { .. } | Step::Remove { .. } | Step::MarkServed | Step::Prune { .. } => {
                 Kind::AfterSwitch
             }
