@@ -150,12 +150,11 @@ fn choose(tests: &Tests, only: Option<&str>, extra: &[String]) -> Result<Selecti
     })?;
     let switches = selection::parse(&text, tests.selection_file)?;
     let disk = Disk { exists: &|path| app.join(path).exists(), entries: &entries };
-    let mut selection = selection::select(&switches, tests.overrides, only, tests.folder, &disk)?;
     if only.is_none() && names_tests(extra, &disk) {
         let notes = vec!["tests are named on the command line: they run instead of the groups".to_owned()];
-        selection = Selection { notes, ..Selection::default() };
+        return Ok(Selection { notes, ..Selection::default() });
     }
-    Ok(selection)
+    selection::select(&switches, tests.overrides, only, tests.folder, &disk)
 }
 
 /// Names in the tests folder that hold tests by pytest's own rule of naming.

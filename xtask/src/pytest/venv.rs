@@ -1,11 +1,11 @@
 //! The virtual environment of the tests: made anew when the requirements or the Python changed, else left alone.
 //!
 //! It is always made from nothing: an upgrade in place would keep packages that are required no longer, and the tests
-//! would pass here while the image lacks them. The stamp inside says what it was made of and is written last, so an
-//! installation that was cut off anywhere counts as none.
+//! would pass here while the image lacks them. Each is made in a folder of its own, and the link `current` names it once
+//! it is complete; so what is cut off anywhere, or goes on writing after its parent was killed, spoils nothing.
 
 use std::fs::{File, TryLockError};
-use std::io::Write;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,12 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Kind;
 use crate::proc::{self, Command};
 use crate::{console, interrupt};
+
+/// Below the folder for environments: who uses them, which one is complete and newest.
+const LOCK: &str = "lock";
+const CURRENT: &str = "current";
+/// Inside an environment: what it was made of, written when it is complete.
+const STAMP: &str = "installed.json";
 
 const INSTALL_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// As long as another run may take: its installation and its tests.
@@ -49,38 +55,39 @@ struct Interpreter {
     can_make_venv: bool,
 }
 
-/// Gives the environment in `folder` with `requirements` (called `shown` in messages), made now if need be.
-pub fn prepare(folder: &Path, wanted: &str, requirements: &Path, shown: &str) -> Result<Venv> {
+/// Gives the environment with `requirements` (called `shown` in messages), made now if need be. `store` is the folder
+/// for environments; nothing else may be in it.
+pub fn prepare(store: &Path, wanted: &str, requirements: &Path, shown: &str) -> Result<Venv> {
     if wanted.is_empty() || !wanted.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
-        return Err(Kind::Configuration
-            .error(format!("deploy.toml: [test] python = {wanted:?}: write a version as in \"3.11\"")));
-    }
-    if !requirements.is_file() {
-        let problem =
-            format!("the requirements file {shown} is not there; hint: name it in deploy.toml, [test] requirements");
+        let problem = format!("deploy.toml: [test] python = {wanted:?}: write a version as in \"3.11\"");
         return Err(Kind::Configuration.error(problem));
     }
+    if !requirements.is_file() {
+        let hint = "hint: name it in deploy.toml, [test] requirements";
+        return Err(Kind::Configuration.error(format!("the requirements file {shown} is not there; {hint}")));
+    }
     let text = snapshot(requirements)?;
-    // Once made, a run that waited may remake it for other requirements; more than once in between is not chance.
+    std::fs::create_dir_all(store).with_context(|| format!("creating {}", store.display()))?;
+    // A run that waited may have to make it again, for requirements of its own; time after time is not chance.
     for _ in 0..3 {
-        let lock = lock(folder, File::try_lock_shared)?;
-        if let Some(stamp) = current(folder, wanted, &text) {
+        let lock = lock(store, File::try_lock_shared)?;
+        if let Some((folder, stamp)) = current(store, wanted, &text) {
             let warning = (!matches(&stamp.version, wanted))
                 .then(|| format!("Python {wanted} is not installed; the tests run with {}", stamp.version));
-            return Ok(Venv { folder: folder.to_owned(), version: stamp.version, warning, _lock: lock });
+            return Ok(Venv { folder, version: stamp.version, warning, _lock: lock });
         }
         drop(lock);
-        let _alone = self::lock(folder, File::try_lock)?;
-        if current(folder, wanted, &text).is_none() {
-            make(folder, wanted, requirements, shown, &text)?;
+        let _alone = self::lock(store, File::try_lock)?;
+        if current(store, wanted, &text).is_none() {
+            let folder = make(store, wanted, requirements, shown, &text)?;
+            publish(store, &folder)?;
         }
     }
-    bail!("{} changes all the time; does another program write there?", folder.display())
+    bail!("{} changes all the time; does another program write there?", store.display())
 }
 
-/// Locks a file beside the environment, which is itself removed and made again.
-fn lock(folder: &Path, take: fn(&File) -> Result<(), TryLockError>) -> Result<File> {
-    let path = folder.with_extension("lock");
+fn lock(store: &Path, take: fn(&File) -> Result<(), TryLockError>) -> Result<File> {
+    let path = store.join(LOCK);
     let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.with_context(|| format!("opening {}", path.display()))?;
     let deadline = Instant::now() + LOCK_LIMIT;
@@ -105,18 +112,14 @@ fn lock(folder: &Path, take: fn(&File) -> Result<(), TryLockError>) -> Result<Fi
     }
 }
 
-fn stamp_file(folder: &Path) -> PathBuf {
-    folder.join("installed.json")
-}
-
-/// The stamp, where the environment is complete and what is wanted.
-fn current(folder: &Path, wanted: &str, requirements: &str) -> Option<Stamp> {
-    let text = std::fs::read(stamp_file(folder)).ok()?;
-    let stamp: Stamp = serde_json::from_slice(&text).ok()?;
+/// The environment that is complete and what is wanted, with its stamp.
+fn current(store: &Path, wanted: &str, requirements: &str) -> Option<(PathBuf, Stamp)> {
+    let folder = store.join(CURRENT).canonicalize().ok()?;
+    let stamp: Stamp = serde_json::from_slice(&std::fs::read(folder.join(STAMP)).ok()?).ok()?;
     let same = stamp.requirements == requirements && stamp.interpreter == identity(&folder.join("bin/python"))?;
     // Another version than the wanted one is kept only as long as there is nothing better.
     let better = || find(wanted).is_ok_and(|found| matches(&found.version, wanted) && found.can_make_venv);
-    (same && (matches(&stamp.version, wanted) || !better())).then_some(stamp)
+    (same && (matches(&stamp.version, wanted) || !better())).then_some((folder, stamp))
 }
 
 fn identity(python: &Path) -> Option<String> {
@@ -129,10 +132,10 @@ fn matches(version: &str, wanted: &str) -> bool {
     version.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-fn make(folder: &Path, wanted: &str, requirements: &Path, shown: &str, text: &str) -> Result<()> {
-    let found = find(wanted)?;
-    let Interpreter { path, version, .. } = &found;
-    if !found.can_make_venv {
+/// Makes an environment in a new folder of `store`.
+fn make(store: &Path, wanted: &str, requirements: &Path, shown: &str, text: &str) -> Result<PathBuf> {
+    let Interpreter { path, version, can_make_venv } = find(wanted)?;
+    if !can_make_venv {
         let minor = version.splitn(3, '.').take(2).collect::<Vec<&str>>().join(".");
         return Err(Kind::Preflight.error(format!(
             "{} (Python {version}) cannot make virtual environments, its modules venv and ensurepip are missing; \
@@ -142,39 +145,62 @@ fn make(folder: &Path, wanted: &str, requirements: &Path, shown: &str, text: &st
     }
     console::note(&format!("installing {shown} for Python {version}"));
     let begun = Instant::now();
-    if folder.exists() {
-        std::fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
-    }
+    let folder = tempfile::Builder::new().prefix("venv-").tempdir_in(store).context("making a folder for Python")?;
     // -I: packages of PYTHONPATH or of the user's own folder must not count as installed.
-    let python = folder.join("bin/python").display().to_string();
-    let create = [&path.display().to_string(), "-I", "-m", "venv", &folder.display().to_string()].map(str::to_owned);
-    let create = Command::new("make a Python environment for the tests", create).within(INSTALL_LIMIT);
-    proc::finish(&create)?.success().map_err(|error| Kind::Preflight.around(error, "is the disk full?"))?;
-    let here = requirements.parent().unwrap_or(Path::new("."));
-    let name = requirements.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let words =
-        [&python, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--requirement", &name];
-    let install = Command::new(&format!("install {shown}"), words).in_folder(here).within(INSTALL_LIMIT);
-    let hint =
-        "the tests need their requirements; hint: is the package index in reach, and does it have these versions?";
-    proc::finish(&install)?.success().map_err(|error| Kind::Tests.around(error, hint))?;
-    if !folder.join("bin/pytest").exists() {
-        return Err(
-            Kind::Configuration.error(format!("{shown} does not install pytest; hint: add a line `pytest` to it"))
-        );
-    }
-    let interpreter = identity(&folder.join("bin/python")).context("the new Python environment has no interpreter")?;
-    write_stamp(folder, &Stamp { version: version.clone(), interpreter, requirements: text.to_owned() })?;
+        [&path.display().to_string(), "-I", "-m", "venv", &folder.path().display().to_string()].map(str::to_owned);
+    let create = Command::new("make a Python environment for the tests", words).within(INSTALL_LIMIT);
+    proc::finish(&create)?.success().map_err(|error| Kind::Preflight.around(error, "is the disk full?"))?;
+    install(folder.path(), requirements, shown)?;
+    let python = folder.path().join("bin/python");
+    let interpreter = identity(&python).context("the new Python environment has no interpreter")?;
+    write_stamp(folder.path(), &Stamp { version, interpreter, requirements: text.to_owned() })?;
     console::note(&format!("installed in {:.1} s", begun.elapsed().as_secs_f64()));
-    Ok(())
+    Ok(folder.keep())
+}
+
+fn install(folder: &Path, requirements: &Path, shown: &str) -> Result<()> {
+    let python = folder.join("bin/python").display().to_string();
+    let name = requirements.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let options = ["--disable-pip-version-check", "--no-input", "--requirement", &name];
+    let words = [&python, "-I", "-m", "pip", "install"].into_iter().chain(options);
+    let here = requirements.parent().unwrap_or(Path::new("."));
+    let install = Command::new(&format!("install {shown}"), words).in_folder(here).within(INSTALL_LIMIT);
+    let hint = "the tests need their requirements; hint: is the package index in reach, does it have these versions?";
+    proc::finish(&install)?.success().map_err(|error| Kind::Tests.around(error, hint))?;
+    match folder.join("bin/pytest").exists() {
+        true => Ok(()),
+        false => {
+            Err(Kind::Configuration.error(format!("{shown} does not install pytest; hint: add a line `pytest` to it")))
+        }
+    }
 }
 
 fn write_stamp(folder: &Path, stamp: &Stamp) -> Result<()> {
-    let file = stamp_file(folder);
-    let mut temporary =
-        tempfile::NamedTempFile::new_in(folder).with_context(|| format!("writing {}", file.display()))?;
-    temporary.write_all(&serde_json::to_vec(stamp)?).with_context(|| format!("writing {}", file.display()))?;
-    temporary.persist(&file).map(drop).with_context(|| format!("writing {}", file.display()))
+    let file = folder.join(STAMP);
+    std::fs::write(&file, serde_json::to_vec(stamp)?).with_context(|| format!("writing {}", file.display()))
+}
+
+/// Makes `folder` the current environment, in one act, and removes all others.
+fn publish(store: &Path, folder: &Path) -> Result<()> {
+    let name = folder.file_name().context("an environment without a name")?;
+    let temporary = tempfile::Builder::new().prefix("link-").make_in(store, |path| symlink(name, path));
+    let temporary = temporary.with_context(|| format!("linking in {}", store.display()))?.into_temp_path();
+    temporary.persist(store.join(CURRENT)).with_context(|| format!("linking {}", folder.display()))?;
+    for entry in std::fs::read_dir(store).with_context(|| format!("reading {}", store.display()))? {
+        let entry = entry.with_context(|| format!("reading {}", store.display()))?;
+        if [name, LOCK.as_ref(), CURRENT.as_ref()].contains(&entry.file_name().as_os_str()) {
+            continue;
+        }
+        let path = entry.path();
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let removed = if is_folder { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        if let Err(error) = removed {
+            // The tests can run; the next one that is made tries again.
+            console::warning(&format!("{} cannot be removed: {error}", path.display()));
+        }
+    }
+    Ok(())
 }
 
 /// The wanted Python, or else the first one that works.
@@ -284,21 +310,25 @@ mod tests {
     }
 
     #[test]
-    fn a_stamp_holds_only_for_what_it_was_made_of() {
-        let folder = tempfile::tempdir().unwrap();
-        let python = folder.path().join("bin/python");
-        std::fs::create_dir(folder.path().join("bin")).unwrap();
+    fn an_environment_counts_only_complete_and_for_what_it_was_made_of() {
+        let store = tempfile::tempdir().unwrap();
+        let folder = store.path().canonicalize().unwrap().join("venv-a");
+        std::fs::create_dir_all(folder.join("bin")).unwrap();
+        std::fs::create_dir(store.path().join("venv-cut-off")).unwrap();
+        let python = folder.join("bin/python");
         std::fs::write(&python, "one").unwrap();
-        let stamp = Stamp {
-            version: "3.11.2".to_owned(),
-            interpreter: identity(&python).unwrap(),
-            requirements: "flask\n".to_owned(),
-        };
-        assert_eq!(current(folder.path(), "3.11", "flask\n"), None, "an installation that was cut off");
-        write_stamp(folder.path(), &stamp).unwrap();
-        assert_eq!(current(folder.path(), "3.11", "flask\n"), Some(stamp));
-        assert_eq!(current(folder.path(), "3.11", "flask\npytest\n"), None, "other requirements");
+        let interpreter = identity(&python).unwrap();
+        let found = |requirements| current(store.path(), "3.11", requirements).map(|(folder, _)| folder);
+        assert_eq!(found("flask\n"), None, "not complete");
+        let stamp = Stamp { version: "3.11.2".to_owned(), interpreter, requirements: "flask\n".to_owned() };
+        write_stamp(&folder, &stamp).unwrap();
+        assert_eq!(found("flask\n"), None, "not yet the current one");
+        publish(store.path(), &folder).unwrap();
+        publish(store.path(), &folder).unwrap();
+        assert_eq!(found("flask\n"), Some(folder.clone()));
+        assert!(!store.path().join("venv-cut-off").exists());
+        assert_eq!(found("flask\npytest\n"), None, "other requirements");
         std::fs::write(&python, "another").unwrap();
-        assert_eq!(current(folder.path(), "3.11", "flask\n"), None, "the interpreter was upgraded");
+        assert_eq!(found("flask\n"), None, "the interpreter was upgraded");
     }
 }

@@ -2,7 +2,7 @@
 
 /// The name that differs from `name` by few letters.
 pub fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.chars().count() / 3).clamp(1, 4);
+    let limit = (name.chars().count() / 2).clamp(1, 3);
     names
         .map(|other| (distance(name, other), other))
         .filter(|(distance, _)| *distance <= limit)
@@ -37,6 +37,7 @@ mod tests {
             ("route", Some("routes")),
             ("rotues", Some("routes")),
             ("Auth", Some("auth")),
+            ("auht", Some("auth")),
             ("recomendation", Some("recommendations")),
             ("worker", None),
             ("", None),
