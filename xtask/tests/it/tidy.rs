@@ -1,0 +1,313 @@
+//! The repository's rules as tests: what docs/ARCHITECTURE.md and Cargo.toml promise, checked instead of trusted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::rust_source::{Source, backticked, modules_named, words};
+use crate::server::repository;
+
+const FUNCTION_LINES: usize = 70;
+const FILE_LINES: usize = 400;
+const CRATES: usize = 75;
+
+/// What a rule may not name: a process, a file, the network, the environment, the clock.
+const WORLD: [&str; 11] = [
+    "std::process",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::thread",
+    "SystemTime",
+    "ureq::",
+    "duct::",
+    "xshell::",
+    "rustix::",
+    "tempfile::",
+];
+
+/// Of `std::process`, what is no process: how this one ends.
+const OWN_END: [(&str, &str); 2] = [("main.rs", "std::process::ExitCode"), ("interrupt.rs", "std::process::exit")];
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn files(folder: &str, suffix: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![repository().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && !name.starts_with('.') && name != "target" {
+                folders.push(path);
+            } else if name.ends_with(suffix) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "no {suffix} in {folder}");
+    found
+}
+
+/// The tool's own source files, by path below `xtask/src`.
+fn sources() -> BTreeMap<String, Source> {
+    let root = repository().join("xtask/src");
+    let named = files("xtask/src", ".rs").into_iter().map(|path| {
+        let name = path.strip_prefix(&root).unwrap().display().to_string();
+        (name, Source::read(&path))
+    });
+    named.collect()
+}
+
+fn none(problems: Vec<String>) {
+    assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
+}
+
+/// The three kinds of file, as the header of main.rs sorts them: rules, hands, conductor.
+fn kinds() -> [BTreeSet<String>; 3] {
+    let main = read("xtask/src/main.rs");
+    let header: String = main.lines().map_while(|line| line.strip_prefix("//!")).collect::<Vec<&str>>().join("\n");
+    let at = |mark: &str| header.find(mark).unwrap_or_else(|| panic!("the header of main.rs does not say {mark}"));
+    let marks = [at("**Rules**"), at("**Hands**"), at("**conductor**"), header.len()];
+    let modules: BTreeSet<String> =
+        main.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')).map(str::to_owned).collect();
+    [0, 1, 2].map(|kind| {
+        backticked(&header[marks[kind]..marks[kind + 1]])
+            .filter(|name| modules.contains(*name))
+            .map(str::to_owned)
+            .collect()
+    })
+}
+
+/// `compose/project.rs` belongs to the module `compose`.
+fn module(file: &str) -> &str {
+    file.split('/').next().unwrap_or(file).trim_end_matches(".rs")
+}
+
+#[test]
+fn every_module_is_of_one_kind() {
+    let [rules, hands, conductor] = kinds();
+    let mut problems = Vec::new();
+    for module in sources().keys().map(|file| module(file)).filter(|module| *module != "main") {
+        let of = [&rules, &hands, &conductor].into_iter().filter(|kind| kind.contains(module)).count();
+        let tests_of_another = module.rsplit_once('_').is_some_and(|(_, last)| ["tests", "model"].contains(&last));
+        if of != 1 && !tests_of_another {
+            problems.push(format!("the header of main.rs sorts `{module}` into {of} kinds, not one"));
+        }
+    }
+    none(problems);
+}
+
+#[test]
+fn only_proc_starts_processes() {
+    let mut problems = Vec::new();
+    for (file, source) in sources().iter().filter(|(file, _)| *file != "proc.rs") {
+        let own_end = OWN_END.iter().filter(|(owner, _)| file == owner);
+        let code = own_end.fold(source.code.clone(), |code, (_, allowed)| code.replace(allowed, ""));
+        for word in ["std::process", "CommandExt", "duct", "xshell"] {
+            if words(&code).any(|found| found == word || found.starts_with(&format!("{word}::"))) {
+                problems.push(format!("{file} names {word}: processes are started in proc.rs only"));
+            }
+        }
+    }
+    none(problems);
+}
+
+#[test]
+fn rules_touch_nothing_and_know_no_hand() {
+    let [rules, hands, conductor] = kinds();
+    let mut problems = Vec::new();
+    for (file, source) in sources().iter().filter(|(file, _)| rules.contains(module(file))) {
+        problems.extend(
+            WORLD
+                .iter()
+                .filter(|word| source.code.contains(*word))
+                .map(|word| format!("{file} is a rule and names {word}")),
+        );
+        let named = modules_named(&source.code);
+        problems.extend(
+            named
+                .iter()
+                .filter(|name| hands.contains(*name) || conductor.contains(*name))
+                .map(|name| format!("{file} is a rule and knows `{name}`")),
+        );
+    }
+    none(problems);
+}
+
+#[test]
+fn hands_know_no_plan() {
+    let [_, hands, conductor] = kinds();
+    let mut problems = Vec::new();
+    for (file, source) in sources().iter().filter(|(file, _)| hands.contains(module(file))) {
+        let named = modules_named(&source.code);
+        let above = |name: &&String| conductor.contains(*name) || ["plan", "step"].contains(&name.as_str());
+        problems.extend(named.iter().filter(above).map(|name| format!("{file} is a hand and knows `{name}`")));
+    }
+    none(problems);
+}
+
+#[test]
+fn files_and_functions_are_short() {
+    let mut problems = Vec::new();
+    for path in files("xtask/src", ".rs").into_iter().chain(files("xtask/tests", ".rs")) {
+        let shown = path.strip_prefix(repository()).unwrap().display();
+        let source = Source::read(&path);
+        if source.lines > FILE_LINES {
+            problems.push(format!("{shown} has {} lines; more than {FILE_LINES} are two subjects", source.lines));
+        }
+        for (name, lines) in source.functions().into_iter().filter(|(_, lines)| *lines > FUNCTION_LINES) {
+            problems.push(format!("{shown}: `{name}` has {lines} lines, at most {FUNCTION_LINES}"));
+        }
+    }
+    none(problems);
+}
+
+/// All that is the first user's stands in deploy.toml. Comments and tests may take it as an example.
+#[test]
+fn the_tool_does_not_know_its_first_user() {
+    let mut problems = Vec::new();
+    for (file, source) in &sources() {
+        let lines = source.plain.lines().enumerate().filter(|(_, line)| line.to_lowercase().contains("gifty"));
+        problems.extend(lines.map(|(index, line)| format!("{file}:{}: {}", index + 1, line.trim())));
+    }
+    for path in files("xtask/src/scripts", ".sh") {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines =
+            text.lines().filter(|line| !line.trim_start().starts_with('#') && line.to_lowercase().contains("gifty"));
+        problems.extend(lines.map(|line| format!("{}: {line}", path.display())));
+    }
+    none(problems);
+}
+
+#[test]
+fn the_dependencies_stay_in_their_budget() {
+    let words =
+        ["tree", "--locked", "--package", "xtask", "--edges", "normal,build", "--prefix", "none", "--format", "{p}"];
+    let output = Command::new(env!("CARGO")).args(words).current_dir(repository()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout).unwrap();
+    let crates: BTreeSet<&str> =
+        tree.lines().map(|line| line.trim_end_matches(" (*)")).filter(|line| !line.is_empty()).collect();
+    assert!(crates.len() > 10, "cargo tree printed something else:\n{tree}");
+    assert!(crates.len() <= CRATES, "{} crates, at most {CRATES}: {crates:?}", crates.len());
+}
+
+#[test]
+fn the_changelog_has_this_version() {
+    let heading = format!("\n## [{}]", env!("CARGO_PKG_VERSION"));
+    assert!(read("CHANGELOG.md").contains(&heading), "CHANGELOG.md has no section {}", heading.trim());
+}
+
+/// Name and exit code of each kind of failure, from the code.
+fn exit_codes() -> BTreeMap<u8, String> {
+    let text = read("xtask/src/failure.rs");
+    let body = text.split_once("pub enum Kind {").unwrap().1.split_once("\n}").unwrap().0;
+    let pairs = body.lines().filter_map(|line| line.trim().strip_suffix(',')?.split_once(" = "));
+    let codes: BTreeMap<u8, String> = pairs.map(|(name, code)| (code.parse().unwrap(), name.to_owned())).collect();
+    assert!(codes.len() > 10, "failure.rs reads {codes:?}");
+    codes
+}
+
+/// First cells of a Markdown table's rows that are numbers.
+fn numbered_rows(text: &str) -> BTreeSet<u8> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix('|')?.split('|').next()?.trim().trim_matches('`').parse().ok())
+        .collect()
+}
+
+#[test]
+fn documented_exit_codes_are_those_of_the_code() {
+    let mut expected: BTreeSet<u8> = exit_codes().into_keys().collect();
+    expected.insert(0);
+    for page in ["README.md", "docs/ARCHITECTURE.md"] {
+        assert_eq!(numbered_rows(&read(page)), expected, "the exit codes of {page}");
+    }
+    let help = Command::new(env!("CARGO_BIN_EXE_xtask")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap().replace('\n', " ");
+    let listed = help.split_once("Exit codes: ").unwrap().1.split_once(". ").unwrap().0;
+    let codes: BTreeSet<u8> =
+        listed.split(", ").filter_map(|entry| entry.split_whitespace().next()?.parse().ok()).collect();
+    assert_eq!(codes, expected, "the exit codes of --help");
+}
+
+/// Each section of deploy.toml, commented out or not, with its text.
+fn sections(text: &str) -> BTreeMap<String, String> {
+    let mut sections = BTreeMap::new();
+    let mut name = String::new();
+    for line in text.lines() {
+        let bare = line.trim_start_matches("# ");
+        if let Some((header, _)) = bare.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            name = header.to_owned();
+        }
+        let section: &mut String = sections.entry(name.clone()).or_default();
+        section.push_str(bare);
+        section.push('\n');
+    }
+    sections
+}
+
+#[test]
+fn deploy_toml_names_every_setting() {
+    let sections = sections(&read("deploy.toml"));
+    let structs: BTreeMap<String, Vec<String>> = sources()
+        .into_iter()
+        .filter(|(file, _)| ["config.rs", "deploy_toml.rs"].contains(&file.as_str()))
+        .flat_map(|(_, source)| source.deserialized())
+        .collect();
+    let mut problems = Vec::new();
+    let mut checked = 0;
+    for (name, section) in [
+        ("Project", "project"),
+        ("Slots", "slots"),
+        ("Health", "health"),
+        ("Traffic", "traffic"),
+        ("Hooks", "hooks"),
+        ("Tests", "test"),
+        ("RawEnvironment", "environments."),
+        ("RawNginx", "environments."),
+    ] {
+        let fields =
+            structs.get(name).unwrap_or_else(|| panic!("there is no struct {name} that is read from deploy.toml"));
+        let text: String = sections
+            .iter()
+            .filter(|(header, _)| *header == section || (section.ends_with('.') && header.starts_with(section)))
+            .map(|(_, text)| text.as_str())
+            .collect();
+        for field in fields {
+            checked += 1;
+            let key = format!("{field} = ");
+            let starts = [format!("\n{key}"), format!("{{ {key}"), format!(", {key}")];
+            let table = format!("environments.prod.{field}");
+            if !starts.iter().any(|start| text.contains(start.as_str())) && !sections.contains_key(&table) {
+                problems.push(format!("deploy.toml, [{section}]: no line for `{field}`"));
+            }
+        }
+    }
+    assert!(checked > 25, "only {checked} settings were found in the code");
+    none(problems);
+}
+
+#[test]
+fn every_local_link_leads_somewhere() {
+    let mut problems = Vec::new();
+    let mut links = 0;
+    for path in files(".", ".md") {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().unwrap_or_default();
+            if file.is_empty() || target.contains("://") || target.starts_with("mailto:") {
+                continue;
+            }
+            links += 1;
+            if !path.parent().unwrap_or(Path::new(".")).join(file).exists() {
+                problems.push(format!("{}: {target}", path.display()));
+            }
+        }
+    }
+    assert!(links > 5, "only {links} links were found");
+    none(problems);
+}
