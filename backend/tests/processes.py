@@ -1,6 +1,8 @@
 """Real processes for tests: the backend's programs, and an HTTP server that answers as a test wants it to."""
 
+import os
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -12,6 +14,7 @@ from types import TracebackType
 
 LISTENING = re.compile(r"Listening at: http://127\.0\.0\.1:(\d+)")
 READY = "Application startup complete"
+WORKERS = 2
 
 
 class Backend:
@@ -26,8 +29,12 @@ class Backend:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for process in self._processes:
-            process.kill()
-            process.communicate()
+            # The whole group: a worker that outlived its master would hold the pipe open.
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it has ended, as the test wanted
+            process.communicate(timeout=10)
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
@@ -37,15 +44,20 @@ class Backend:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
         self._processes.append(process)
         return process
 
     def serve(self, **environment: str) -> tuple[subprocess.Popen[str], int]:
-        """gunicorn with the configuration of production, on a free port; returns once it is ready to answer."""
+        """gunicorn with the configuration of production, on a free port; returns once every worker is ready to answer.
+
+        A worker that is still starting may miss the signal that a test sends.
+        """
         process = self.start("-m", "gunicorn", "app.main:app", "--bind", "127.0.0.1:0", **environment)
         port = int(LISTENING.search(read_until(process, LISTENING.search))[1])
-        read_until(process, lambda line: READY in line)
+        for _ in range(WORKERS):
+            read_until(process, lambda line: READY in line)
         return process, port
 
 

@@ -74,6 +74,8 @@ fn run(flags: &Flags) -> Result<()> {
     let variables: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
+    let secret = |name: &&String| name.ends_with("_SSH_KEY") || name.ends_with("_ENV_FILE");
+    proc::withhold(variables.keys().filter(secret).cloned().collect());
     let caller = Caller { name: caller_name(&variables), started_at: Timestamp::now() };
     if variables.get("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
         console::use_actions(actions(&variables)?);

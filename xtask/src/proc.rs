@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -136,6 +136,15 @@ enum Show {
     Lines,
 }
 
+/// Names of environment variables that no child inherits: secrets it would have no use for.
+static WITHHELD: OnceLock<Vec<String>> = OnceLock::new();
+
+/// Keeps these environment variables from every process started from now on.
+pub fn withhold(variables: Vec<String>) {
+    // Set once, by main.
+    let _already = WITHHELD.set(variables);
+}
+
 fn expression(command: &Command) -> Result<duct::Expression> {
     let Some((program, arguments)) = command.words.split_first() else {
         bail!("could not {}: no command given", command.purpose);
@@ -148,6 +157,9 @@ fn expression(command: &Command) -> Result<duct::Expression> {
     });
     if let Some(folder) = &command.folder {
         expression = expression.dir(folder);
+    }
+    for name in WITHHELD.get().into_iter().flatten() {
+        expression = expression.env_remove(name);
     }
     for (name, value) in &command.environment {
         expression = expression.env(name, value);
