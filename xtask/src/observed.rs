@@ -127,7 +127,8 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
     let mut observed = Observed::default();
     let mut upstream = String::new();
     let mut flag = false;
-    for line in text.lines() {
+    // docker prints an empty line for a container that has gone since it was listed.
+    for line in text.lines().filter(|line| !line.is_empty()) {
         let fields: Vec<&str> = line.split('\t').collect();
         let read = || format!("reading the host's report, line {line:?}");
         match fields[..] {
