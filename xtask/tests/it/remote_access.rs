@@ -1,0 +1,107 @@
+//! Who gets in, and what they may do there: the server's user, its host key, the variables that lead to it.
+
+use std::process::Command;
+
+use crate::remote_site::Site;
+use crate::server::{Server, said};
+
+/// The user is the documented one: not root, in the docker group, with two commands of nginx and nothing else.
+pub fn the_user_may_do_two_things_as_root(server: &Server) {
+    let listed = server.try_deploy_user("id -u\nid -Gn\nsudo -n -l");
+    assert!(listed.status.success(), "{}", said(&listed));
+    let text = String::from_utf8(listed.stdout).unwrap();
+    let mut lines = text.lines();
+    assert_ne!(lines.next(), Some("0"), "the user is root");
+    assert_eq!(lines.next(), Some("deploy docker"));
+    let rules: Vec<&str> = text.lines().map(str::trim).filter(|line| line.starts_with('(')).collect();
+    assert_eq!(rules, ["(root) NOPASSWD: /usr/sbin/nginx -t, /usr/sbin/nginx -s reload"]);
+    for forbidden in ["true", "nginx", "nginx -s stop", "nginx -t -c /tmp/own.conf", "-u www-data true", "sh -c id"] {
+        let refused = server.try_deploy_user(&format!("sudo -n {forbidden}"));
+        assert!(!refused.status.success(), "the user may run `sudo {forbidden}`");
+    }
+    for allowed in ["nginx -t", "nginx -s reload"] {
+        let done = server.try_deploy_user(&format!("sudo -n {allowed}"));
+        assert!(done.status.success(), "sudo {allowed}: {}", said(&done));
+    }
+    server.root("visudo -cq\nvisudo -cqf /etc/sudoers.d/gifty-deploy\n[ \"$(stat -c '%a %U' /etc/sudoers.d/gifty-deploy)\" = '440 root' ]");
+}
+
+/// What is not there or wrong is told before anything happens on the server.
+pub fn what_is_missing_or_wrong_is_told_first(server: &Server, site: &mut Site) {
+    let before = untouched(server);
+    let right = site.variables.clone();
+    let required = ["PROD_SSH_HOST", "PROD_SSH_USER", "PROD_SSH_KEY", "PROD_ENV_FILE"];
+    site.variables.retain(|(name, _)| !required.contains(&name.as_str()));
+    site.xtask(&["deploy"]).must_end_with(3).must_say(&required);
+
+    let refused = |site: &Site, code: i32, parts: &[&str]| drop(site.xtask(&["deploy"]).must_end_with(code).must_say(parts));
+    let mut wrong = |name: &str, value: &str, code: i32, parts: &[&str]| {
+        site.variables.clone_from(&right);
+        site.set(name, value);
+        refused(site, code, parts);
+    };
+    // Nobody listens on a port that was free a moment ago.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    wrong("PROD_SSH_PORT", &free.to_string(), 6, &["Connection refused", &format!("deploy@127.0.0.1:{free}")]);
+    wrong("PROD_SSH_PORT", "22a", 3, &["PROD_SSH_PORT"]);
+    wrong("PROD_SSH_KEY", "this is no key", 6, &["refused the private key"]);
+    wrong("PROD_SSH_KEY", &new_key("").0, 6, &["Permission denied"]);
+    wrong("PROD_SSH_KEY", &new_key("passphrase").0, 6, &["unencrypted"]);
+    wrong("PROD_SSH_USER", "nobody", 6, &["Permission denied"]);
+    site.variables = right;
+    assert_eq!(untouched(server), before, "the server was touched");
+}
+
+fn untouched(server: &Server) -> String {
+    server.root("find /app/gifty-backend -printf '%p %T@\\n' | sort\ndocker ps -aq")
+}
+
+/// A new key pair: the private key and the public one as `known_hosts` has it.
+fn new_key(passphrase: &str) -> (String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    let words = ["-q", "-t", "ed25519", "-C", "", "-N", passphrase, "-f"];
+    assert!(Command::new("ssh-keygen").args(words).arg(&file).status().unwrap().success());
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap().trim().to_owned();
+    (read("key"), read("key.pub"))
+}
+
+/// The first connection accepts the server's key, says so and keeps it.
+pub fn an_unknown_host_key_is_shown_and_kept(server: &Server, site: &Site) {
+    let kept = site.root().join(".deploy/known_hosts");
+    assert!(!kept.exists());
+    let fingerprint = server.root("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub");
+    let fingerprint = fingerprint.split_whitespace().nth(1).unwrap();
+    let first = site.xtask(&["status"]);
+    let first = first.must_say(&["warning", "was not known and has been accepted", fingerprint, "PROD_SSH_KNOWN_HOSTS"]);
+    first.must_say(&[&server.known_hosts]);
+    assert_eq!(std::fs::read_to_string(&kept).unwrap().trim(), server.known_hosts);
+    let second = site.xtask(&["status"]);
+    assert!(!second.stderr.contains("host key"), "{second}");
+}
+
+/// A server that shows another key than before may be somebody else: it gets nothing.
+pub fn a_changed_host_key_stops_everything(server: &Server, site: &mut Site) {
+    let before = untouched(server);
+    let kept = site.root().join(".deploy/known_hosts");
+    let lines = std::fs::read_to_string(&kept).unwrap();
+    let address = format!("[127.0.0.1]:{}", server.ssh_port());
+    let other = format!("{address} {}", new_key("").1);
+
+    server.root("mkdir /root/keys && mv /etc/ssh/ssh_host_* /root/keys && ssh-keygen -A >/dev/null && kill -HUP \"$(cat /run/sshd.pid)\"");
+    let changed = site.xtask(&["deploy", "--skip-tests"]).must_end_with(7);
+    changed.must_say(&["is not the one known", "PROD_SSH_KNOWN_HOSTS", &address]);
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), lines, "the known key was replaced");
+    server.root("mv /root/keys/* /etc/ssh/ && rmdir /root/keys && kill -HUP \"$(cat /run/sshd.pid)\"");
+
+    site.set("PROD_SSH_KNOWN_HOSTS", &other);
+    site.xtask(&["deploy", "--skip-tests"]).must_end_with(7).must_say(&["is not the one known"]);
+    site.set("PROD_SSH_KNOWN_HOSTS", &server.known_hosts);
+    // The pinned line counts, not what was accepted once.
+    std::fs::write(&kept, format!("{other}\n")).unwrap();
+    let pinned = site.xtask(&["status"]);
+    assert_ne!(pinned.code, Some(7), "{pinned}");
+    site.variables.retain(|(name, _)| name != "PROD_SSH_KNOWN_HOSTS");
+    std::fs::write(&kept, lines).unwrap();
+    assert_eq!(untouched(server), before, "the server was touched");
+}

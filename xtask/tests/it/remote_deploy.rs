@@ -1,0 +1,155 @@
+//! Deploys to a server as its users see them: through nginx, all the time.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::load::{Address, Client, Load, assert_none_failed};
+use crate::remote_site::Site;
+use crate::server::Server;
+
+/// What a deploy may ask of the server; each costs a round trip.
+const MOST_COMMANDS: u64 = 30;
+
+/// The accessory's container, whatever the compose of the server calls it.
+const REDIS: &str =
+    "$(docker ps -q --filter label=com.docker.compose.project=gifty --filter label=com.docker.compose.service=redis)";
+
+/// Requests a second, of all clients together.
+const RATE: u32 = 240;
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Clients {
+    OneConnectionPerRequest,
+    /// And clients that keep their connection and do not retry.
+    AlsoKeepAlive,
+}
+
+fn receipt(report: &Value) -> String {
+    let receipt = &report["receipt"];
+    format!("{} requests, {} failed, slowest {} ms", receipt["requests"], receipt["failed"], receipt["slowest_ms"])
+}
+
+fn check_report(what: &str, report: &Value) {
+    let commands = report["commands"].as_u64().unwrap();
+    println!("{what}: {:.1} s, {commands} commands over SSH, {}", report["seconds"].as_f64().unwrap(), receipt(report));
+    assert_eq!(report["outcome"]["result"], "succeeded", "{report}");
+    assert!(commands <= MOST_COMMANDS, "{commands} commands over SSH");
+    assert_eq!(report["receipt"]["failed"], 0, "{report}");
+}
+
+pub fn the_first_deploy_needs_no_preparation(server: &Server, site: &Site) {
+    site.xtask(&["status"]).must_end_with(20);
+    let report = site.deploy();
+    check_report("first deploy", &report);
+    assert_eq!(report["from_release"], Value::Null);
+    let status = site.status();
+    assert_eq!((&status["live_release"], &status["problems"]), (&report["release"], &Value::Array(Vec::new())));
+    // What the server's users get is that release.
+    let answer = server.root("exec 3<>/dev/tcp/127.0.0.1/80; printf 'GET /health HTTP/1.0\\r\\nHost: api.example\\r\\n\\r\\n' >&3; cat <&3");
+    assert!(answer.contains(report["release"].as_str().unwrap()), "{answer}");
+}
+
+/// When the accessory started, and what it holds: no deploy may touch either.
+fn redis(server: &Server) -> (String, String) {
+    let started = server.root(&format!("docker inspect -f '{{{{.State.StartedAt}}}} {{{{.RestartCount}}}}' {REDIS}"));
+    let held = server.root(&format!("docker exec {REDIS} redis-cli get kept"));
+    (started.trim().to_owned(), held.trim().to_owned())
+}
+
+/// Calls of the worker to `http://api:8000`: good ones, failed ones.
+fn worker_calls(server: &Server) -> (u64, u64) {
+    let text = server.root(&format!("docker exec {REDIS} redis-cli mget worker:ok worker:failed"));
+    let mut numbers = text.lines().map(|line| line.trim().parse().unwrap_or(0));
+    (numbers.next().unwrap(), numbers.next().unwrap_or(0))
+}
+
+/// Runs `act` while clients send at least 200 requests a second; none of them may fail.
+fn under_load<T>(what: &str, server: &Server, clients: Clients, act: impl FnOnce() -> T) -> T {
+    let kinds: &[Client] = match clients {
+        Clients::OneConnectionPerRequest => &[Client::NewConnection],
+        Clients::AlsoKeepAlive => &[Client::NewConnection, Client::KeepAlive],
+    };
+    let address = Address { port: server.http_port(), host: "api.example".to_owned() };
+    let begun = Instant::now();
+    let load = Load::start(&address, kinds, RATE / u32::try_from(kinds.len()).unwrap());
+    let result = act();
+    let figures = load.finish();
+    assert_none_failed(what, &figures, kinds);
+    let sent: u64 = figures.values().map(|figures| figures.sent).sum();
+    let rate = sent as f64 / begun.elapsed().as_secs_f64();
+    assert!(rate >= 200.0, "{what}: the load was only {rate:.0} requests/s");
+    result
+}
+
+/// A new version, and back again: no request fails, the accessory runs on, no call of the worker fails.
+pub fn deploy_and_rollback_under_load(server: &Server, site: &Site, clients: Clients) {
+    server.root(&format!("docker exec {REDIS} redis-cli set kept 'since the first deploy'"));
+    let (accessory, calls) = (redis(server), worker_calls(server));
+    let first = site.status()["live_release"].clone();
+
+    site.new_version("for a deploy under load");
+    let report = under_load("deploy", server, clients, || site.deploy());
+    check_report("second deploy", &report);
+    assert_eq!(report["from_release"], first);
+    let status = site.status();
+    assert_eq!(status["live_release"], report["release"]);
+    assert_ne!(status["live_release"], first);
+
+    let back = under_load("rollback", server, clients, || {
+        site.xtask(&["rollback", "--json"]).must_end_with(0).json()
+    });
+    check_report("rollback", &back);
+    assert_eq!((&back["release"], &back["from_release"]), (&first, &report["release"]));
+    assert_eq!(site.status()["live_release"], first);
+
+    assert_eq!(redis(server), accessory, "the accessory was restarted or lost something");
+    let (good, failed) = worker_calls(server);
+    println!("the worker called {} times meanwhile, {} failed", good - calls.0, failed - calls.1);
+    assert_eq!(failed, calls.1, "calls of the worker failed: {}", server.root(&format!("docker exec {REDIS} redis-cli get worker:last_error")));
+    assert!(good > calls.0 + 20, "the worker called {} times only", good - calls.0);
+}
+
+/// A version that answers 500: nobody gets to see it, and nothing of it keeps running.
+pub fn a_broken_version_changes_nothing(server: &Server, site: &Site) {
+    let before = site.status();
+    let containers = "docker ps -aq --filter label=deploy.project=gifty --filter status=running | sort";
+    let running = server.root(containers);
+    let healthy = r#"return Health(status="ok", release=settings.release)"#;
+    site.change("backend/app/routes/service.py", healthy, r#"raise RuntimeError("this version is broken")"#);
+    site.configure("# timeout = 60 ", "timeout = 4 ");
+    let run = under_load("broken version", server, Clients::OneConnectionPerRequest, || {
+        site.xtask(&["deploy", "--skip-tests", "--json"]).must_end_with(16)
+    });
+    let report = run.json();
+    run.must_say(&["did not become healthy within 4 s", "status 500", "this version is broken"]);
+    assert_eq!(report["serves"], before["live_release"], "{report}");
+    assert_eq!(report["receipt"]["failed"], 0, "{report}");
+    assert_eq!(server.root(containers), running, "the running containers are others than before");
+    let left = "docker ps -aq --filter label=deploy.release=";
+    assert_eq!(server.root(&format!("{left}{}", report["release"].as_str().unwrap())), "", "it left a container");
+    assert_eq!(site.status()["live_release"], before["live_release"]);
+    site.configure("timeout = 4 ", "# timeout = 60 ");
+    site.change("backend/app/routes/service.py", r#"raise RuntimeError("this version is broken")"#, healthy);
+}
+
+/// After a power cut the slot that served serves again, by nginx's own files and docker's restart policy.
+pub fn the_live_slot_survives_a_power_cut(server: &mut Server, mut site: Site) {
+    let live = |status: &Value| (status["live_slot"].clone(), status["live_release"].clone());
+    let mut before = site.status();
+    if before["live_slot"] == "blue" {
+        // Without a flag there is nothing that could be lost.
+        site.new_version("in the slot that needs the flag");
+        site.deploy();
+        before = site.status();
+    }
+    server.power_cut();
+    site.set("PROD_SSH_PORT", &server.ssh_port().to_string());
+    let begun = Instant::now();
+    while site.xtask(&["status"]).code != Some(0) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{}", site.xtask(&["status"]));
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    println!("after a power cut, all serves again {:.1} s after docker does", begun.elapsed().as_secs_f64());
+    assert_eq!(live(&site.status()), live(&before));
+}

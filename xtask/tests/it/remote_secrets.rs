@@ -1,0 +1,198 @@
+//! Secrets go to one place: the release's `.env` on the server. They are looked for everywhere else while a deploy runs
+//! and after it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::Value;
+
+use crate::remote_site::{ENV_FILE, Site, processes};
+use crate::server::Server;
+
+/// Values of the env file, and a line of the key, that nobody may see.
+fn secrets(server: &Server) -> Vec<String> {
+    let key = std::fs::read_to_string(server.key_file()).unwrap();
+    let key_line = key.lines().nth(1).unwrap().to_owned();
+    let values = ["token-of-the-test-server", "pass $word # \"with\" 5% & more", "two words", "last-value-of-the-file"];
+    values.into_iter().map(str::to_owned).chain([key_line]).collect()
+}
+
+/// Deploys a new version while everything that could show a secret is watched.
+pub fn a_deploy_shows_no_secret(server: &Server, site: &Site) {
+    let secrets = secrets(server);
+    site.new_version("for a deploy that is watched");
+    let begun = SystemTime::now();
+    let watch = Watch::start(&secrets);
+    let run = site.xtask(&["deploy", "--skip-tests", "--json"]).must_end_with(0);
+    let seen = watch.finish();
+    assert!(seen.leaks.is_empty(), "secrets were seen: {:?}", seen.leaks);
+    // The server is a container of this machine, so its processes were among those looked at.
+    for sign in ["ssh-agent", "docker-compose\0", "/app/gifty-backend"] {
+        assert!(seen.commands.iter().any(|command| command.contains(sign)), "the watch saw no {sign:?}");
+    }
+    assert!(seen.session_files > 0, "the watch saw no file of the session");
+
+    let release = run.json()["release"].as_str().unwrap().to_owned();
+    for secret in &secrets {
+        assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{secret:?} was printed");
+        let encoded = serde_json::to_string(secret).unwrap();
+        let record = server.root("cat /app/gifty-backend/deploys.jsonl");
+        assert!(!record.contains(secret) && !record.contains(encoded.trim_matches('"')), "{secret:?} is in the record");
+    }
+    the_env_file_arrived(server, &release);
+    nothing_stays(&secrets, begun, site);
+}
+
+/// Byte for byte, for the deploying user alone; and the container gets what the file says.
+fn the_env_file_arrived(server: &Server, release: &str) {
+    let folder = format!("/app/gifty-backend/releases/{release}");
+    assert_eq!(server.root(&format!("cat {folder}/.env")), ENV_FILE);
+    let secret_files = server.root(&format!("stat -c '%a %U %n' {folder}/.env {folder}/.compose.*"));
+    assert!(secret_files.lines().count() >= 5, "{secret_files}");
+    for file in secret_files.lines() {
+        assert!(file.starts_with("600 deploy "), "{file}");
+    }
+    let script = format!(
+        "id=$(docker ps -q --filter label=deploy.release={release} --filter publish=8000-8001)\n\
+         docker exec \"$id\" python -c 'import json, os; print(json.dumps(dict(os.environ)))'"
+    );
+    let environment: Value = serde_json::from_str(&server.root(&script)).unwrap();
+    for (name, value) in [
+        ("API_TOKEN", "token-of-the-test-server"),
+        ("EMPTY", ""),
+        ("SINGLE_QUOTED", "pass $word # \"with\" 5% & more"),
+        ("DOUBLE_QUOTED", "two words"),
+        ("NO_LINE_END", "last-value-of-the-file"),
+    ] {
+        assert_eq!(environment[name], value, "{name} in the container");
+    }
+}
+
+/// On this machine: no agent, no connection, no folder, and no file with a secret but the key's own.
+fn nothing_stays(secrets: &[String], begun: SystemTime, site: &Site) {
+    assert_eq!(sessions(site), Vec::<String>::new(), "a session is left");
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap();
+    let places = [site.root().to_owned(), std::env::temp_dir(), "/var/tmp".into(), "/dev/shm".into(), home.join(".ssh")];
+    for place in places {
+        let Some(found) = file_with(&place, secrets, begun) else { continue };
+        panic!("{} holds a secret", found.display());
+    }
+}
+
+/// A file below `place`, written since `begun`, that holds a secret.
+fn file_with(place: &Path, secrets: &[String], begun: SystemTime) -> Option<PathBuf> {
+    for entry in std::fs::read_dir(place).ok()?.filter_map(Result::ok) {
+        let path = entry.path();
+        // What vanishes while it is looked at does not stay.
+        let Ok(metadata) = path.symlink_metadata() else { continue };
+        if metadata.is_dir() {
+            if let Some(found) = file_with(&path, secrets, begun) {
+                return Some(found);
+            }
+        } else if metadata.is_file() && metadata.modified().is_ok_and(|time| time >= begun) && holds(&path, secrets) {
+            return Some(path);
+        }
+    }
+    None
+}
+
+fn holds(file: &Path, secrets: &[String]) -> bool {
+    let text = std::fs::read(file).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    secrets.iter().any(|secret| text.contains(secret))
+}
+
+/// What this site's deploys have running or lying on this machine.
+fn sessions(site: &Site) -> Vec<String> {
+    let state = site.root().join(".deploy").display().to_string();
+    let processes = commands().into_iter().filter(|command| command.contains("xtask-ssh-") && command.contains(&state));
+    processes.chain(session_folders().into_iter().filter(|folder| !is_of_another(folder, site))).collect()
+}
+
+fn session_folders() -> Vec<String> {
+    let entries = std::fs::read_dir(std::env::temp_dir()).unwrap().filter_map(Result::ok);
+    entries.map(|entry| entry.path().display().to_string()).filter(|path| path.contains("/xtask-ssh-")).collect()
+}
+
+/// Other tests deploy at the same time: a folder belongs to the process that names it and that test's site.
+fn is_of_another(folder: &str, site: &Site) -> bool {
+    let state = site.root().join(".deploy").display().to_string();
+    commands().iter().any(|command| command.contains(folder) && !command.contains(&state))
+}
+
+fn commands() -> BTreeSet<String> {
+    processes().into_iter().map(|(_, words)| words).collect()
+}
+
+struct Seen {
+    commands: BTreeSet<String>,
+    session_files: usize,
+    leaks: BTreeSet<String>,
+}
+
+/// Looks at every process and at the files of SSH sessions, again and again.
+struct Watch {
+    ended: Arc<AtomicBool>,
+    thread: JoinHandle<Seen>,
+}
+
+impl Watch {
+    fn start(secrets: &[String]) -> Watch {
+        let ended = Arc::new(AtomicBool::new(false));
+        let (flag, secrets) = (Arc::clone(&ended), secrets.to_vec());
+        let thread = std::thread::spawn(move || {
+            let mut seen = Seen { commands: BTreeSet::new(), session_files: 0, leaks: BTreeSet::new() };
+            while !flag.load(Ordering::Relaxed) {
+                look(&mut seen, &secrets);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            seen
+        });
+        Watch { ended, thread }
+    }
+
+    fn finish(self) -> Seen {
+        self.ended.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
+
+fn look(seen: &mut Seen, secrets: &[String]) {
+    for command in commands() {
+        if secrets.iter().any(|secret| command.contains(secret)) {
+            seen.leaks.insert(format!("a process: {}", command.replace('\0', " ")));
+        }
+        seen.commands.insert(command);
+    }
+    for folder in session_folders() {
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        for file in entries.filter_map(Result::ok) {
+            seen.session_files += 1;
+            if file.file_type().is_ok_and(|kind| kind.is_file()) && holds(&file.path(), secrets) {
+                seen.leaks.insert(format!("a file: {}", file.path().display()));
+            }
+        }
+    }
+}
+
+/// SIGKILL in the middle of a deploy: nothing of the session lives on, and the next deploy needs nobody's help.
+pub fn a_killed_deploy_leaves_no_session(server: &Server, site: &Site) {
+    for stage in ["Build the images", "Watch the new version"] {
+        let mut deploy = site.deploy_up_to(stage);
+        deploy.kill().unwrap();
+        deploy.wait().unwrap();
+        let begun = Instant::now();
+        let gone = || sessions(site).is_empty() && server.root("cat /app/gifty-backend/deploy.lock").is_empty();
+        while !gone() {
+            assert!(begun.elapsed() < Duration::from_secs(15), "after a kill in {stage:?}: {:?}", sessions(site));
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        println!("killed in {stage:?}: all gone after {:.1} s", begun.elapsed().as_secs_f64());
+    }
+    site.deploy();
+    site.status();
+}

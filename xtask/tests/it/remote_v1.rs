@@ -1,0 +1,20 @@
+//! A server with docker-compose v1.29 whose nginx looks for a flag file: the stories that need no more than this, one
+//! after the other on one server.
+
+use crate::remote_site::Site;
+use crate::server::{Compose, Server};
+use crate::{remote_access, remote_deploy, remote_nginx, remote_secrets};
+
+#[test]
+fn compose_v1_and_a_flag() {
+    let mut server = Server::start(Compose::V1);
+    let site = Site::new(&server, "instant");
+    remote_access::the_user_may_do_two_things_as_root(&server);
+    remote_access::an_unknown_host_key_is_shown_and_kept(&server, &site);
+    remote_deploy::the_first_deploy_needs_no_preparation(&server, &site);
+    remote_deploy::deploy_and_rollback_under_load(&server, &site, remote_deploy::Clients::AlsoKeepAlive);
+    remote_secrets::a_deploy_shows_no_secret(&server, &site);
+    remote_secrets::a_killed_deploy_leaves_no_session(&server, &site);
+    remote_nginx::a_site_with_tls_only_is_verified_by_its_name(&server, &site);
+    remote_deploy::the_live_slot_survives_a_power_cut(&mut server, site);
+}

@@ -1,0 +1,156 @@
+//! A server to deploy to: a container with sshd, sudo, nginx and a docker engine of its own (`scripts/test-server`).
+//!
+//! Its name is the same in every run of one checkout, so its docker engine keeps the layers it has built; the container
+//! itself is new each time.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Which compose the server has.
+#[derive(Clone, Copy, Debug)]
+pub enum Compose {
+    V1,
+    V2,
+}
+
+pub struct Server {
+    name: String,
+    /// The key pair of the deploying user.
+    folder: tempfile::TempDir,
+    ports: [u16; 2],
+    /// The line of its host key, as `known_hosts` has it.
+    pub known_hosts: String,
+}
+
+impl Server {
+    pub fn start(compose: Compose) -> Server {
+        let version = format!("{compose:?}").to_lowercase();
+        let mut hasher = DefaultHasher::new();
+        repository().hash(&mut hasher);
+        let name = format!("deploy-test-{version}-{:08x}", hasher.finish() as u32);
+        let folder = tempfile::Builder::new().prefix("deploy-test-key-").tempdir().unwrap();
+        let begun = Instant::now();
+        let output = run(Command::new("bash").arg(script()).args(["up", &name, &version]).arg(folder.path()));
+        assert!(output.status.success(), "the test server does not start:\n{}", String::from_utf8_lossy(&output.stderr));
+        let up: Value = serde_json::from_slice(&output.stdout).expect("scripts/test-server prints JSON");
+        println!("server {name} is up after {:.1} s", begun.elapsed().as_secs_f64());
+        let port = |key: &str| u16::try_from(up[key].as_u64().unwrap()).unwrap();
+        let ports = ["ssh_port", "http_port"].map(port);
+        Server { name, folder, ports, known_hosts: up["known_hosts"].as_str().unwrap().to_owned() }
+    }
+
+    pub fn ssh_port(&self) -> u16 {
+        self.ports[0]
+    }
+
+    pub fn http_port(&self) -> u16 {
+        self.ports[1]
+    }
+
+    pub fn key_file(&self) -> PathBuf {
+        self.folder.path().join("key")
+    }
+
+    /// What a person, or GitHub's secrets, would give to reach this server.
+    pub fn variables(&self, env_file: &str) -> Vec<(String, String)> {
+        let key = std::fs::read_to_string(self.key_file()).unwrap();
+        [
+            ("PROD_SSH_HOST", "127.0.0.1"),
+            ("PROD_SSH_PORT", &self.ssh_port().to_string()),
+            ("PROD_SSH_USER", "deploy"),
+            // GitHub stores a secret without its last line end.
+            ("PROD_SSH_KEY", key.trim_end()),
+            ("PROD_ENV_FILE", env_file),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+    }
+
+    /// Runs a bash script on the server as root; it must succeed.
+    pub fn root(&self, script: &str) -> String {
+        let output = self.try_root(script);
+        assert!(output.status.success(), "on the server:\n{script}\n{}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The same, whatever it ends with.
+    pub fn try_root(&self, script: &str) -> Output {
+        self.bash(&["bash", "-euo", "pipefail", "-s"], script)
+    }
+
+    /// Runs a bash script as the user who deploys.
+    pub fn try_deploy_user(&self, script: &str) -> Output {
+        self.bash(&["su", "-", "deploy", "-c", "bash -euo pipefail -s"], script)
+    }
+
+    fn bash(&self, words: &[&str], script: &str) -> Output {
+        let mut command = Command::new("bash");
+        command.arg(self::script()).args(["exec", &self.name]).args(words);
+        let mut child = piped(&mut command).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    /// Cuts the power and boots again. The published ports are others then.
+    pub fn power_cut(&mut self) {
+        let output = run(Command::new("docker").args(["restart", "-t", "0", &self.name]));
+        assert!(output.status.success(), "{}", said(&output));
+        for (port, inside) in self.ports.iter_mut().zip(["22/tcp", "80/tcp"]) {
+            let output = run(Command::new("docker").args(["port", &self.name, inside]));
+            let text = String::from_utf8(output.stdout).unwrap();
+            *port = text.lines().next().unwrap().rsplit_once(':').unwrap().1.parse().unwrap();
+        }
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !self.try_root("docker info >/dev/null").status.success() {
+            assert!(Instant::now() < deadline, "the server does not come back");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// What the server itself has to say about a failure.
+    fn logs(&self) -> String {
+        let script = "docker ps -a\nfor log in nginx/error.log sshd.log dockerd.log; do echo \"--- $log\"; \
+            tail -n 12 \"/var/log/$log\" | cut -c1-240; done";
+        String::from_utf8_lossy(&self.try_root(script).stdout).into_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("the server {}:\n{}", self.name, self.logs());
+        }
+        let removed = run(Command::new("bash").arg(script()).args(["down", &self.name]));
+        if !removed.status.success() {
+            println!("the server {} was not removed: {}", self.name, said(&removed));
+        }
+    }
+}
+
+/// The root of this repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn script() -> PathBuf {
+    repository().join("scripts/test-server")
+}
+
+fn piped(command: &mut Command) -> &mut Command {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped())
+}
+
+fn run(command: &mut Command) -> Output {
+    piped(command).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Both streams of a command, for a message.
+pub fn said(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!("{}\n{}{}", output.status, text(&output.stdout), text(&output.stderr))
+}
