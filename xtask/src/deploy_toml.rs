@@ -201,7 +201,8 @@ fn resolve_environment(
         }
         None => {
             let variable = format!("{prefix}ENV_FILE");
-            match variables.get(&variable) {
+            // GitHub gives a secret that is not set as an empty variable.
+            match variables.get(&variable).filter(|content| !content.trim().is_empty()) {
                 Some(content) => EnvFile::Content(Secret::new(content.as_bytes())),
                 None => EnvFile::Missing { variable },
             }
@@ -331,8 +332,11 @@ mod tests {
         assert_eq!(missing, &["PROD_SSH_HOST", "PROD_SSH_KEY"]);
         let error = config.require_for_shipping().unwrap_err().to_string();
         assert!(error.ends_with("PROD_SSH_HOST, PROD_SSH_KEY, PROD_ENV_FILE"), "{error}");
-        let variables =
+        let mut variables =
             [("PROD_SSH_USER", "deploy"), ("PROD_SSH_HOST", "::1"), ("PROD_SSH_KEY", "k"), ("PROD_ENV_FILE", "")];
+        let empty = loaded(SMALLEST, "prod", &variables).unwrap().require_for_shipping().unwrap_err().to_string();
+        assert!(empty.ends_with(": PROD_ENV_FILE"), "{empty}");
+        variables[3].1 = "A=1";
         let config = loaded(SMALLEST, "prod", &variables).unwrap();
         config.require_for_shipping().unwrap();
         let Reach::Ssh(target) = &config.environment.reach else { panic!("not reachable") };
