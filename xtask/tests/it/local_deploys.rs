@@ -1,0 +1,136 @@
+//! Deploys to this machine as users see them: through nginx, all the time.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use crate::load::{self, Client, Load, WebSocket, assert_none_failed};
+use crate::local_project::{ENV_FILE, Project};
+
+/// Together at least 200 requests a second, by both kinds of client.
+const RATE: u32 = 110;
+const DEPLOYS: usize = 10;
+
+fn ten_deploys_in_a_row(mode: &str, must_not_fail: &[Client]) {
+    let project = Project::new(mode);
+    let first = project.deploy();
+    project.redis(&["set", "kept", "yes"]);
+    let accessory = |project: &Project| {
+        let container = project.redis_container();
+        project.docker(&["inspect", "-f", "{{.Id}} {{.State.StartedAt}} {{.RestartCount}}", &container])
+    };
+    let (before, (ok_before, _)) = (accessory(&project), project.worker_calls());
+    let load = Load::start(&project.address(), &[Client::NewConnection, Client::KeepAlive], RATE);
+    let mut slot = first["slot"].clone();
+    for number in 0..DEPLOYS {
+        project.new_version(&format!("version {number}"));
+        let report = project.deploy();
+        assert_ne!(report["slot"], slot, "the deploy did not move to the other slot");
+        assert_eq!(report["receipt"]["failed"], 0, "{report:#}");
+        slot = report["slot"].clone();
+    }
+    assert_none_failed(&format!("{DEPLOYS} deploys, {mode} mode"), &load.finish(), must_not_fail);
+
+    assert_eq!((accessory(&project), project.redis(&["get", "kept"])), (before, "yes".to_owned()));
+    let (ok, failed) = project.worker_calls();
+    println!("{mode} mode: the worker made {} calls, {failed} failed", ok - ok_before);
+    assert!(ok > ok_before + 100 && failed == 0, "{}", project.redis(&["get", "worker:last_error"]));
+    let running = project.containers(false);
+    assert_eq!(running.len(), 3, "the web service, a worker and redis run: {running:?}");
+    let releases = project.status()["releases"].as_array().unwrap().len();
+    let images = project.docker(&["image", "ls", "-q", "--filter", &format!("reference={}-api", project.name)]);
+    let images = images.lines().collect::<BTreeSet<&str>>().len();
+    // The deploy before the last counted its own and the live one among those kept.
+    assert!(releases <= 4 && images <= 4, "{releases} releases and {images} images were kept");
+}
+
+#[test]
+fn ten_deploys_in_instant_mode_lose_no_request_of_any_client() {
+    ten_deploys_in_a_row("instant", &[Client::NewConnection, Client::KeepAlive]);
+}
+
+#[test]
+fn ten_deploys_in_reload_mode_lose_no_request_on_a_new_connection() {
+    ten_deploys_in_a_row("reload", &[Client::NewConnection]);
+}
+
+#[test]
+fn what_is_in_flight_at_the_switch_ends_as_it_should() {
+    let project = Project::new("instant");
+    project.deploy();
+    let address = project.address();
+    let mut socket = WebSocket::open(&address, "/ws/echo").unwrap();
+    assert!(socket.receive().unwrap().contains("release"));
+    let slow: Vec<_> = (0..12)
+        .map(|number| {
+            let address = address.clone();
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(500) * number);
+                load::get(&address, "/slow?s=10").map(|answer| answer.status)
+            })
+        })
+        .collect();
+    project.new_version("while requests are in flight");
+    let begun = Instant::now();
+    let deploy = std::thread::scope(|scope| {
+        let deploy = scope.spawn(|| project.deploy());
+        let mut alive = Duration::ZERO;
+        while socket.echo("still there?").is_ok_and(|echo| echo == "still there?") {
+            alive = begun.elapsed();
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let report = deploy.join().unwrap();
+        let drained = report["stages"].as_array().unwrap().iter().find(|stage| stage["name"].as_str().unwrap().starts_with("Drain"));
+        let seconds = drained.unwrap()["seconds"].as_f64().unwrap();
+        println!("the websocket lived {:.1} s of the deploy's {:.1} s; drain {seconds:.1} s", alive.as_secs_f64(), begun.elapsed().as_secs_f64());
+        assert!((11.0..16.0).contains(&seconds), "the drain did not wait for the websocket up to its limit: {seconds}");
+        assert!(alive.as_secs_f64() > seconds, "the websocket ended before the drain did");
+        report
+    });
+    for request in slow {
+        assert_eq!(request.join().unwrap(), Ok(200), "a request in flight was lost");
+    }
+    assert_eq!(deploy["receipt"]["failed"], 0);
+    project.status();
+}
+
+#[test]
+fn a_release_is_private_where_it_must_be_and_a_rollback_brings_all_of_it_back() {
+    let project = Project::new("instant");
+    let first = project.deploy();
+    let first = first["release"].as_str().unwrap();
+    let env = project.server(&format!("releases/{first}/.env"));
+    assert_eq!(std::fs::read_to_string(&env).unwrap(), ENV_FILE);
+    let rendered = std::fs::read_dir(env.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    let secret: Vec<_> = rendered.filter(|path| path == &env || path.extension().is_some_and(|e| e == "json") && path.to_string_lossy().contains(".compose.")).collect();
+    assert!(secret.len() >= 5, "{secret:?}");
+    for path in secret {
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
+    }
+    project.xtask(&["rollback"]).must_end_with(4).must_say(&["nothing to roll back to"]);
+
+    project.write("env.local", &ENV_FILE.replace("local-test", "second-release"));
+    project.change("backend/app/routes/service.py", "slept=s", "slept=s + 1");
+    let second = project.deploy();
+    let slept = || load::get(&project.address(), "/slow?s=0").unwrap().body;
+    let token = |release: &str| {
+        let project_label = format!("label=deploy.release={release}");
+        let container = project.docker(&["ps", "-q", "--filter", &project_label, "--filter", "name=api"]);
+        project.docker(&["exec", &container, "printenv", "API_TOKEN"])
+    };
+    assert!(slept().contains("1.0"), "{}", slept());
+    assert_eq!(token(second["release"].as_str().unwrap()), "token-of-the-second-release");
+
+    let load = Load::start(&project.address(), &[Client::NewConnection, Client::KeepAlive], RATE);
+    let back = project.xtask(&["rollback", "--json"]).must_end_with(0).json();
+    assert_none_failed("rollback", &load.finish(), &[Client::NewConnection, Client::KeepAlive]);
+    assert_eq!(back["serves"], first);
+    assert!(slept().contains("0.0") && slept().contains(first), "{}", slept());
+    assert_eq!(token(first), "token-of-the-local-test");
+    assert!(!back["stages"].to_string().contains("Build"), "a rollback builds nothing: {back:#}");
+
+    project.xtask(&["rollback", "--to", first]).must_end_with(4).must_say(&["serves now"]);
+    let to = second["release"].as_str().unwrap();
+    assert_eq!(project.xtask(&["rollback", "--to", to, "--json"]).must_end_with(0).json()["serves"], to);
+    project.status();
+}

@@ -1,0 +1,121 @@
+//! Versions that are broken, each in its own way: the old one serves every request, and the message says why.
+
+use crate::load::{Client, Load, assert_none_failed};
+use crate::local_project::Project;
+
+const BOTH: [Client; 2] = [Client::NewConnection, Client::KeepAlive];
+
+/// A version that must fail: how it is broken, and how that is told.
+struct Broken {
+    how: &'static str,
+    file: &'static str,
+    from: &'static str,
+    to: &'static str,
+    code: i32,
+    says: &'static [&'static str],
+}
+
+const HEALTH: &str = "return Health(status=\"ok\", release=settings.release)";
+const COMMAND: &str = "CMD [\"gunicorn\", \"app.main:app\"]";
+
+const BROKEN: [Broken; 8] = [
+    Broken {
+        how: "does not start",
+        file: "backend/Dockerfile",
+        from: COMMAND,
+        to: "CMD [\"/no/such/program\"]",
+        code: 15,
+        says: &["Boot", "/no/such/program"],
+    },
+    Broken {
+        how: "exits after its start",
+        file: "backend/app/main.py",
+        from: "from fastapi",
+        to: "raise SystemExit('settings are incomplete')\nfrom fastapi",
+        code: 16,
+        says: &["Waiting for health check", "does not run", "settings are incomplete"],
+    },
+    Broken {
+        how: "answers 500",
+        file: "backend/app/routes/service.py",
+        from: HEALTH,
+        to: "raise RuntimeError('the disk is on fire')",
+        code: 16,
+        says: &["Waiting for health check", "status 500", "the disk is on fire"],
+    },
+    Broken {
+        how: "answers as another release",
+        file: "backend/app/routes/service.py",
+        from: HEALTH,
+        to: "return Health(status=\"ok\", release=\"20200101-000000-0000000\")",
+        code: 16,
+        says: &["release 20200101-000000-0000000 answered"],
+    },
+    Broken {
+        how: "answers too late",
+        file: "backend/app/routes/service.py",
+        from: HEALTH,
+        to: "await asyncio.sleep(30); return Health(status=\"ok\", release=settings.release)",
+        code: 16,
+        says: &["did not become healthy within 5 s"],
+    },
+    Broken {
+        how: "cannot be built",
+        file: "backend/Dockerfile",
+        from: COMMAND,
+        to: "RUN echo no space for wheels && exit 7\nCMD [\"gunicorn\"]",
+        code: 13,
+        says: &["Build the images", "no space for wheels"],
+    },
+    Broken {
+        how: "cannot migrate",
+        file: "backend/migrate.py",
+        from: "import",
+        to: "raise SystemExit('column is not there')\nimport",
+        code: 14,
+        says: &["Hook before boot", "column is not there"],
+    },
+    Broken {
+        how: "turns bad after the switch",
+        file: "backend/app/routes/service.py",
+        from: HEALTH,
+        to: "import os, time\n    if time.time() - os.stat('/proc/1').st_ctime > 3: raise RuntimeError('leaked everything')\n    return Health(status=\"ok\", release=settings.release)",
+        code: 18,
+        says: &["Watch the new version", "after the switch", "leaked everything"],
+    },
+];
+
+#[test]
+fn a_broken_version_is_told_and_the_old_one_serves_every_request() {
+    let project = Project::new("instant");
+    project.rewrite("deploy.toml", "timeout = 30", "timeout = 5");
+    project.rewrite("deploy.toml", "bake = 1", "bake = 5");
+    let served = project.deploy()["release"].clone();
+    let containers = project.containers(true);
+    for broken in &BROKEN {
+        project.change(broken.file, broken.from, broken.to);
+        let load = Load::start(&project.address(), &BOTH, 110);
+        let run = project.xtask(&["deploy", "--skip-tests", "--json"]);
+        assert_none_failed(broken.how, &load.finish(), &BOTH);
+        let run = run.must_end_with(broken.code).must_say(broken.says);
+        let report = run.json();
+        assert_eq!((&report["serves"], &report["outcome"]["exit_code"]), (&served, &broken.code.into()), "{report:#}");
+        let status = project.status();
+        assert_eq!(status["live_release"], served, "{status:#}");
+        assert_eq!(project.containers(true), containers, "{}: something of it is left", broken.how);
+        project.forget_last_commit();
+    }
+    project.rewrite("deploy.toml", "bake = 5", "bake = 1");
+    project.new_version("a good one at last");
+    assert_ne!(project.deploy()["serves"], served);
+}
+
+#[test]
+fn a_version_whose_tests_fail_is_not_even_packaged() {
+    let project = Project::new("instant");
+    let served = project.deploy()["release"].clone();
+    project.change("backend/app/recommendations.py", "def ", "raise_an_error = 1 / 0\n\n\ndef ");
+    let run = project.xtask(&["deploy"]).must_end_with(10).must_say(&["Run the tests", "ZeroDivisionError"]);
+    assert!(!run.stderr.contains("Package"), "{run}");
+    assert_eq!(project.status()["live_release"], served);
+}

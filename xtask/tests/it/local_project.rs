@@ -1,0 +1,230 @@
+//! A team's repository that is deployed to this machine: the reference backend under a name and on ports of its own, so
+//! that several can run side by side. It takes everything it started along when it ends.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::load::Address;
+use crate::remote_site::{Run, copy_work_tree};
+
+/// What the release's `.env` says.
+pub const ENV_FILE: &str = "API_TOKEN=token-of-the-local-test\nREDIS_URL=redis://redis:6379/0\nAPI_URL=http://api:8000\n";
+
+pub struct Project {
+    folder: tempfile::TempDir,
+    pub name: String,
+    ports: [u16; 4],
+}
+
+/// Ports below those that the system hands out to connections.
+fn free_ports() -> [u16; 4] {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + (std::process::id() % 1_000) as u16 * 10;
+    [(); 4].map(|()| {
+        loop {
+            let port = first + NEXT.fetch_add(1, Ordering::SeqCst);
+            if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+                return port;
+            }
+        }
+    })
+}
+
+impl Project {
+    /// `mode`: `instant` or `reload`.
+    pub fn new(mode: &str) -> Project {
+        let folder = tempfile::Builder::new().prefix("deploy-test-local-").tempdir().unwrap();
+        let ports = free_ports();
+        let project = Project { folder, name: format!("test{}", ports[0]), ports };
+        copy_work_tree(&["backend", "tests_config.yaml"], project.root());
+        project.write("deploy.toml", &project.configuration(mode));
+        project.write("env.local", ENV_FILE);
+        project.write(".gitignore", ".deploy/\n__pycache__/\n");
+        project.git(&["init", "-q", "-b", "main"]);
+        project.commit("first");
+        project
+    }
+
+    fn configuration(&self, mode: &str) -> String {
+        let [blue, green, live, site] = self.ports;
+        format!(
+            "[project]\nname = \"{}\"\napp = \"backend\"\nweb = \"api\"\nworkers = [\"worker\"]\nkeep = 3\n\
+             [slots]\nblue = {blue}\ngreen = {green}\n[health]\ntimeout = 30\n[traffic]\nbake = 1\ndrain = 12\n\
+             [hooks]\nbefore_boot = [[\"python\", \"migrate.py\"]]\n[test]\nrequirements = \"backend/requirements-dev.txt\"\n\
+             [environments.local]\nfolder = \".deploy/local\"\nurl = \"http://127.0.0.1:{site}\"\nenv_file = \"env.local\"\n\
+             nginx = {{ private = true, switch = \"{mode}\", live_port = {live} }}\n",
+            self.name
+        )
+    }
+
+    pub fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The environment's folder.
+    pub fn server(&self, path: &str) -> PathBuf {
+        self.root().join(".deploy/local").join(path)
+    }
+
+    pub fn address(&self) -> Address {
+        Address { port: self.ports[3], host: "127.0.0.1".to_owned() }
+    }
+
+    pub fn write(&self, file: &str, text: &str) {
+        std::fs::write(self.root().join(file), text).unwrap();
+    }
+
+    pub fn rewrite(&self, file: &str, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.root().join(file)).unwrap();
+        assert!(text.contains(from), "{file} does not say {from:?}");
+        self.write(file, &text.replacen(from, to, 1));
+    }
+
+    /// Rewrites a part of a file and commits it: a new version.
+    pub fn change(&self, file: &str, from: &str, to: &str) {
+        self.rewrite(file, from, to);
+        self.commit("change");
+    }
+
+    /// A new version that does the same.
+    pub fn new_version(&self, why: &str) {
+        let path = "backend/app/__init__.py";
+        let text = std::fs::read_to_string(self.root().join(path)).unwrap();
+        self.write(path, &format!("{text}\n# {why}\n"));
+        self.commit(why);
+    }
+
+    /// Takes the last commit back.
+    pub fn forget_last_commit(&self) {
+        self.git(&["reset", "-q", "--hard", "HEAD~1"]);
+    }
+
+    pub fn commit(&self, why: &str) {
+        self.git(&["add", "-A"]);
+        self.git(&["-c", "user.name=team", "-c", "user.email=team@test.example", "commit", "-q", "-m", why]);
+    }
+
+    fn git(&self, arguments: &[&str]) {
+        let status = Command::new("git").arg("-C").arg(self.root()).args(arguments).status().unwrap();
+        assert!(status.success(), "git {arguments:?}");
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(arguments).current_dir(self.root()).stdin(Stdio::null());
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GITHUB_")) {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    pub fn xtask(&self, arguments: &[&str]) -> Run {
+        let output = self.command(arguments).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("what the tool prints is text");
+        Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Deploys what is committed; it must succeed. Gives the report.
+    #[track_caller]
+    pub fn deploy(&self) -> Value {
+        self.xtask(&["deploy", "--skip-tests", "--json"]).must_end_with(0).json()
+    }
+
+    /// All must agree. Gives the status.
+    #[track_caller]
+    pub fn status(&self) -> Value {
+        self.xtask(&["status", "--json"]).must_end_with(0).json()
+    }
+
+    /// Starts a deploy and gives it back, with its log file, once that says `stage`.
+    pub fn deploy_up_to(&self, stage: &str) -> (Child, PathBuf) {
+        let log = self.root().join(".deploy/deploy.log");
+        let file = File::create(&log).unwrap();
+        let mut child = self.command(&["deploy", "--skip-tests"]).stdout(Stdio::null()).stderr(file).spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let text = std::fs::read_to_string(&log).unwrap();
+            if text.contains(stage) {
+                return (child, log);
+            }
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none() && Instant::now() < deadline, "no stage {stage:?}; {ended:?}:\n{text}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// `docker` with these words; it must succeed.
+    pub fn docker(&self, words: &[&str]) -> String {
+        let output = Command::new("docker").args(words).output().unwrap();
+        assert!(output.status.success(), "docker {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Names of this project's containers, running ones or all.
+    pub fn containers(&self, all: bool) -> Vec<String> {
+        let list = if all { vec!["ps", "-a"] } else { vec!["ps"] };
+        let listed = self.docker(&[list, vec!["--format", "{{.Label \"com.docker.compose.project\"}} {{.Names}}"]].concat());
+        let ours = listed.lines().filter_map(|line| line.split_once(' '));
+        let ours = ours.filter(|(project, _)| self.compose_projects().iter().any(|own| own == project));
+        let mut names: Vec<String> = ours.map(|(_, name)| name.to_owned()).collect();
+        names.sort();
+        names
+    }
+
+    fn compose_projects(&self) -> [String; 4] {
+        ["", "-blue", "-green", "-workers"].map(|suffix| format!("{}{suffix}", self.name))
+    }
+
+    /// The accessory's container.
+    pub fn redis_container(&self) -> String {
+        let project = format!("label=com.docker.compose.project={}", self.name);
+        self.docker(&["ps", "-q", "--filter", &project, "--filter", "label=com.docker.compose.service=redis"])
+    }
+
+    pub fn redis(&self, words: &[&str]) -> String {
+        let container = self.redis_container();
+        self.docker(&[&["exec", &container, "redis-cli"], words].concat())
+    }
+
+    /// Calls of the worker to `http://api:8000`: good ones, failed ones.
+    pub fn worker_calls(&self) -> (u64, u64) {
+        let count = |key: &str| self.redis(&["get", key]).parse().unwrap_or(0);
+        (count("worker:ok"), count("worker:failed"))
+    }
+
+    fn logs(&self) -> String {
+        let read = |path: &str| std::fs::read_to_string(self.server(path)).unwrap_or_default();
+        let containers = self.containers(true);
+        let logs = containers.iter().map(|name| {
+            let output = Command::new("docker").args(["logs", "--tail", "20", name]).output().unwrap();
+            format!("--- {name}\n{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+        });
+        format!("{}\n--- nginx\n{}", logs.collect::<String>(), read("nginx/logs/error.log"))
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("project {}:\n{}", self.name, self.logs());
+        }
+        if let Ok(pid) = std::fs::read_to_string(self.server("nginx/nginx.pid")) {
+            let _gone = Command::new("kill").arg(pid.trim()).status();
+        }
+        let script = r#"
+            for project in "$@"; do docker ps -aq --filter "label=com.docker.compose.project=$project"; done | xargs -r docker rm -f
+            for slot in blue green; do docker network ls -q --filter "name=^$1-$slot-live$"; done | xargs -r docker network rm
+            docker network ls -q --filter "name=^$1_default$" | xargs -r docker network rm
+            docker volume ls -q --filter "name=^$1_" | xargs -r docker volume rm
+            docker image ls --filter "reference=$1-*" --format '{{.Repository}}:{{.Tag}}' | xargs -r docker image rm"#;
+        let removed = Command::new("bash").args(["-c", script, "clean"]).args(self.compose_projects()).output().unwrap();
+        if !removed.status.success() {
+            println!("project {} was not removed: {}", self.name, String::from_utf8_lossy(&removed.stderr));
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! A deploy that does not come to its end, or is not alone.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::load::{Client, Load, assert_none_failed};
+use crate::local_project::Project;
+
+const BOTH: [Client; 2] = [Client::NewConnection, Client::KeepAlive];
+
+#[test]
+fn a_killed_deploy_loses_no_request_and_the_next_one_needs_no_help() {
+    let project = Project::new("instant");
+    project.deploy();
+    for (stage, same_commit) in [
+        ("Build the images", false),
+        ("Boot ", false),
+        ("Waiting for health check", true),
+        ("Waiting for health check", false),
+        ("Verify through nginx", false),
+        ("Replace the workers", true),
+        ("Stop slot", false),
+    ] {
+        project.new_version(&format!("killed at {stage}"));
+        let load = Load::start(&project.address(), &BOTH, 110);
+        let (mut child, _) = project.deploy_up_to(stage);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let status = project.status();
+        if !same_commit {
+            project.new_version("after the kill");
+        }
+        let report = project.deploy();
+        assert_none_failed(&format!("killed at {stage:?}, then deployed again"), &load.finish(), &BOTH);
+        assert_eq!(report["receipt"]["failed"], 0, "{report:#}");
+        assert_eq!(project.status()["live_release"], report["release"], "after {status:#}");
+        assert_eq!(project.containers(false).len(), 3, "{:?}", project.containers(true));
+    }
+    let releases = std::fs::read_dir(project.server("releases")).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = releases.filter(|name| name.to_string_lossy().starts_with('.')).collect();
+    assert!(left.is_empty(), "half releases are left: {left:?}");
+}
+
+#[test]
+fn a_cancelled_deploy_undoes_what_it_did() {
+    let project = Project::new("instant");
+    let served = project.deploy()["release"].clone();
+    let containers = project.containers(true);
+    project.change("backend/Dockerfile", "CMD [\"gunicorn\", \"app.main:app\"]", "CMD [\"sleep\", \"600\"]");
+    let load = Load::start(&project.address(), &BOTH, 110);
+    let (mut child, log) = project.deploy_up_to("Waiting for health check");
+    std::thread::sleep(Duration::from_millis(500));
+    let cancelled = Instant::now();
+    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let code = child.wait().unwrap().code();
+    let took = cancelled.elapsed();
+    assert_none_failed("a cancelled deploy", &load.finish(), &BOTH);
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(code == Some(130) && took < Duration::from_secs(10), "{code:?} after {took:?}:\n{log}");
+    assert!(log.contains("undo: Remove the failed version"), "{log}");
+    assert_eq!(project.status()["live_release"], served);
+    assert_eq!(project.containers(true), containers);
+    project.forget_last_commit();
+    project.deploy();
+}
+
+#[test]
+fn of_two_deploys_at_once_one_waits_or_is_told_who_is_at_work() {
+    let project = Project::new("instant");
+    project.deploy();
+    project.new_version("two at once");
+    let (mut first, _) = project.deploy_up_to("Build the images");
+    project.xtask(&["deploy", "--skip-tests"]).must_end_with(5).must_say(&["held by", "since", "deploy of", "--lock-wait"]);
+    let second = project.xtask(&["deploy", "--skip-tests", "--json", "--lock-wait", "120"]).must_end_with(0);
+    assert_eq!(first.wait().unwrap().code(), Some(0));
+    assert_eq!(project.status()["live_release"], second.json()["release"]);
+}

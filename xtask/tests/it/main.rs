@@ -1,0 +1,23 @@
+//! The product as its users see it: the real binary, real nginx, sshd and containers. Everything goes to 127.0.0.1.
+
+// Only the tool itself is bound to start processes in one place.
+#![allow(clippy::disallowed_methods)]
+
+mod load;
+mod local_commands;
+mod local_deploys;
+mod local_failures;
+mod local_project;
+mod local_signals;
+mod remote_access;
+mod remote_deploy;
+mod remote_nginx;
+mod remote_secrets;
+mod remote_ship;
+mod remote_site;
+mod remote_v1;
+mod remote_v2;
+mod rust_source;
+mod server;
+mod tidy;
+mod workflow;
