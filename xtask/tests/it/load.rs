@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -170,7 +170,8 @@ pub fn get(address: &Address, path: &str) -> Result<Answer, String> {
 }
 
 fn connect(address: &Address) -> Result<TcpStream, String> {
-    let stream = TcpStream::connect(("127.0.0.1", address.port)).map_err(|error| format!("connect: {}", name(&error)))?;
+    let stream =
+        TcpStream::connect(("127.0.0.1", address.port)).map_err(|error| format!("connect: {}", name(&error)))?;
     stream.set_read_timeout(Some(LIMIT)).map_err(|error| name(&error))?;
     stream.set_nodelay(true).map_err(|error| name(&error))?;
     Ok(stream)

@@ -80,9 +80,17 @@ fn what_is_in_flight_at_the_switch_ends_as_it_should() {
             std::thread::sleep(Duration::from_millis(100));
         }
         let report = deploy.join().unwrap();
-        let drained = report["stages"].as_array().unwrap().iter().find(|stage| stage["name"].as_str().unwrap().starts_with("Drain"));
+        let drained = report["stages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|stage| stage["name"].as_str().unwrap().starts_with("Drain"));
         let seconds = drained.unwrap()["seconds"].as_f64().unwrap();
-        println!("the websocket lived {:.1} s of the deploy's {:.1} s; drain {seconds:.1} s", alive.as_secs_f64(), begun.elapsed().as_secs_f64());
+        println!(
+            "the websocket lived {:.1} s of the deploy's {:.1} s; drain {seconds:.1} s",
+            alive.as_secs_f64(),
+            begun.elapsed().as_secs_f64()
+        );
         assert!((11.0..16.0).contains(&seconds), "the drain did not wait for the websocket up to its limit: {seconds}");
         assert!(alive.as_secs_f64() > seconds, "the websocket ended before the drain did");
         report
@@ -102,7 +110,12 @@ fn a_release_is_private_where_it_must_be_and_a_rollback_brings_all_of_it_back() 
     let env = project.server(&format!("releases/{first}/.env"));
     assert_eq!(std::fs::read_to_string(&env).unwrap(), ENV_FILE);
     let rendered = std::fs::read_dir(env.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
-    let secret: Vec<_> = rendered.filter(|path| path == &env || path.extension().is_some_and(|e| e == "json") && path.to_string_lossy().contains(".compose.")).collect();
+    let secret: Vec<_> = rendered
+        .filter(|path| {
+            path == &env
+                || path.extension().is_some_and(|e| e == "json") && path.to_string_lossy().contains(".compose.")
+        })
+        .collect();
     assert!(secret.len() >= 5, "{secret:?}");
     for path in secret {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());

@@ -13,7 +13,8 @@ use crate::load::Address;
 use crate::remote_site::{Run, copy_work_tree};
 
 /// What the release's `.env` says.
-pub const ENV_FILE: &str = "API_TOKEN=token-of-the-local-test\nREDIS_URL=redis://redis:6379/0\nAPI_URL=http://api:8000\n";
+pub const ENV_FILE: &str =
+    "API_TOKEN=token-of-the-local-test\nREDIS_URL=redis://redis:6379/0\nAPI_URL=http://api:8000\n";
 
 pub struct Project {
     folder: tempfile::TempDir,
@@ -141,6 +142,18 @@ impl Project {
         self.xtask(&["status", "--json"]).must_end_with(0).json()
     }
 
+    /// The status after a run that could write no record: that may be out of date, all else must agree.
+    #[track_caller]
+    pub fn status_after_a_kill(&self) -> Value {
+        let run = self.xtask(&["status", "--json"]);
+        let status = run.json();
+        let problems = status["problems"].as_array().unwrap();
+        let others = problems.iter().filter(|problem| !problem.as_str().unwrap().starts_with("the record"));
+        assert_eq!(others.count(), 0, "{run}");
+        assert_eq!(run.code, Some(if problems.is_empty() { 0 } else { 20 }), "{run}");
+        status
+    }
+
     /// Starts a deploy and gives it back, with its log file, once that says `stage`.
     pub fn deploy_up_to(&self, stage: &str) -> (Child, PathBuf) {
         let log = self.root().join(".deploy/deploy.log");
@@ -168,7 +181,8 @@ impl Project {
     /// Names of this project's containers, running ones or all.
     pub fn containers(&self, all: bool) -> Vec<String> {
         let list = if all { vec!["ps", "-a"] } else { vec!["ps"] };
-        let listed = self.docker(&[list, vec!["--format", "{{.Label \"com.docker.compose.project\"}} {{.Names}}"]].concat());
+        let listed =
+            self.docker(&[list, vec!["--format", "{{.Label \"com.docker.compose.project\"}} {{.Names}}"]].concat());
         let ours = listed.lines().filter_map(|line| line.split_once(' '));
         let ours = ours.filter(|(project, _)| self.compose_projects().iter().any(|own| own == project));
         let mut names: Vec<String> = ours.map(|(_, name)| name.to_owned()).collect();
@@ -202,7 +216,11 @@ impl Project {
         let containers = self.containers(true);
         let logs = containers.iter().map(|name| {
             let output = Command::new("docker").args(["logs", "--tail", "20", name]).output().unwrap();
-            format!("--- {name}\n{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+            format!(
+                "--- {name}\n{}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            )
         });
         format!("{}\n--- nginx\n{}", logs.collect::<String>(), read("nginx/logs/error.log"))
     }
@@ -222,7 +240,8 @@ impl Drop for Project {
             docker network ls -q --filter "name=^$1_default$" | xargs -r docker network rm
             docker volume ls -q --filter "name=^$1_" | xargs -r docker volume rm
             docker image ls --filter "reference=$1-*" --format '{{.Repository}}:{{.Tag}}' | xargs -r docker image rm"#;
-        let removed = Command::new("bash").args(["-c", script, "clean"]).args(self.compose_projects()).output().unwrap();
+        let removed =
+            Command::new("bash").args(["-c", script, "clean"]).args(self.compose_projects()).output().unwrap();
         if !removed.status.success() {
             println!("project {} was not removed: {}", self.name, String::from_utf8_lossy(&removed.stderr));
         }

@@ -13,7 +13,6 @@ fn a_killed_deploy_loses_no_request_and_the_next_one_needs_no_help() {
     let project = Project::new("instant");
     project.deploy();
     for (stage, same_commit) in [
-        ("Build the images", false),
         ("Boot ", false),
         ("Waiting for health check", true),
         ("Waiting for health check", false),
@@ -26,7 +25,7 @@ fn a_killed_deploy_loses_no_request_and_the_next_one_needs_no_help() {
         let (mut child, _) = project.deploy_up_to(stage);
         child.kill().unwrap();
         child.wait().unwrap();
-        let status = project.status();
+        let status = project.status_after_a_kill();
         if !same_commit {
             project.new_version("after the kill");
         }
@@ -71,7 +70,12 @@ fn of_two_deploys_at_once_one_waits_or_is_told_who_is_at_work() {
     project.deploy();
     project.new_version("two at once");
     let (mut first, _) = project.deploy_up_to("Build the images");
-    project.xtask(&["deploy", "--skip-tests"]).must_end_with(5).must_say(&["held by", "since", "deploy of", "--lock-wait"]);
+    project.xtask(&["deploy", "--skip-tests"]).must_end_with(5).must_say(&[
+        "held by",
+        "since",
+        "deploy of",
+        "--lock-wait",
+    ]);
     let second = project.xtask(&["deploy", "--skip-tests", "--json", "--lock-wait", "120"]).must_end_with(0);
     assert_eq!(first.wait().unwrap().code(), Some(0));
     assert_eq!(project.status()["live_release"], second.json()["release"]);

@@ -34,7 +34,8 @@ pub fn what_is_missing_or_wrong_is_told_first(server: &Server, site: &mut Site) 
     site.variables.retain(|(name, _)| !required.contains(&name.as_str()));
     site.xtask(&["deploy"]).must_end_with(3).must_say(&required);
 
-    let refused = |site: &Site, code: i32, parts: &[&str]| drop(site.xtask(&["deploy"]).must_end_with(code).must_say(parts));
+    let refused =
+        |site: &Site, code: i32, parts: &[&str]| drop(site.xtask(&["deploy"]).must_end_with(code).must_say(parts));
     let mut wrong = |name: &str, value: &str, code: i32, parts: &[&str]| {
         site.variables.clone_from(&right);
         site.set(name, value);
@@ -73,7 +74,8 @@ pub fn an_unknown_host_key_is_shown_and_kept(server: &Server, site: &Site) {
     let fingerprint = server.root("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub");
     let fingerprint = fingerprint.split_whitespace().nth(1).unwrap();
     let first = site.xtask(&["status"]);
-    let first = first.must_say(&["warning", "was not known and has been accepted", fingerprint, "PROD_SSH_KNOWN_HOSTS"]);
+    let first =
+        first.must_say(&["warning", "was not known and has been accepted", fingerprint, "PROD_SSH_KNOWN_HOSTS"]);
     first.must_say(&[&server.known_hosts]);
     assert_eq!(std::fs::read_to_string(&kept).unwrap().trim(), server.known_hosts);
     let second = site.xtask(&["status"]);

@@ -46,7 +46,9 @@ pub fn the_first_deploy_needs_no_preparation(server: &Server, site: &Site) {
     let status = site.status();
     assert_eq!((&status["live_release"], &status["problems"]), (&report["release"], &Value::Array(Vec::new())));
     // What the server's users get is that release.
-    let answer = server.root("exec 3<>/dev/tcp/127.0.0.1/80; printf 'GET /health HTTP/1.0\\r\\nHost: api.example\\r\\n\\r\\n' >&3; cat <&3");
+    let answer = server.root(
+        "exec 3<>/dev/tcp/127.0.0.1/80; printf 'GET /health HTTP/1.0\\r\\nHost: api.example\\r\\n\\r\\n' >&3; cat <&3",
+    );
     assert!(answer.contains(report["release"].as_str().unwrap()), "{answer}");
 }
 
@@ -97,9 +99,7 @@ pub fn deploy_and_rollback_under_load(server: &Server, site: &Site, clients: Cli
     assert_eq!(status["live_release"], report["release"]);
     assert_ne!(status["live_release"], first);
 
-    let back = under_load("rollback", server, clients, || {
-        site.xtask(&["rollback", "--json"]).must_end_with(0).json()
-    });
+    let back = under_load("rollback", server, clients, || site.xtask(&["rollback", "--json"]).must_end_with(0).json());
     check_report("rollback", &back);
     assert_eq!((&back["release"], &back["from_release"]), (&first, &report["release"]));
     assert_eq!(site.status()["live_release"], first);
@@ -107,7 +107,12 @@ pub fn deploy_and_rollback_under_load(server: &Server, site: &Site, clients: Cli
     assert_eq!(redis(server), accessory, "the accessory was restarted or lost something");
     let (good, failed) = worker_calls(server);
     println!("the worker called {} times meanwhile, {} failed", good - calls.0, failed - calls.1);
-    assert_eq!(failed, calls.1, "calls of the worker failed: {}", server.root(&format!("docker exec {REDIS} redis-cli get worker:last_error")));
+    assert_eq!(
+        failed,
+        calls.1,
+        "calls of the worker failed: {}",
+        server.root(&format!("docker exec {REDIS} redis-cli get worker:last_error"))
+    );
     assert!(good > calls.0 + 20, "the worker called {} times only", good - calls.0);
 }
 

@@ -13,6 +13,7 @@ fn compose_v1_and_a_flag() {
     remote_access::an_unknown_host_key_is_shown_and_kept(&server, &site);
     remote_deploy::the_first_deploy_needs_no_preparation(&server, &site);
     remote_deploy::deploy_and_rollback_under_load(&server, &site, remote_deploy::Clients::AlsoKeepAlive);
+    remote_secrets::the_watch_sees_what_is_shown();
     remote_secrets::a_deploy_shows_no_secret(&server, &site);
     remote_secrets::a_killed_deploy_leaves_no_session(&server, &site);
     remote_nginx::a_site_with_tls_only_is_verified_by_its_name(&server, &site);

@@ -36,7 +36,11 @@ impl Server {
         let folder = tempfile::Builder::new().prefix("deploy-test-key-").tempdir().unwrap();
         let begun = Instant::now();
         let output = run(Command::new("bash").arg(script()).args(["up", &name, &version]).arg(folder.path()));
-        assert!(output.status.success(), "the test server does not start:\n{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "the test server does not start:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let up: Value = serde_json::from_slice(&output.stdout).expect("scripts/test-server prints JSON");
         println!("server {name} is up after {:.1} s", begun.elapsed().as_secs_f64());
         let port = |key: &str| u16::try_from(up[key].as_u64().unwrap()).unwrap();

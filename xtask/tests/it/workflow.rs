@@ -116,7 +116,11 @@ impl Runner {
             command.envs(step.variables.iter().map(|(name, value)| (name, value)));
             let code = command.status().unwrap().code();
             let log = std::fs::read_to_string(&self.log).unwrap();
-            println!("workflow: `{}` ended with {code:?} after {:.1} s", step.run.trim(), begun.elapsed().as_secs_f64());
+            println!(
+                "workflow: `{}` ended with {code:?} after {:.1} s",
+                step.run.trim(),
+                begun.elapsed().as_secs_f64()
+            );
             whole.push_str(&log);
             if code != Some(0) {
                 return (code, whole);
@@ -150,11 +154,16 @@ pub fn the_run_lines_deploy(server: &Server) {
     check_groups(&log);
     check_masks(&log);
     let summary = runner.summary();
-    for part in ["✅ deployed", "| Waiting for health check |", "| total |", "requests through nginx, 0 failed", "in slot"] {
+    for part in
+        ["✅ deployed", "| Waiting for health check |", "| total |", "requests through nginx, 0 failed", "in slot"]
+    {
         assert!(summary.contains(part), "{part:?} is not in the summary:\n{summary}");
     }
     let record = server.root("tail -n 1 /app/gifty-backend/deploys.jsonl");
-    assert!(record.contains("octocat@") && record.contains("https://github.example/team/backend/actions/runs/42"), "{record}");
+    assert!(
+        record.contains("octocat@") && record.contains("https://github.example/team/backend/actions/runs/42"),
+        "{record}"
+    );
 
     a_failing_deploy_is_an_annotation(&runner, &deploy);
     for (name, value) in &mut secrets {
