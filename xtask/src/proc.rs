@@ -115,7 +115,11 @@ pub fn stream(command: &Command) -> Result<Finished> {
 pub fn line(folder: &Path, program: &str, arguments: &[&str]) -> Result<String> {
     let shell = xshell::Shell::new().context("opening a shell context")?;
     shell.change_dir(folder);
-    let output = shell.cmd(program).args(arguments).quiet().ignore_status().output();
+    let mut command = shell.cmd(program).args(arguments).quiet().ignore_status();
+    for name in WITHHELD.get().into_iter().flatten() {
+        command = command.env_remove(name);
+    }
+    let output = command.output();
     let output = output.with_context(|| format!("starting `{program}`; is it installed?"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
