@@ -43,6 +43,7 @@ impl<'a> Session<'a> {
     pub fn look(config: &'a Config) -> Result<Session<'a>> {
         let host = Host::connect(config)?;
         let observed = inspect(config, &host)?;
+        require_forwarding(config, &host, &observed)?;
         Ok(Session { config, host, observed, _lock: None })
     }
 
@@ -53,6 +54,7 @@ impl<'a> Session<'a> {
             format!("{} since {} for: {purpose}", caller.name, caller.started_at.strftime("%Y-%m-%d %H:%M:%S UTC"));
         let lock = Lock::take(config, &host, &holder, lock_wait)?;
         let observed = inspect(config, &host)?;
+        require_forwarding(config, &host, &observed)?;
         Ok(Session { config, host, observed, _lock: Some(lock) })
     }
 
@@ -68,6 +70,24 @@ impl<'a> Session<'a> {
 
 fn inspect(config: &Config, host: &Host) -> Result<Observed> {
     observed::parse(&host.text(&script::inspect(config))?, config)
+}
+
+/// What the host can ask itself must be reachable from here too, or every probe would fail for a reason of its own.
+fn require_forwarding(config: &Config, host: &Host, observed: &Observed) -> Result<()> {
+    if observed.answered.is_none() {
+        return Ok(());
+    }
+    let answer = Probe::live(config, host)?.get("/", Duration::from_secs(5));
+    answer.map(drop).map_err(|error| {
+        Kind::Preflight.around(
+            error,
+            format!(
+                "nginx answers on port {} of the host itself, but not from here: sshd there must allow TCP forwarding for \
+                 this user (AllowTcpForwarding, PermitOpen)",
+                config.environment.nginx.live_port
+            ),
+        )
+    })
 }
 
 /// What a run needs beside its plan, and what it finds out on its way.

@@ -159,6 +159,7 @@ pub fn of(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Fi
         Step::Switch { switching, to } => switch(config, *switching, *to),
         Step::Workers { slot, release } => {
             let arguments = [folder, release.to_string(), project, slot.to_string(), compose.to_owned()];
+            let arguments = arguments.into_iter().chain(config.project.workers.iter().cloned());
             script("replace the workers", changing!("workers.sh"), MINUTES, arguments)
         }
         Step::Drain { slot, seconds } => {

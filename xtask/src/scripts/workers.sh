@@ -1,8 +1,26 @@
 # Replaces the workers by those of a release: each is stopped with its grace period, then started anew. Workers that
-# the release no longer has go.
+# the release no longer has go. The arguments from the fifth on are the services.
 release=$1 project=$2 slot=$3
 read -r -a compose <<<"$4"
+shift 4
 cd "$folder/releases/$release" || fail "release $release is not on this host"
+# A backend that was started without this tool has them in its base project; two schedulers would do everything twice.
+earlier=
+for service in "$@"; do
+  earlier+=" $(docker ps -q --filter "label=com.docker.compose.project=$project" \
+    --filter "label=com.docker.compose.service=$service" --filter label=com.docker.compose.oneoff=False | tr '\n' ' ')"
+done
+give_back() {
+  docker ps -aq --filter "label=com.docker.compose.project=$project-workers" | xargs -r docker rm -f >/dev/null
+  # shellcheck disable=SC2086 # a list of ids
+  docker start $earlier >/dev/null
+}
+if [ -n "${earlier// /}" ]; then
+  echo "stopping those of before the first deploy"
+  trap give_back EXIT
+  # shellcheck disable=SC2086 # a list of ids
+  docker stop $earlier >/dev/null
+fi
 COMPOSE_ANSI=never "${compose[@]}" -p "$project-workers" -f ".compose.workers-$slot.json" up -d --no-build --remove-orphans
 sleep 0.5
 failed=$(docker ps -a --filter "label=com.docker.compose.project=$project-workers" --format '{{.State}} {{.Names}}' | grep -E '^(restarting|exited|dead|created) ' || true)
@@ -10,3 +28,4 @@ failed=$(docker ps -a --filter "label=com.docker.compose.project=$project-worker
   for name in $(printf '%s\n' "$failed" | cut -d' ' -f2); do docker logs --tail 20 "$name" >&2 || true; done
   fail "these workers do not run:" "$failed"
 }
+trap - EXIT
