@@ -27,7 +27,7 @@ test: ## Set up this machine, then all checks and tests, the end-to-end ones inc
 	@scripts/bootstrap test
 	@scripts/base-image $(BASE_IMAGES) debian:12-slim
 	@scripts/check
-	@cargo xtask test
+	@scripts/test-backend
 	@cargo test --locked --workspace
 
 check: ## Formatting, lints, shell scripts, workflows
