@@ -4,7 +4,7 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
@@ -120,11 +120,19 @@ impl Session {
     /// # Errors
     /// [`Kind::Connection`] with ssh's own words once the connection is gone.
     pub fn check(&self) -> Result<()> {
-        if self.master.alive()? {
-            return Ok(());
+        // ssh ends what runs over it a moment before itself.
+        let deadline = Instant::now() + Duration::from_secs(1);
+        while self.master.alive()? {
+            if Instant::now() >= deadline {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
         }
-        let said = proc::indent(&self.master.tail());
-        Err(Kind::Connection.error(format!("the SSH connection to {} was lost:\n{said}", self.target)))
+        let said = match self.master.tail() {
+            said if said.is_empty() => "the server has closed it or does not answer any more".to_owned(),
+            said => said,
+        };
+        Err(Kind::Connection.error(format!("the SSH connection to {} was lost:\n{}", self.target, proc::indent(&said))))
     }
 }
 
