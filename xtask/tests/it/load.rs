@@ -41,6 +41,8 @@ pub struct Figures {
     pub sent: u64,
     pub failed: BTreeMap<String, u64>,
     pub slowest: Duration,
+    /// From the first request to the last answer.
+    pub lasted: Duration,
 }
 
 impl Figures {
@@ -59,6 +61,7 @@ impl Figures {
     fn merge(&mut self, other: Figures) {
         self.sent += other.sent;
         self.slowest = self.slowest.max(other.slowest);
+        self.lasted = self.lasted.max(other.lasted);
         for (failure, count) in other.failed {
             *self.failed.entry(failure).or_default() += count;
         }
@@ -121,6 +124,13 @@ pub fn assert_none_failed(what: &str, figures: &BTreeMap<Client, Figures>, kinds
     }
 }
 
+/// Requests a second, of all kinds of client together.
+pub fn rate(figures: &BTreeMap<Client, Figures>) -> f64 {
+    let sent: u64 = figures.values().map(|figures| figures.sent).sum();
+    let lasted = figures.values().map(|figures| figures.lasted).max().unwrap_or_default();
+    sent as f64 / lasted.as_secs_f64()
+}
+
 fn run(address: &Address, kind: Client, interval: Duration, offset: Duration, ended: &AtomicBool) -> Figures {
     let begun = Instant::now();
     let mut next = begun + offset;
@@ -137,6 +147,7 @@ fn run(address: &Address, kind: Client, interval: Duration, offset: Duration, en
             (status, _) => Err(format!("status {status}")),
         });
         figures.add(outcome, sent.elapsed());
+        figures.lasted = begun.elapsed();
     }
     figures
 }
@@ -164,7 +175,7 @@ fn ask(address: &Address, path: &str, keep: bool, kept: &mut Option<TcpStream>) 
     Ok(Answer { status, body })
 }
 
-/// One request by a new connection, however long it takes up to a minute.
+/// One request by a new connection.
 pub fn get(address: &Address, path: &str) -> Result<Answer, String> {
     ask(address, path, false, &mut None)
 }
@@ -258,38 +269,4 @@ impl WebSocket {
         self.0.write_all(&frame).map_err(|error| name(&error))?;
         self.receive()
     }
-}
-
-#[test]
-fn the_load_counts_exactly_what_a_bad_server_does() {
-    use std::net::TcpListener;
-    use std::sync::atomic::AtomicU64;
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let address = Address { port: listener.local_addr().unwrap().port(), host: "localhost".to_owned() };
-    let counts: Arc<[AtomicU64; 3]> = Arc::default();
-    let of_server = Arc::clone(&counts);
-    std::thread::spawn(move || {
-        for (number, stream) in (1u64..).zip(listener.incoming()) {
-            let mut stream = stream.unwrap();
-            let mut request = [0; 1024];
-            let read = stream.read(&mut request).unwrap();
-            assert!(request[..read].starts_with(b"GET /health HTTP/1.1\r\n"));
-            let body = "{\"status\":\"ok\"}";
-            let (kind, answer) = match number {
-                n if n % 100 == 0 => (1, String::new()),
-                n if n % 70 == 0 => (2, "HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno".to_owned()),
-                _ => (0, format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())),
-            };
-            stream.write_all(answer.as_bytes()).unwrap();
-            of_server[kind].fetch_add(1, Ordering::SeqCst);
-        }
-    });
-    let load = Load::start(&address, &[Client::NewConnection], 500);
-    std::thread::sleep(Duration::from_secs(2));
-    let figures = load.finish().remove(&Client::NewConnection).unwrap();
-    let served = |kind: usize| counts[kind].load(Ordering::SeqCst);
-    assert!(figures.sent > 800, "the offered rate was not held: {figures}");
-    assert_eq!(figures.sent, served(0) + served(1) + served(2));
-    let expected = [("closed without an answer".to_owned(), served(1)), ("status 503".to_owned(), served(2))];
-    assert_eq!(figures.failed, BTreeMap::from(expected));
 }

@@ -29,7 +29,9 @@ fn ten_deploys_in_a_row(mode: &str, must_not_fail: &[Client]) {
         assert_eq!(report["receipt"]["failed"], 0, "{report:#}");
         slot = report["slot"].clone();
     }
-    assert_none_failed(&format!("{DEPLOYS} deploys, {mode} mode"), &load.finish(), must_not_fail);
+    let figures = load.finish();
+    assert_none_failed(&format!("{DEPLOYS} deploys, {mode} mode"), &figures, must_not_fail);
+    assert!(load::rate(&figures) >= 200.0, "only {:.0} requests/s were sent", load::rate(&figures));
 
     assert_eq!((accessory(&project), project.redis(&["get", "kept"])), (before, "yes".to_owned()));
     let (ok, failed) = project.worker_calls();

@@ -4,6 +4,8 @@ use crate::load::{Client, Load, assert_none_failed};
 use crate::local_project::Project;
 
 const BOTH: [Client; 2] = [Client::NewConnection, Client::KeepAlive];
+/// Requests a second by each kind of client.
+const RATE: u32 = 40;
 
 /// A version that must fail: how it is broken, and how that is told.
 struct Broken {
@@ -81,12 +83,13 @@ const BROKEN: [Broken; 7] = [
 fn a_broken_version_is_told_and_the_old_one_serves_every_request() {
     let project = Project::new("instant");
     project.rewrite("deploy.toml", "timeout = 30", "timeout = 5");
+    project.rewrite("deploy.toml", "bake = 1", "bake = 0");
     project.commit("a short limit");
     let served = project.deploy()["release"].clone();
     let containers = project.containers(true);
     for broken in &BROKEN {
         project.change(broken.file, broken.from, broken.to);
-        let load = Load::start(&project.address(), &BOTH, 110);
+        let load = Load::start(&project.address(), &BOTH, RATE);
         let run = project.xtask(&["deploy", "--skip-tests", "--json"]);
         assert_none_failed(broken.how, &load.finish(), &BOTH);
         let run = run.must_end_with(broken.code).must_say(broken.says);
@@ -109,7 +112,7 @@ fn a_version_that_turns_bad_after_the_switch_gives_the_traffic_back_by_itself() 
     let slot = project.status()["live_slot"].clone();
     let leak = "import os, time\n    if time.time() - os.stat('/proc/1').st_ctime > 6: raise RuntimeError('leaked everything')\n    ";
     project.change("backend/app/routes/service.py", HEALTH, &format!("{leak}{HEALTH}"));
-    let load = Load::start(&project.address(), &BOTH, 110);
+    let load = Load::start(&project.address(), &BOTH, RATE);
     let run = project.xtask(&["deploy", "--skip-tests", "--json"]);
     let figures = load.finish();
     let run = run.must_end_with(18).must_say(&["Watch the new version", "after the switch", "leaked everything"]);
@@ -120,7 +123,7 @@ fn a_version_that_turns_bad_after_the_switch_gives_the_traffic_back_by_itself() 
     for (kind, figures) in figures {
         println!("until the traffic went back: {kind:?}: {figures}");
         // It did serve, so some answers are its own: those of the moment until three probes in a row have failed.
-        assert!((1..330).contains(&figures.failures()) && figures.failed.len() == 1, "{figures}");
+        assert!((1..120).contains(&figures.failures()) && figures.failed.len() == 1, "{figures}");
         assert!(figures.failed.contains_key("status 500"), "{figures}");
     }
 }

@@ -7,6 +7,8 @@ use crate::load::{Client, Load, assert_none_failed};
 use crate::local_project::Project;
 
 const BOTH: [Client; 2] = [Client::NewConnection, Client::KeepAlive];
+/// Requests a second by each kind of client.
+const RATE: u32 = 40;
 
 #[test]
 fn a_killed_deploy_loses_no_request_and_the_next_one_needs_no_help() {
@@ -17,11 +19,10 @@ fn a_killed_deploy_loses_no_request_and_the_next_one_needs_no_help() {
         ("Waiting for health check", true),
         ("Waiting for health check", false),
         ("Verify through nginx", false),
-        ("Replace the workers", true),
-        ("Stop slot", false),
+        ("Stop slot", true),
     ] {
         project.new_version(&format!("killed at {stage}"));
-        let load = Load::start(&project.address(), &BOTH, 110);
+        let load = Load::start(&project.address(), &BOTH, RATE);
         let (mut child, _) = project.deploy_up_to(stage);
         child.kill().unwrap();
         child.wait().unwrap();
@@ -46,7 +47,7 @@ fn a_cancelled_deploy_undoes_what_it_did() {
     let served = project.deploy()["release"].clone();
     let containers = project.containers(true);
     project.change("backend/Dockerfile", "CMD [\"gunicorn\", \"app.main:app\"]", "CMD [\"sleep\", \"600\"]");
-    let load = Load::start(&project.address(), &BOTH, 110);
+    let load = Load::start(&project.address(), &BOTH, RATE);
     let (mut child, log) = project.deploy_up_to("Waiting for health check");
     std::thread::sleep(Duration::from_millis(500));
     let cancelled = Instant::now();
@@ -61,7 +62,19 @@ fn a_cancelled_deploy_undoes_what_it_did() {
     assert_eq!(project.status()["live_release"], served);
     assert_eq!(project.containers(true), containers);
     project.forget_last_commit();
-    project.deploy();
+
+    // After the switch, the traffic goes back.
+    project.rewrite("deploy.toml", "bake = 1", "bake = 30");
+    project.new_version("cancelled while it is watched");
+    let load = Load::start(&project.address(), &BOTH, RATE);
+    let (mut child, log) = project.deploy_up_to("Watch the new version");
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let code = child.wait().unwrap().code();
+    assert_none_failed("a deploy cancelled after its switch", &load.finish(), &BOTH);
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(code == Some(130) && log.contains("undo: Switch traffic to slot"), "{code:?}:\n{log}");
+    assert_eq!(project.status()["live_release"], served);
+    assert_eq!(project.containers(true), containers);
 }
 
 #[test]

@@ -4,9 +4,11 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used)]
 
 mod load;
+mod load_itself;
 mod local_commands;
 mod local_deploys;
 mod local_failures;
+mod local_machine;
 mod local_project;
 mod local_signals;
 mod remote_access;

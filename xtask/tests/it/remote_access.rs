@@ -1,6 +1,7 @@
 //! Who gets in, and what they may do there: the server's user, its host key, the variables that lead to it.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::remote_site::Site;
 use crate::server::{Server, said};
@@ -53,8 +54,10 @@ pub fn what_is_missing_or_wrong_is_told_first(server: &Server, site: &mut Site) 
     assert_eq!(untouched(server), before, "the server was touched");
 }
 
+/// What a deploy would change on the server. The lock may be taken to look around.
 fn untouched(server: &Server) -> String {
-    server.root("find /app/gifty-backend -printf '%p %T@\\n' | sort\ndocker ps -aq")
+    server
+        .root("{ find /app/gifty-backend ! -name deploy.lock -printf '%p %T@\\n' | sort; docker ps -aq; } | sha256sum")
 }
 
 /// A new key pair: the private key and the public one as `known_hosts` has it.
@@ -106,4 +109,37 @@ pub fn a_changed_host_key_stops_everything(server: &Server, site: &mut Site) {
     site.variables.retain(|(name, _)| name != "PROD_SSH_KNOWN_HOSTS");
     std::fs::write(&kept, lines).unwrap();
     assert_eq!(untouched(server), before, "the server was touched");
+}
+
+/// Health, switch and site are asked through forwarded ports; where sshd refuses those, it is told before a boot.
+pub fn a_server_that_forwards_no_ports_is_refused(server: &Server, site: &Site) {
+    let before = untouched(server);
+    let reload = "kill -HUP \"$(cat /run/sshd.pid)\"";
+    server.root(&format!("echo 'AllowTcpForwarding no' >/etc/ssh/sshd_config.d/no-forwarding.conf; {reload}"));
+    let refused = site.xtask(&["deploy", "--skip-tests"]).must_end_with(4);
+    refused.must_say(&["AllowTcpForwarding"]);
+    server.root(&format!("rm /etc/ssh/sshd_config.d/no-forwarding.conf; {reload}"));
+    assert_eq!(untouched(server), before, "the server was touched");
+    site.status();
+}
+
+/// The network between both is cut without a word: the tool notices, and so does the lock on the server.
+pub fn a_cut_network_frees_the_lock(server: &Server, site: &Site) {
+    let rules = |action: &str| {
+        server.root(&format!("for rule in 'INPUT --dport' 'OUTPUT --sport'; do set -- $rule; iptables {action} $1 -p tcp $2 22 -j DROP; done"));
+    };
+    site.new_version("on its way when the network is cut");
+    let deploy = site.deploy_up_to("Build the images");
+    rules("-I");
+    let begun = Instant::now();
+    let told = site.ended(deploy).must_end_with(6).must_say(&["was lost"]);
+    let noticed = begun.elapsed();
+    while !server.root("cat /app/gifty-backend/deploy.lock").is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(50), "the lock is still held; the tool said:\n{told}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    println!("a cut network was noticed here after {noticed:.0?}, and the lock was free after {:.0?}", begun.elapsed());
+    rules("-D");
+    site.deploy();
+    site.status();
 }

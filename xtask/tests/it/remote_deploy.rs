@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::load::{Address, Client, Load, assert_none_failed};
-use crate::remote_site::Site;
-use crate::server::Server;
+use crate::remote_site::{ENV_FILE, Site};
+use crate::server::{Server, said};
 
 /// What a deploy may ask of the server; each costs a round trip.
 const MOST_COMMANDS: u64 = 30;
@@ -50,6 +50,30 @@ pub fn the_first_deploy_needs_no_preparation(server: &Server, site: &Site) {
         "exec 3<>/dev/tcp/127.0.0.1/80; printf 'GET /health HTTP/1.0\\r\\nHost: api.example\\r\\n\\r\\n' >&3; cat <&3",
     );
     assert!(answer.contains(report["release"].as_str().unwrap()), "{answer}");
+}
+
+/// The backend runs already, started by compose alone as before there was this tool: the first deploy takes it over.
+pub fn a_backend_that_runs_already_is_taken_over(server: &Server, site: &Site) {
+    server.receive(&site.root().join("backend"), "/home/deploy/backend");
+    let up = format!("cd backend\ncat >.env <<'ENV'\n{ENV_FILE}\nENV\ndocker compose -p gifty up -d --build");
+    let started = server.try_deploy_user(&up);
+    assert!(started.status.success(), "{}", said(&started));
+    let begun = Instant::now();
+    while site.xtask(&["status"]).code != Some(0) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{}", site.xtask(&["status"]));
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let before = site.xtask(&["status"]);
+    assert!(before.stdout.contains("a container of before the first deploy"), "{before}");
+    let (accessory, calls) = (redis(server), worker_calls(server));
+
+    let report = under_load("take-over", server, Clients::OneConnectionPerRequest, || site.deploy());
+    check_report("take-over", &report);
+    assert_eq!(site.status()["live_release"], report["release"]);
+    assert_eq!(redis(server), accessory, "the accessory was restarted");
+    assert_eq!(worker_calls(server).1, calls.1, "calls of a worker failed");
+    let left = "docker ps --filter label=com.docker.compose.project=gifty --format '{{.Label \"com.docker.compose.service\"}}'";
+    assert_eq!(server.root(left), "redis\n", "of what ran before, more than the accessory runs on");
 }
 
 /// When the accessory started, and what it holds: no deploy may touch either.
@@ -123,19 +147,19 @@ pub fn a_broken_version_changes_nothing(server: &Server, site: &Site) {
     let running = server.root(containers);
     let healthy = r#"return Health(status="ok", release=settings.release)"#;
     site.change("backend/app/routes/service.py", healthy, r#"raise RuntimeError("this version is broken")"#);
-    site.configure("# timeout = 60 ", "timeout = 4 ");
+    site.configure("# timeout = 60 ", "timeout = 10 ");
     let run = under_load("broken version", server, Clients::OneConnectionPerRequest, || {
         site.xtask(&["deploy", "--skip-tests", "--json"]).must_end_with(16)
     });
     let report = run.json();
-    run.must_say(&["did not become healthy within 4 s", "status 500", "this version is broken"]);
+    run.must_say(&["did not become healthy within 10 s", "status 500", "this version is broken"]);
     assert_eq!(report["serves"], before["live_release"], "{report}");
     assert_eq!(report["receipt"]["failed"], 0, "{report}");
     assert_eq!(server.root(containers), running, "the running containers are others than before");
     let left = "docker ps -aq --filter label=deploy.release=";
     assert_eq!(server.root(&format!("{left}{}", report["release"].as_str().unwrap())), "", "it left a container");
     assert_eq!(site.status()["live_release"], before["live_release"]);
-    site.configure("timeout = 4 ", "# timeout = 60 ");
+    site.configure("timeout = 10 ", "# timeout = 60 ");
     site.change("backend/app/routes/service.py", r#"raise RuntimeError("this version is broken")"#, healthy);
 }
 

@@ -8,11 +8,12 @@ use crate::{remote_access, remote_deploy, remote_nginx, remote_ship, workflow};
 fn compose_v2_and_a_reload() {
     let server = Server::start(Compose::V2);
     let mut site = Site::new(&server, "reload");
-    remote_deploy::the_first_deploy_needs_no_preparation(&server, &site);
+    remote_deploy::a_backend_that_runs_already_is_taken_over(&server, &site);
     remote_deploy::deploy_and_rollback_under_load(&server, &site, remote_deploy::Clients::OneConnectionPerRequest);
     remote_deploy::a_broken_version_changes_nothing(&server, &site);
     remote_access::what_is_missing_or_wrong_is_told_first(&server, &mut site);
     remote_access::a_changed_host_key_stops_everything(&server, &mut site);
+    remote_access::a_server_that_forwards_no_ports_is_refused(&server, &site);
     remote_nginx::a_missing_sudo_rule_is_found_first(&server, &site);
     remote_nginx::a_configuration_that_nginx_refuses_moves_nothing(&server, &site);
     remote_ship::a_release_is_sent_once(&server, &site);

@@ -84,20 +84,30 @@ impl Server {
 
     /// The same, whatever it ends with.
     pub fn try_root(&self, script: &str) -> Output {
-        self.bash(&["bash", "-euo", "pipefail", "-s"], script)
+        self.feed(&["bash", "-euo", "pipefail", "-s"], script.as_bytes())
     }
 
     /// Runs a bash script as the user who deploys.
     pub fn try_deploy_user(&self, script: &str) -> Output {
-        self.bash(&["su", "-", "deploy", "-c", "bash -euo pipefail -s"], script)
+        self.feed(&["su", "-", "deploy", "-c", "bash -euo pipefail -s"], script.as_bytes())
     }
 
-    fn bash(&self, words: &[&str], script: &str) -> Output {
+    /// Runs a command on the server that reads `input`.
+    fn feed(&self, words: &[&str], input: &[u8]) -> Output {
         let mut command = Command::new("bash");
         command.arg(self::script()).args(["exec", &self.name]).args(words);
         let mut child = piped(&mut command).stdin(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
         child.wait_with_output().unwrap()
+    }
+
+    /// Copies a folder of this machine to the server, for the deploying user.
+    pub fn receive(&self, folder: &Path, place: &str) {
+        let packed = run(Command::new("tar").arg("-C").arg(folder).args(["-c", "."]));
+        assert!(packed.status.success(), "{}", said(&packed));
+        let unpack = format!("mkdir -p {place} && tar -C {place} -x && chown -R deploy: {place}");
+        let done = self.feed(&["bash", "-euo", "pipefail", "-c", &unpack], &packed.stdout);
+        assert!(done.status.success(), "{}", said(&done));
     }
 
     /// Cuts the power and boots again. The published ports are others then.

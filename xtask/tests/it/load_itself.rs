@@ -1,0 +1,174 @@
+//! The load itself: against servers that do wrong on purpose, it counts exactly what they did.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::load::{Address, Client, Figures, Load};
+
+/// What a server does with a request.
+#[derive(Clone, Copy, PartialEq)]
+enum Deed {
+    Answer,
+    /// Answers, says that it will close, and closes.
+    Announce,
+    /// Closes without an answer.
+    Close,
+    /// Closes in the middle of its answer.
+    Break,
+    Reset,
+    Refuse,
+    /// 200, but of something else.
+    Mistake,
+    /// Answers, 400 ms late.
+    Wait,
+}
+
+#[derive(Default)]
+struct BadServer {
+    requests: AtomicU64,
+    done: [AtomicU64; 8],
+}
+
+impl BadServer {
+    fn start(choose: fn(u64) -> Deed) -> (Address, Arc<BadServer>) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = Address { port: listener.local_addr().unwrap().port(), host: "localhost".to_owned() };
+        let server = Arc::new(BadServer::default());
+        let of_connections = Arc::clone(&server);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (server, stream) = (Arc::clone(&of_connections), stream.unwrap());
+                std::thread::spawn(move || server.serve(stream, choose));
+            }
+        });
+        (address, server)
+    }
+
+    fn serve(&self, mut stream: TcpStream, choose: fn(u64) -> Deed) {
+        stream.set_nodelay(true).unwrap();
+        while stream.peek(&mut [0]).is_ok_and(|count| count == 1) {
+            let deed = choose(self.requests.fetch_add(1, Ordering::SeqCst) + 1);
+            self.done[deed as usize].fetch_add(1, Ordering::SeqCst);
+            if deed == Deed::Reset {
+                // To close while a request lies there unread is what makes the system send a reset.
+                return;
+            }
+            let mut request = [0; 1024];
+            let read = stream.read(&mut request).unwrap();
+            assert!(request[..read].starts_with(b"GET /health HTTP/1.1\r\n") && request[..read].ends_with(b"\r\n\r\n"));
+            let keep = request[..read].windows(10).any(|word| word == b"keep-alive") && deed != Deed::Announce;
+            let head = if keep { "" } else { "Connection: close\r\n" };
+            let ok = format!("HTTP/1.1 200 OK\r\n{head}Content-Length: 15\r\n\r\n{{\"status\":\"ok\"}}");
+            let answer = match deed {
+                Deed::Close => return,
+                Deed::Break => ok[..ok.len() - 4].to_owned(),
+                Deed::Refuse => format!("HTTP/1.1 503 No\r\n{head}Content-Length: 2\r\n\r\nno"),
+                Deed::Mistake => ok.replace("ok\"}", "no\"}"),
+                _ => ok,
+            };
+            if deed == Deed::Wait {
+                std::thread::sleep(Duration::from_millis(400));
+            }
+            stream.write_all(answer.as_bytes()).unwrap();
+            if !keep || deed == Deed::Break {
+                return;
+            }
+        }
+    }
+
+    fn done(&self, deed: Deed) -> u64 {
+        self.done[deed as usize].load(Ordering::SeqCst)
+    }
+
+    /// What clients must have seen of it.
+    fn failures(&self) -> BTreeMap<String, u64> {
+        let named = [
+            (Deed::Close, "closed without an answer"),
+            (Deed::Break, "closed in the middle of an answer"),
+            (Deed::Reset, "connection reset"),
+            (Deed::Refuse, "status 503"),
+            (Deed::Mistake, "wrong body"),
+        ];
+        let done = named.map(|(deed, name)| (name.to_owned(), self.done(deed)));
+        done.into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+}
+
+fn load(address: &Address, kind: Client) -> Figures {
+    let load = Load::start(address, &[kind], 500);
+    std::thread::sleep(Duration::from_secs(2));
+    load.finish().remove(&kind).unwrap()
+}
+
+fn mostly_well(number: u64) -> Deed {
+    match number {
+        n if n % 150 == 0 => Deed::Reset,
+        n if n % 100 == 0 => Deed::Close,
+        n if n % 70 == 0 => Deed::Refuse,
+        n if n % 60 == 0 => Deed::Mistake,
+        n if n % 45 == 0 => Deed::Break,
+        n if n % 30 == 0 => Deed::Announce,
+        400 => Deed::Wait,
+        _ => Deed::Answer,
+    }
+}
+
+#[test]
+fn every_kind_of_failure_is_counted_exactly() {
+    for kind in [Client::NewConnection, Client::KeepAlive] {
+        let (address, server) = BadServer::start(mostly_well);
+        let figures = load(&address, kind);
+        assert!(figures.sent > 900, "the offered rate was not held: {figures}");
+        assert_eq!(figures.sent, server.requests.load(Ordering::SeqCst), "{figures}");
+        assert_eq!(server.failures().len(), 5);
+        assert_eq!(figures.failed, server.failures(), "{kind:?}");
+        assert!(server.done(Deed::Announce) > 0, "an announced close is no failure, but none was tried");
+    }
+}
+
+/// The request that such a close loses is one that nobody answers.
+#[test]
+fn a_close_without_announcement_costs_a_kept_connection_one_request() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = Address { port: listener.local_addr().unwrap().port(), host: "localhost".to_owned() };
+    let closes = Arc::new(AtomicU64::new(0));
+    let of_server = Arc::clone(&closes);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, closes) = (stream.unwrap(), Arc::clone(&of_server));
+            std::thread::spawn(move || {
+                for _ in 0..20 {
+                    let Ok(1..) = stream.read(&mut [0; 1024]) else { return };
+                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{\"status\":\"ok\"}").unwrap();
+                }
+                closes.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+    });
+    let figures = load(&address, Client::KeepAlive);
+    let closes = closes.load(Ordering::SeqCst);
+    assert!(closes > 30, "{closes} connections were closed");
+    // The last close of each of the clients may have come when they had nothing more to send.
+    assert!((closes - 4..=closes).contains(&figures.failures()), "{closes} connections were closed: {figures}");
+}
+
+/// What is not asked while the site pauses is asked after it.
+#[test]
+fn a_pause_is_not_hidden_by_sending_less() {
+    let (address, server) = BadServer::start(|number| if number % 100 == 0 { Deed::Wait } else { Deed::Answer });
+    let figures = load(&address, Client::NewConnection);
+    assert!(server.done(Deed::Wait) >= 8 && figures.slowest >= Duration::from_millis(400), "{figures}");
+    assert!(figures.sent > 900 && figures.failures() == 0, "{figures}");
+}
+
+#[test]
+fn where_nobody_listens_every_request_has_failed() {
+    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let figures = load(&Address { port, host: "localhost".to_owned() }, Client::KeepAlive);
+    assert!(figures.sent > 900, "{figures}");
+    assert_eq!(figures.failed, BTreeMap::from([("connect: connection refused".to_owned(), figures.sent)]));
+}

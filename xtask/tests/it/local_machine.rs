@@ -1,0 +1,100 @@
+//! What happens to a machine between two deploys: each time the next deploy says what is wrong, or puts it right.
+
+use std::net::TcpListener;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::load::{Client, Load, assert_none_failed, get};
+use crate::local_project::Project;
+
+#[test]
+fn a_port_that_somebody_else_has_is_named_and_nothing_is_touched() {
+    let project = Project::new("instant");
+    let of_the_site = TcpListener::bind(("127.0.0.1", project.address().port)).unwrap();
+    let refused = project.xtask(&["deploy", "--skip-tests"]).must_end_with(4);
+    refused.must_say(&["nginx does not start", "Address already in use", &project.address().port.to_string()]);
+    assert_eq!(project.containers(true), Vec::<String>::new());
+    drop(of_the_site);
+
+    let served = project.deploy();
+    let status = project.status();
+    let free = status["slots"].as_array().unwrap().iter().find(|slot| slot["live"] == false).unwrap();
+    let port = u16::try_from(free["port"].as_u64().unwrap()).unwrap();
+    let of_the_slot = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    project.new_version("with no port to listen on");
+    let refused = project.xtask(&["deploy", "--skip-tests"]).must_end_with(4);
+    refused.must_say(&["nothing was touched", &format!("port {port} of the free slot"), "ss -ltnp"]);
+    assert_eq!(project.status()["live_release"], served["release"]);
+    drop(of_the_slot);
+    project.deploy();
+}
+
+#[test]
+fn after_a_restart_of_the_machine_the_next_deploy_needs_no_help() {
+    let project = Project::new("instant");
+    let served = project.deploy()["release"].clone();
+    project.redis(&["set", "kept", "yes"]);
+
+    // nginx is started by no one, docker starts what its restart policy says.
+    let pid = std::fs::read_to_string(project.server("nginx/nginx.pid")).unwrap();
+    assert!(Command::new("kill").arg(pid.trim()).status().unwrap().success());
+    let running = project.containers(false);
+    project.docker(&[vec!["restart", "-t", "5"], running.iter().map(String::as_str).collect()].concat());
+    project.docker(&["stop", "-t", "5", &project.redis_container()]);
+    let status = project.xtask(&["status", "--json"]).must_end_with(20).json();
+    assert!(status["problems"].to_string().contains("nginx does not run"), "{status:#}");
+
+    project.new_version("after the restart");
+    let report = project.deploy();
+    assert_ne!(report["release"], served);
+    assert_eq!(project.status()["live_release"], report["release"]);
+    assert_eq!(project.redis(&["get", "kept"]), "yes");
+}
+
+#[test]
+fn the_way_of_switching_may_be_changed_between_two_deploys() {
+    let project = Project::new("instant");
+    let mut slot = project.deploy()["slot"].clone();
+    let load = Load::start(&project.address(), &[Client::NewConnection], 220);
+    for (from, to) in [("instant", "reload"), ("reload", "instant"), ("instant", "reload")] {
+        project.rewrite("deploy.toml", &format!("switch = \"{from}\""), &format!("switch = \"{to}\""));
+        project.new_version(to);
+        let report = project.deploy();
+        assert_ne!(report["slot"], slot, "{report:#}");
+        slot = report["slot"].clone();
+        let status = project.status();
+        assert_eq!((&status["mode"], &status["live_slot"]), (&to.into(), &slot), "{status:#}");
+    }
+    assert_none_failed("changed ways of switching", &load.finish(), &[Client::NewConnection]);
+}
+
+/// What `status` says is what users get, also where somebody has had a hand in it.
+#[test]
+fn the_status_says_what_does_not_agree() {
+    let project = Project::new("instant");
+    let served = project.deploy();
+    let well = project.xtask(&["status"]).must_end_with(0);
+    assert!(well.stdout.contains("all agree") && well.stdout.contains(served["release"].as_str().unwrap()), "{well}");
+
+    let [flag, other] = ["live/green", "live/other"].map(|path| project.server(path));
+    let (from, to) = if flag.exists() { (&flag, &other) } else { (&other, &flag) };
+    std::fs::write(from, "").unwrap();
+    std::fs::rename(from, to).unwrap();
+    let moved = project.xtask(&["status"]).must_end_with(20);
+    assert!(moved.stdout.contains("is live and nothing runs in it"), "{moved}");
+    std::fs::rename(to, from).unwrap();
+    let _none = std::fs::remove_file(&other);
+    project.status();
+
+    let web = project.containers(false).into_iter().find(|name| name.contains("api")).unwrap();
+    project.docker(&["stop", "-t", "5", &web]);
+    let stopped = project.xtask(&["status"]).must_end_with(20);
+    assert!(stopped.stdout.contains(&format!("its container {web} is exited")), "{stopped}");
+    assert!(get(&project.address(), "/health").is_ok_and(|answer| answer.status == 502));
+    project.docker(&["start", &web]);
+    let begun = Instant::now();
+    while project.xtask(&["status"]).code != Some(0) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{}", project.xtask(&["status"]));
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
