@@ -28,7 +28,7 @@ test: ## Set up this machine, then all checks and tests, the end-to-end ones inc
 	@scripts/base-image $(BASE_IMAGES) debian:12-slim
 	@scripts/check
 	@scripts/test-backend
-	@cargo test --locked --workspace
+	@cargo test --locked --workspace -- --test-threads 3
 
 check: ## Formatting, lints, shell scripts, workflows
 	@scripts/check
