@@ -11,8 +11,8 @@ use crate::observed::Observed;
 use crate::plan::{self, Plan};
 use crate::probe::Probe;
 use crate::release::{ReleaseId, Slot};
-use crate::report::Report;
-use crate::run::{Caller, DryRun, Execution, Session};
+use crate::report::{Caller, Report};
+use crate::run::{DryRun, Execution, Session};
 use crate::step::Step;
 use crate::{console, package, setup, stages, status, verdict};
 

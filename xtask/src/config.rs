@@ -151,7 +151,7 @@ impl Default for Traffic {
 }
 
 /// Commands run in a one-off container of the new release. Each must stand being run again.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hooks {
     /// Before the slot boots: migrations. Not on a rollback.
@@ -161,7 +161,13 @@ pub struct Hooks {
     /// The new version serves.
     pub after_switch: Vec<Vec<String>>,
     /// Seconds a hook may take.
-    pub timeout: Option<u64>,
+    pub timeout: u64,
+}
+
+impl Default for Hooks {
+    fn default() -> Hooks {
+        Hooks { before_boot: Vec::new(), before_switch: Vec::new(), after_switch: Vec::new(), timeout: 600 }
+    }
 }
 
 /// How the tests are run.

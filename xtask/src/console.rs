@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::github;
+use crate::{failure, github};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -119,22 +119,11 @@ pub fn warning(text: &str) {
 
 /// The error chain, outermost first, and as an annotation where Actions reads along.
 pub fn error(error: &anyhow::Error) {
-    let text = masked(&chain(error));
+    let text = masked(&failure::chain(error));
     print_error(&format!("{RED}error{RED:#}: {text}"));
     if let Some(actions) = ACTIONS.get() {
         command(actions, &github::annotation("error", &text));
     }
-}
-
-/// `stage: act: cause`, without saying the same thing twice in a row.
-pub fn chain(error: &anyhow::Error) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if parts.last().is_none_or(|last| !last.ends_with(&cause)) {
-            parts.push(cause);
-        }
-    }
-    parts.join("\n  because: ")
 }
 
 /// Appends to GitHub's job summary, where there is one.

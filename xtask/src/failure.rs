@@ -81,6 +81,17 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// `stage: act: cause`, without saying the same thing twice in a row.
+pub fn chain(error: &anyhow::Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if parts.last().is_none_or(|last| !last.ends_with(&cause)) {
+            parts.push(cause);
+        }
+    }
+    parts.join("\n  because: ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

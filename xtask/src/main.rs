@@ -3,7 +3,7 @@
 //! Three kinds of file. **Rules** are pure, no process, file, clock or network: `config` and `deploy_toml` (what is deployed, where to), `release` (ids,
 //! slots, names), `command` (words, quoting, secrets), `observed` (what a host said), `plan` (what to do about it), `step`,
 //! `nginx` and `compose` (rendered files), `script` (a step's words), `verdict`, `selection`, `junit`, `setup`,
-//! `status`, `report`, `github`. **Hands** touch the world and know no plan: `proc` (the only file that starts a
+//! `status`, `report`, `github`, `flags`, `failure`. **Hands** touch the world and know no plan: `proc` (the only file that starts a
 //! process), `session` (SSH), `host`, `lock`, `probe`, `receipt`, `package`, `pytest`, `console`, `interrupt`. The
 //! **conductor** is `run`, with the longer steps in `stages` and one function per subcommand in `commands`.
 
@@ -53,7 +53,7 @@ use crate::config::{Config, Reach};
 use crate::failure::Kind;
 use crate::flags::{Command, Flags};
 use crate::github::Actions;
-use crate::run::Caller;
+use crate::report::Caller;
 
 fn main() -> ExitCode {
     let flags = Flags::parse();

@@ -73,15 +73,13 @@ pub fn upgrade_map(variable: &str) -> String {
     format!("map $http_upgrade ${variable} {{\n    default upgrade;\n    '' '';\n}}\n")
 }
 
-/// The private nginx's main file; paths are relative to its prefix. `as_root`: its workers must then run as root too,
-/// or they could not look into a private folder for the flag.
-pub fn private_main(upstream_file: &str, site_file: &str, as_root: bool) -> String {
-    let user = if as_root { "user root;\n" } else { "" };
+/// The private nginx's main file; paths are relative to its prefix.
+pub fn private_main(upstream_file: &str, site_file: &str) -> String {
     let temp: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("    {kind}_temp_path temp/{kind};\n"))
         .concat();
     format!(
-        "# Rendered by cargo xtask; changes are overwritten by the next deploy.\n{user}worker_processes 2;\npid nginx.pid;\n\
+        "# Rendered by cargo xtask; changes are overwritten by the next deploy.\nworker_processes 2;\npid nginx.pid;\n\
          error_log logs/error.log warn;\nevents {{\n    worker_connections 4096;\n}}\nhttp {{\n    access_log off;\n{temp}\n    \
          include {upstream_file};\n    include {site_file};\n}}\n"
     )

@@ -13,7 +13,7 @@ use crate::config::{Config, EnvFile};
 use crate::failure::Kind;
 use crate::proc::{self, Command};
 use crate::release::ReleaseId;
-use crate::run::Caller;
+use crate::report::Caller;
 
 /// What git says about the tree to package.
 #[derive(Clone, Debug)]

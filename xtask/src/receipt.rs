@@ -5,33 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
 use crate::probe::Probe;
+use crate::report::Receipt;
 
 /// Time between two requests.
 const INTERVAL: Duration = Duration::from_millis(50);
 /// An answer that takes longer counts as failed.
 const LIMIT: Duration = Duration::from_secs(10);
-
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Receipt {
-    pub requests: u32,
-    pub failed: u32,
-    pub slowest_ms: u64,
-    /// What the first failed request got.
-    pub first_failure: Option<String>,
-}
-
-impl Receipt {
-    pub fn describe(&self) -> String {
-        let failure = self.first_failure.as_ref().map(|text| format!(" (the first: {text})")).unwrap_or_default();
-        format!(
-            "{} requests through nginx, {} failed{failure}, slowest {} ms",
-            self.requests, self.failed, self.slowest_ms
-        )
-    }
-}
 
 /// Requests that go on in the background until they are asked for the receipt.
 pub struct Running {

@@ -1,12 +1,38 @@
 //! How a run ended: for a person, as JSON, as a line of the record, and as a GitHub job summary.
 
 use anyhow::Result;
+use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::console;
-use crate::failure::Kind;
-use crate::receipt::Receipt;
+use crate::failure::{self, Kind};
 use crate::release::{ReleaseId, Slot};
+
+/// Who runs this, from where; read once by `main`.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub name: String,
+    pub started_at: Timestamp,
+}
+
+/// Requests sent through nginx during a deploy.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Receipt {
+    pub requests: u32,
+    pub failed: u32,
+    pub slowest_ms: u64,
+    /// What the first failed request got.
+    pub first_failure: Option<String>,
+}
+
+impl Receipt {
+    pub fn describe(&self) -> String {
+        let failure = self.first_failure.as_ref().map(|text| format!(" (the first: {text})")).unwrap_or_default();
+        format!(
+            "{} requests through nginx, {} failed{failure}, slowest {} ms",
+            self.requests, self.failed, self.slowest_ms
+        )
+    }
+}
 
 #[derive(Clone, Debug, Serialize)]
 pub struct StageTime {
@@ -27,7 +53,7 @@ impl Outcome {
             Ok(()) => Outcome::Succeeded,
             Err(error) => Outcome::Failed {
                 exit_code: Kind::of(error).unwrap_or(Kind::Unexpected) as u8,
-                error: console::chain(error),
+                error: failure::chain(error),
             },
         }
     }

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::command::Secret;
@@ -16,18 +15,11 @@ use crate::observed::{self, Observed};
 use crate::package::{self, Package, Source};
 use crate::plan::{self, Plan};
 use crate::probe::Probe;
-use crate::receipt::{self, Receipt};
+use crate::receipt;
 use crate::release::{ReleaseId, Slot};
-use crate::report::{Outcome, Report, StageTime};
+use crate::report::{Caller, Outcome, Receipt, Report, StageTime};
 use crate::step::Step;
-use crate::{console, interrupt, pytest, script, stages};
-
-/// Who runs this, from where; read once by `main`.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    pub name: String,
-    pub started_at: Timestamp,
-}
+use crate::{console, failure, interrupt, pytest, script, stages};
 
 /// A connected host with what it said of itself.
 pub struct Session<'a> {
@@ -148,7 +140,7 @@ impl<'a> Execution<'a> {
         match Probe::site(config, host) {
             Ok(probe) => Some(receipt::start(probe, config.health.path.clone())),
             Err(error) => {
-                console::warning(&format!("no receipt: {}", console::chain(&error)));
+                console::warning(&format!("no receipt: {}", failure::chain(&error)));
                 None
             }
         }
@@ -203,7 +195,7 @@ impl<'a> Execution<'a> {
                 let pruned =
                     script::of(config, release, self.compose()?, None, step).and_then(|script| host.text(&script));
                 if let Err(error) = pruned {
-                    console::warning(&console::chain(&error));
+                    console::warning(&failure::chain(&error));
                 }
             }
             _ => host.stream(&script::of(config, release, self.compose()?, self.files.as_ref(), step)?)?,
@@ -240,7 +232,7 @@ impl<'a> Execution<'a> {
             console::note(&format!("undo: {title}"));
             match self.act(&plan.release, &step) {
                 Ok(_) => undone.push(title),
-                Err(error) => console::warning(&format!("could not undo ({title}): {}", console::chain(&error))),
+                Err(error) => console::warning(&format!("could not undo ({title}): {}", failure::chain(&error))),
             }
         }
         undone
@@ -284,7 +276,7 @@ impl<'a> Execution<'a> {
         match inspect(config, host) {
             Ok(now) => now.live().map(|slot| (slot, now.live_release().cloned())),
             Err(error) => {
-                console::warning(&format!("what serves now could not be found out: {}", console::chain(&error)));
+                console::warning(&format!("what serves now could not be found out: {}", failure::chain(&error)));
                 None
             }
         }
@@ -295,7 +287,7 @@ impl<'a> Execution<'a> {
         let line = serde_json::to_string(report).context("writing the record");
         let line = line.map(|line| console::masked(&line));
         if let Err(error) = line.and_then(|line| host.text(&script::record(config, &line))) {
-            console::warning(&format!("no record was written: {}", console::chain(&error)));
+            console::warning(&format!("no record was written: {}", failure::chain(&error)));
         }
     }
 }

@@ -212,7 +212,7 @@ fn accessories(config: &Config, release: &ReleaseId, compose: &str, files: Optio
 }
 
 fn hook(config: &Config, release: &ReleaseId, compose: &str, slot: Slot, words: &[String]) -> Script {
-    let limit = config.hooks.timeout.unwrap_or(600);
+    let limit = config.hooks.timeout;
     let service = slot_service(&config.project.web, slot);
     let project = config.project.name.clone();
     let folder = config.environment.folder.clone();
@@ -266,9 +266,8 @@ fn private_nginx(config: &Config, switching: Switching, live: Slot) -> Script {
         Switching::Reload => upstream(config, live),
         Switching::Instant => nginx::instant_upstream(&nginx.upstream, config.slots, &flag, nginx.live_port),
     };
-    let as_root = rustix::process::geteuid().is_root();
     let files = [
-        ("nginx.conf", nginx::private_main(&nginx.upstream_file, &nginx.site_file, as_root)),
+        ("nginx.conf", nginx::private_main(&nginx.upstream_file, &nginx.site_file)),
         ("site.conf", nginx::private_site(&nginx.upstream, switching, &flag, url)),
         ("live/upstream.conf", upstream),
     ];

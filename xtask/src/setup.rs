@@ -59,7 +59,7 @@ fn nginx_files(config: &Config, user: &str, switching: Switching) -> String {
          saved=$(mktemp -d)\n\
          for file in {upstream_file} {include} {site_file} {live}/upstream.conf; do\n  \
          if [ -e \"$file\" ] || [ -L \"$file\" ]; then cp -a --parents \"$file\" \"$saved\"; fi\ndone\n\
-         restore() {{\n  rm -f {upstream_file} {include} {site_file}\n  cp -a \"$saved\"/. /\n  \
+         restore() {{\n  rm -f {upstream_file} {include} {site_file}\n  (cd \"$saved\" && find . ! -type d -print0 | while IFS= read -r -d '' file; do cp -a \"$file\" \"/$file\"; done)\n  \
          echo 'nginx refuses this, so its files are as they were before' >&2\n  exit 1\n}}\n\
          {files}\
          if [ ! -e {site_file} ]; then\n{site}fi\n\

@@ -16,6 +16,8 @@ if [ "$switching" = instant ]; then
   if [ "$live" = green ]; then : >>"$folder/live/green"; else rm -f "$folder/live/green"; fi
 fi
 nginx=(nginx -p "$prefix/" -c "$prefix/nginx.conf")
+# Started by root, its workers must be root too, or they could not look into a private folder for the flag.
+if [ "$(id -u)" = 0 ]; then nginx+=(-g "user root;"); fi
 problem=$("${nginx[@]}" -t 2>&1) || fail "nginx refuses its configuration:" "$problem"
 if pid=$(cat "$prefix/nginx.pid" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = nginx ]; then
   if [ $changed = yes ]; then "${nginx[@]}" -s reload 8>&-; fi

@@ -1,0 +1,147 @@
+use super::*;
+
+const SMALLEST: &str = r#"
+    [project]
+    name = "shop"
+    app = "app"
+    web = "web"
+    [environments.local]
+    folder = ".deploy/local"
+    url = "http://127.0.0.1:8080"
+    env_file = "app/.env.example"
+    nginx = { private = true }
+    [environments.prod]
+    ssh = true
+    folder = "/srv/shop"
+    url = "https://shop.example"
+    nginx = {}
+"#;
+
+fn loaded(text: &str, environment: &str, variables: &[(&str, &str)]) -> Result<Config> {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    load(text, Path::new("/repo/deploy.toml"), environment, &variables)
+}
+
+fn refused(text: &str, environment: &str, variables: &[(&str, &str)]) -> String {
+    let error = loaded(text, environment, variables).expect_err("it was accepted");
+    assert_eq!(Kind::of(&error), Some(Kind::Configuration));
+    error.to_string()
+}
+
+#[test]
+fn the_smallest_file_gets_the_documented_defaults() {
+    let config = loaded(SMALLEST, "local", &[]).unwrap();
+    assert_eq!((config.slots.blue, config.slots.green), (8000, 8001));
+    assert_eq!((config.health.path.as_str(), config.health.timeout), ("/health", 60));
+    assert_eq!(config.health.expect, BTreeMap::from([("status".to_owned(), serde_json::json!("ok"))]));
+    assert_eq!((config.traffic.bake, config.traffic.drain), (3, 30));
+    assert_eq!((config.project.keep, config.project.web_port), (5, 8000));
+    assert_eq!(config.environment.folder, "/repo/.deploy/local");
+    assert_eq!(config.environment.nginx.owner, NginxOwner::Private(Switching::Instant));
+    let prod = loaded(SMALLEST, "prod", &[]).unwrap().environment;
+    assert_eq!(prod.nginx.upstream_file, "/etc/nginx/conf.d/shop_upstream.conf");
+    assert_eq!(prod.nginx.site_file, "/etc/nginx/sites-enabled/shop");
+    assert_eq!((prod.nginx.upstream.as_str(), prod.nginx.live_port), ("shop_backend", 8002));
+    assert_eq!(prod.url, SiteUrl { tls: true, host: "shop.example".to_owned(), port: 443 });
+}
+
+#[test]
+fn missing_variables_are_named_together_and_only_where_they_are_needed() {
+    let config = loaded(SMALLEST, "prod", &[("PROD_SSH_USER", "deploy")]).unwrap();
+    let Reach::Missing(missing) = &config.environment.reach else { panic!("reachable without a host") };
+    assert_eq!(missing, &["PROD_SSH_HOST", "PROD_SSH_KEY"]);
+    let error = config.require_for_shipping().unwrap_err().to_string();
+    assert!(error.ends_with("PROD_SSH_HOST, PROD_SSH_KEY, PROD_ENV_FILE"), "{error}");
+    let mut variables =
+        [("PROD_SSH_USER", "deploy"), ("PROD_SSH_HOST", "::1"), ("PROD_SSH_KEY", "k"), ("PROD_ENV_FILE", "")];
+    let empty = loaded(SMALLEST, "prod", &variables).unwrap().require_for_shipping().unwrap_err().to_string();
+    assert!(empty.ends_with(": PROD_ENV_FILE"), "{empty}");
+    variables[3].1 = "A=1";
+    let config = loaded(SMALLEST, "prod", &variables).unwrap();
+    config.require_for_shipping().unwrap();
+    let Reach::Ssh(target) = &config.environment.reach else { panic!("not reachable") };
+    assert_eq!((target.port, target.to_string().as_str()), (22, "deploy@::1:22"));
+}
+
+#[test]
+fn what_could_be_an_option_or_a_command_is_refused() {
+    let variables = |name, value| {
+        let mut variables = vec![("PROD_SSH_HOST", "h"), ("PROD_SSH_USER", "u"), ("PROD_SSH_KEY", "k")];
+        variables.push((name, value));
+        variables
+    };
+    for (name, value) in [
+        ("PROD_SSH_HOST", "-oProxyCommand=id"),
+        ("PROD_SSH_HOST", "h;id"),
+        ("PROD_SSH_USER", "-l"),
+        ("PROD_SSH_USER", "u$(id)"),
+        ("PROD_SSH_PORT", "22a"),
+        ("PROD_SSH_PORT", "0"),
+    ] {
+        assert!(refused(SMALLEST, "prod", &variables(name, value)).contains(name), "{name}={value}");
+    }
+}
+
+#[test]
+fn a_mistake_is_told_with_its_place() {
+    let unknown = SMALLEST.replace("web = \"web\"", "web = \"web\"\nwebb = 1");
+    let error = refused(&unknown, "local", &[]);
+    assert!(
+        error.contains("/repo/deploy.toml") && error.contains("unknown field `webb`") && error.contains("line 6"),
+        "{error}"
+    );
+    assert!(refused(SMALLEST, "staging", &[]).contains("there are: local, prod"));
+    for (from, to, named) in [
+        ("name = \"shop\"", "name = \"Shop!\"", "Shop!"),
+        ("app = \"app\"", "app = \"../app\"", "../app"),
+        ("app = \"app\"", "app = \"--help\"", "--help"),
+        ("web = \"web\"", "web = \"web\"\nkeep = 1", "keep = 1"),
+        ("web = \"web\"", "web = \"web\"\nworkers = [\"web\"]", "cannot be a worker"),
+        ("url = \"http://127.0.0.1:8080\"", "url = \"127.0.0.1\"", "127.0.0.1"),
+        ("url = \"http://127.0.0.1:8080\"", "url = \"http://a b\"", "a b"),
+        ("nginx = { private = true }", "nginx = { private = true, live_port = 8000 }", "three different ports"),
+        ("folder = \".deploy/local\"", "folder = \"a b\"", "a b"),
+        ("folder = \".deploy/local\"", "folder = \"$(id)\"", "$(id)"),
+    ] {
+        let changed = SMALLEST.replace(from, to);
+        assert_ne!(changed, SMALLEST);
+        let error = refused(&changed, "local", &[]);
+        assert!(error.contains(named), "{to}: {error}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC{0,200}", name in "\\PC{0,20}") {
+        drop(load(&text, Path::new("deploy.toml"), &name, &BTreeMap::new()));
+        drop(load(SMALLEST, Path::new("/repo/deploy.toml"), &name, &BTreeMap::new()));
+    }
+}
+
+/// What is commented out in this repository's file is its default: with those lines in force nothing changes.
+#[test]
+fn the_shipped_file_shows_the_defaults() {
+    let text = include_str!("../../../deploy.toml");
+    // The first is an example, the second a choice that is made by looking.
+    let no_defaults = ["# groups = ", "# compose = \"docker compose\""];
+    let is_setting = |bare: &str| {
+        bare.starts_with('[')
+            || bare.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+    };
+    let mut defaults = 0;
+    let mut in_force = String::new();
+    for line in text.lines() {
+        let setting = line
+            .strip_prefix("# ")
+            .filter(|bare| is_setting(bare) && !no_defaults.iter().any(|start| line.starts_with(start)));
+        defaults += u32::from(setting.is_some());
+        in_force.push_str(setting.unwrap_or(line));
+        in_force.push('\n');
+    }
+    assert!(defaults > 15, "only {defaults} defaults were found");
+    for environment in ["local", "prod"] {
+        let [commented, in_force] =
+            [text, &in_force].map(|text| format!("{:#?}", loaded(text, environment, &[]).unwrap()));
+        assert_eq!(commented, in_force);
+    }
+}
