@@ -10,12 +10,19 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 ENVIRONMENT ?= local
 BASE_IMAGES := python:3.11-slim redis:7-alpine
 
+# Where bootstrap ends with 75, this login lacks the group docker, and the command begins again with it.
+define set_up
+code=0; scripts/bootstrap $(1) || code=$$?; \
+if [ $$code = 75 ]; then exec sg docker -c '"$(MAKE)" $@ ENVIRONMENT="$(ENVIRONMENT)"'; fi; \
+[ $$code = 0 ]
+endef
+
 help: ## Print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 deploy: ## Set up this machine and deploy the backend to it (ENVIRONMENT=prod: to the server)
-	@if [ "$(ENVIRONMENT)" = local ]; then scripts/bootstrap deploy; scripts/base-image $(BASE_IMAGES); fi
-	@cargo xtask deploy --env "$(ENVIRONMENT)"
+	@if [ "$(ENVIRONMENT)" = local ]; then $(call set_up,deploy); scripts/base-image $(BASE_IMAGES); fi; \
+	cargo xtask deploy --env "$(ENVIRONMENT)"
 
 status: ## Which slot and release serve, and whether all agree (ENVIRONMENT=prod: on the server)
 	@cargo xtask status --env "$(ENVIRONMENT)"
@@ -24,11 +31,11 @@ rollback: ## Go back to the release that served before (ENVIRONMENT=prod: on the
 	@cargo xtask rollback --env "$(ENVIRONMENT)"
 
 test: ## Set up this machine, then all checks and tests, the end-to-end ones included
-	@scripts/bootstrap test
-	@scripts/base-image $(BASE_IMAGES) debian:12-slim
-	@scripts/check
-	@scripts/test-backend
-	@cargo test --locked --workspace -- --test-threads 3
+	@$(call set_up,test); \
+	scripts/base-image $(BASE_IMAGES) debian:12-slim; \
+	scripts/check; \
+	scripts/test-backend; \
+	cargo test --locked --workspace -- --test-threads 3
 
 check: ## Formatting, lints, shell scripts, workflows
 	@scripts/check

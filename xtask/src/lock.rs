@@ -40,7 +40,7 @@ impl Lock {
                 let folder = &config.environment.folder;
                 let said = crate::proc::indent(&held.tail());
                 return Err(
-                    Kind::Preflight.error(format!("could not take the deploy lock in {folder} on the host:\n{said}"))
+                    Kind::Preflight.error(format!("could not take the deploy lock in {folder} on the host; a server is prepared once, by the script that `cargo xtask setup` prints:\n{said}"))
                 );
             }
         }

@@ -135,7 +135,7 @@ impl Answers {
 fn ended(watch: &Held) -> Result<Option<String>> {
     while let Some(line) = watch.ready_line() {
         if let Some(how) = line.strip_prefix("ended\t") {
-            let mut text = format!("does not run: {how}; its last log lines:");
+            let mut text = format!("does not keep running: it {how}; its last log lines:");
             while let Some(line) = watch.line(Duration::from_secs(2))? {
                 text.push_str(&format!("\n  {line}"));
             }

@@ -116,7 +116,7 @@ impl Step {
             Step::Stop { slot, .. } => format!("Stop slot {slot}"),
             Step::Remove { slot } => format!("Remove the failed version from slot {slot}"),
             Step::MarkServed => "Mark the release as good".to_owned(),
-            Step::Prune { releases } => format!("Prune {} old releases", releases.len()),
+            Step::Prune { releases } => format!("Prune old releases ({})", releases.len()),
         }
     }
 

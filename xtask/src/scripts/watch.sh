@@ -11,7 +11,7 @@ while :; do
     'running 0 '*) printf '.\n' || exit 0 ;;
     *)
       read -r status restarts exit_code <<<"$state"
-      printf 'ended\t%s after %s restarts, exit code %s\n' "$status" "$restarts" "$exit_code"
+      printf 'ended\tis %s, has been restarted %s times, last exit code %s\n' "$status" "$restarts" "$exit_code"
       docker logs --tail 40 "$container" 2>&1
       exit 0
       ;;

@@ -29,3 +29,5 @@ failed=$(docker ps -a --filter "label=com.docker.compose.project=$project-worker
   fail "these workers do not run:" "$failed"
 }
 trap - EXIT
+# shellcheck disable=SC2086 # a list of ids
+[ -z "${earlier// /}" ] || docker update --restart no $earlier >/dev/null # or a reboot would start them with `restart: always`

@@ -35,7 +35,7 @@ const BROKEN: [Broken; 7] = [
         from: "from fastapi",
         to: "raise SystemExit('settings are incomplete')\nfrom fastapi",
         code: 16,
-        says: &["Waiting for health check", "does not run", "settings are incomplete"],
+        says: &["Waiting for health check", "does not keep running", "settings are incomplete"],
     },
     Broken {
         how: "answers 500",

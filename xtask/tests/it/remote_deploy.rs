@@ -55,7 +55,9 @@ pub fn the_first_deploy_needs_no_preparation(server: &Server, site: &Site) {
 /// The backend runs already, started by compose alone as before there was this tool: the first deploy takes it over.
 pub fn a_backend_that_runs_already_is_taken_over(server: &Server, site: &Site) {
     server.receive(&site.root().join("backend"), "/home/deploy/backend");
-    let up = format!("cd backend\ncat >.env <<'ENV'\n{ENV_FILE}\nENV\ndocker compose -p gifty up -d --build");
+    let up = format!(
+        "cd backend\nsed -i 's/unless-stopped/always/' docker-compose.yml\ncat >.env <<'ENV'\n{ENV_FILE}\nENV\ndocker compose -p gifty up -d --build"
+    );
     let started = server.try_deploy_user(&up);
     assert!(started.status.success(), "{}", said(&started));
     let begun = Instant::now();
@@ -74,6 +76,9 @@ pub fn a_backend_that_runs_already_is_taken_over(server: &Server, site: &Site) {
     assert_eq!(worker_calls(server).1, calls.1, "calls of a worker failed");
     let left = "docker ps --filter label=com.docker.compose.project=gifty --format '{{.Label \"com.docker.compose.service\"}}'";
     assert_eq!(server.root(left), "redis\n", "of what ran before, more than the accessory runs on");
+    let policies =
+        "docker ps -aq --filter status=exited | xargs docker inspect -f '{{.HostConfig.RestartPolicy.Name}}'";
+    assert_eq!(server.root(policies), "no\nno\n", "a reboot would start the API or the worker of before");
 }
 
 /// When the accessory started, and what it holds: no deploy may touch either.
