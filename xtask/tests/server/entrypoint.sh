@@ -5,12 +5,13 @@ mkdir -p /run/sshd /run/lock
 ssh-keygen -A >/dev/null
 install -m 0600 -o deploy -g deploy <(printf '%s\n' "$AUTHORIZED_KEY") /home/deploy/.ssh/authorized_keys
 
+# Which compose this server has; the other is hidden.
 plugin=/usr/libexec/docker/cli-plugins/docker-compose
 mkdir -p "$(dirname "$plugin")"
-case $COMPOSE in
-  v1) rm -f "$plugin"; chmod 0755 /usr/bin/docker-compose ;;
-  v2) cp /opt/compose/docker-compose "$plugin"; chmod 0644 /usr/bin/docker-compose ;;
-esac
+rm -f "$plugin"
+chmod 0644 /usr/bin/docker-compose
+if [ "$COMPOSE" != v2 ]; then chmod 0755 /usr/bin/docker-compose; fi
+if [ "$COMPOSE" != v1 ]; then ln -s /opt/compose/docker-compose "$plugin"; fi
 
 dockerd --storage-driver overlay2 >/var/log/dockerd.log 2>&1 &
 dockerd_pid=$!
