@@ -86,6 +86,10 @@ fn resolve(
     if ports.contains(&0) || ports[0] == ports[1] || ports[..2].contains(&ports[2]) {
         return Err(format!("[slots] blue, green and live_port must be three different ports, not {ports:?}"));
     }
+    if matches!(environment.nginx.owner, NginxOwner::Private(_)) && ports.contains(&environment.url.port) {
+        let port = environment.url.port;
+        return Err(format!("[environments.{name}] url: port {port} is that of a slot or live_port; choose another"));
+    }
     Ok(Config {
         root,
         project: raw.project,

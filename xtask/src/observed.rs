@@ -142,7 +142,7 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
             ["nginx", _] => observed.nginx_running = true,
             ["nginx-problem", problem] => observed.nginx_problem = Some(problem.to_owned()),
             ["compose", tool] => observed.compose = Some(tool.to_owned()).filter(|tool| !tool.is_empty()),
-            ["docker-problem", problem] => observed.docker_problem = Some(problem.to_owned()),
+            ["docker-problem", problem] => observed.docker_problem = Some(problem.trim().to_owned()),
             ["container", ..] => read_container(&fields, config, &mut observed).with_context(read)?,
             ["image", name] => drop(observed.images.insert(name.to_owned())),
             ["release", id, env_sum, served_at] => observed.releases.extend(read_release(id, env_sum, served_at)),

@@ -67,6 +67,11 @@ pub fn source(config: &Config) -> Result<Source> {
     let (revision, committed_at) = head.split_once(' ').context("git printed no commit")?;
     let branch = git(&["rev-parse", "--abbrev-ref", "HEAD"])?;
     let app = config.project.app.as_str();
+    if app.trim_matches('/') != "." && git(&["ls-tree", "-d", "HEAD", "--", app.trim_end_matches('/')])?.is_empty() {
+        return Err(
+            Kind::Package.error(format!("[project] app = {app:?} in deploy.toml is no folder of commit {revision}"))
+        );
+    }
     let changed = git(&["-c", "core.quotePath=true", "status", "--porcelain=v1", "--untracked-files=all", "--", app])?;
     Ok(Source {
         revision: revision.to_owned(),

@@ -17,7 +17,8 @@ printf 'site\t%s\n' "$(one_line "$site_file")"
 [ -e "$folder/live/green" ] && printf 'flag\tgreen\n'
 
 if [ -n "$private_pid" ]; then
-  nginx_pid=$(cat "$private_pid" 2>/dev/null) && kill -0 "$nginx_pid" 2>/dev/null && printf 'nginx\trunning\n'
+  nginx_pid=$(cat "$private_pid" 2>/dev/null) &&
+    grep -qsaF "nginx: master process nginx -p ${private_pid%nginx.pid} " "/proc/$nginx_pid/cmdline" && printf 'nginx\trunning\n'
 else
   grep -qsx nginx /proc/[0-9]*/comm && printf 'nginx\trunning\n'
   # Found out now rather than at the switch: whether this user may test and reload nginx, and whether nginx would reload.

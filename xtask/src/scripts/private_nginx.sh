@@ -19,8 +19,21 @@ nginx=(nginx -p "$prefix/" -c "$prefix/nginx.conf")
 # Started by root, its workers must be root too, or they could not look into a private folder for the flag.
 if [ "$(id -u)" = 0 ]; then nginx+=(-g "user root;"); fi
 problem=$("${nginx[@]}" -t 2>&1) || fail "nginx refuses its configuration:" "$problem"
-if pid=$(cat "$prefix/nginx.pid" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = nginx ]; then
+# A number alone may be another process's since the machine was restarted, the system's nginx for one.
+is_ours() {
+  [ "$(cat "/proc/$1/comm" 2>/dev/null)" = nginx ] && grep -qsaF "nginx: master process nginx -p $prefix/ " "/proc/$1/cmdline"
+}
+pid=$(cat "$prefix/nginx.pid" 2>/dev/null || true)
+if ! is_ours "$pid"; then
+  # Where the folder was emptied, by `git clean` for one, it runs on and only its pid file is gone.
+  while IFS=/ read -r _ _ process _; do
+    if is_ours "$process"; then pid=$process changed=yes; fi
+  done < <(grep -lsaF "nginx: master process nginx -p $prefix/ " /proc/[0-9]*/cmdline)
+  if is_ours "$pid"; then printf '%s\n' "$pid" >"$prefix/nginx.pid"; fi
+fi
+if is_ours "$pid"; then
   if [ $changed = yes ]; then "${nginx[@]}" -s reload 8>&-; fi
 else
-  setsid "${nginx[@]}" </dev/null >/dev/null 2>"$prefix/logs/start.log" 8>&- || fail "nginx does not start:" "$(cat "$prefix/logs/start.log")"
+  setsid "${nginx[@]}" </dev/null >/dev/null 2>"$prefix/logs/start.log" 8>&- || fail "nginx does not start:" \
+    "$(awk '!seen[$0]++' "$prefix/logs/start.log")"$'\n'"Where an address is in use, ss -ltnp shows by whom; other ports are chosen in deploy.toml (url, live_port)"
 fi

@@ -21,6 +21,9 @@ fn every_command_has_help_with_an_example() {
     project.xtask(&["rollback", "--to", "latest; id"]).must_end_with(2).must_say(&["is not a release id"]);
     project.xtask(&["status", "--env", "staging"]).must_end_with(3).must_say(&["`staging`", "there are: local"]);
     project.xtask(&["setup"]).must_end_with(2).must_say(&["nothing to set up"]);
+    project.rewrite("deploy.toml", "app = \"backend\"", "app = \"backend/ap\"");
+    project.xtask(&["package"]).must_end_with(11).must_say(&["app = \"backend/ap\"", "no folder of commit"]);
+    project.rewrite("deploy.toml", "app = \"backend/ap\"", "app = \"backend\"");
     project.rewrite("deploy.toml", "keep = 3", "keep = 3\nkeeep = 3");
     project.xtask(&["status"]).must_end_with(3).must_say(&["deploy.toml", "line 7", "keeep"]);
 }

@@ -49,6 +49,12 @@ fn after_a_restart_of_the_machine_the_next_deploy_needs_no_help() {
     assert_ne!(report["release"], served);
     assert_eq!(project.status()["live_release"], report["release"]);
     assert_eq!(project.redis(&["get", "kept"]), "yes");
+
+    // Somebody empties the folder, as `git clean -xdf` does, under an nginx and containers that run on.
+    std::fs::remove_dir_all(project.root().join(".deploy")).unwrap();
+    let report = project.deploy();
+    assert_eq!(project.status()["live_release"], report["release"]);
+    assert_eq!(project.redis(&["get", "kept"]), "yes");
 }
 
 #[test]
