@@ -13,4 +13,7 @@ if [ ${#missing[@]} -eq 0 ]; then
   exit 0
 fi
 export BUILDKIT_PROGRESS=plain COMPOSE_ANSI=never
-"${compose[@]}" -p "$project" -f .compose.build.json build "${missing[@]}"
+options=()
+# The builder that v1 uses leaves the container of a failed step behind unless it is told not to.
+[ "${compose[0]}" != docker-compose ] || options=(--force-rm)
+"${compose[@]}" -p "$project" -f .compose.build.json build "${options[@]}" "${missing[@]}"
