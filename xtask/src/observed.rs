@@ -62,6 +62,11 @@ impl Container {
     pub fn running(&self) -> bool {
         self.status == "running"
     }
+
+    /// Whether it runs, or will again by itself: Docker restarts one that crashes over and over.
+    pub fn active(&self) -> bool {
+        matches!(self.status.as_str(), "running" | "restarting" | "paused")
+    }
 }
 
 /// A release that is complete on the host.

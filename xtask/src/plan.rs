@@ -93,7 +93,7 @@ fn replace(config: &Config, observed: &Observed, release: &ReleaseId, preparatio
     let switching = check_host(config, observed)?;
     let live = observed.live();
     let to = live.map_or(Slot::Blue, Slot::other);
-    let old = live.and_then(|slot| observed.occupant(slot)).filter(|container| container.running());
+    let old = live.and_then(|slot| observed.occupant(slot)).filter(|container| container.active());
     let hooks = |point: HookPoint, commands: &[Vec<String>]| -> Vec<Step> {
         commands.iter().map(|words| Step::Hook { point, words: words.clone(), slot: to }).collect()
     };
@@ -106,7 +106,7 @@ fn replace(config: &Config, observed: &Observed, release: &ReleaseId, preparatio
         steps.push(Step::Build);
     }
     steps.push(Step::Accessories);
-    if let Some(left) = observed.occupant(to).filter(|container| container.running()) {
+    if let Some(left) = observed.occupant(to).filter(|container| container.active()) {
         // A deploy was killed after its switch: what it left there may still finish requests.
         steps.push(Step::Drain { slot: to, seconds });
         steps.push(Step::Stop { slot: to, containers: vec![left.id.clone()] });
@@ -133,7 +133,8 @@ fn replace(config: &Config, observed: &Observed, release: &ReleaseId, preparatio
     if !expired.is_empty() {
         steps.push(Step::Prune { releases: expired });
     }
-    let from = old.map(|container| container.slot);
+    // Back to one that crashes is no way back.
+    let from = old.filter(|container| container.running()).map(|container| container.slot);
     Ok(Plan { release: release.clone(), from, from_release: observed.live_release().cloned(), to, steps })
 }
 

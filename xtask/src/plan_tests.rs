@@ -124,6 +124,15 @@ fn an_old_version_that_still_drains_in_the_free_slot_is_drained_before_it_goes()
 }
 
 #[test]
+fn an_old_version_that_crashes_over_and_over_is_stopped_and_no_way_back() {
+    let mut server = server(Slot::Green, 3);
+    server.containers[0].status = "restarting".to_owned();
+    let plan = deploy(&config(), &server, &release(4), Tests::Skip).unwrap();
+    assert!(names(&plan).contains(&"Stop slot green".to_owned()), "{plan:?}");
+    assert_eq!((plan.from, plan.to), (None, Slot::Blue));
+}
+
+#[test]
 fn no_plan_ever_stops_the_live_slot_before_traffic_has_left_it() {
     for live in Slot::BOTH {
         for other in ["running", "exited", "restarting"] {
