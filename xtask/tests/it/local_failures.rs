@@ -106,7 +106,7 @@ fn a_broken_version_is_told_and_the_old_one_serves_every_request() {
 
 #[test]
 fn a_version_that_turns_bad_after_the_switch_gives_the_traffic_back_by_itself() {
-    let project = Project::new("instant");
+    let project = Project::with_compose_of_this_machine("instant");
     project.rewrite("deploy.toml", "bake = 1", "bake = 15");
     let served = project.deploy()["release"].clone();
     let slot = project.status()["live_slot"].clone();

@@ -31,7 +31,7 @@ fn a_port_that_somebody_else_has_is_named_and_nothing_is_touched() {
 
 #[test]
 fn after_a_restart_of_the_machine_the_next_deploy_needs_no_help() {
-    let project = Project::new("instant");
+    let project = Project::with_compose_of_this_machine("instant");
     let served = project.deploy()["release"].clone();
     project.redis(&["set", "kept", "yes"]);
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::load::Address;
 use crate::remote_site::{Run, copy_work_tree};
+use crate::server::docker_with_compose_v2;
 
 /// What the release's `.env` says.
 pub const ENV_FILE: &str =
@@ -20,6 +21,8 @@ pub struct Project {
     folder: tempfile::TempDir,
     pub name: String,
     ports: [u16; 4],
+    /// Where docker's plugins are taken from, if not from this machine's own places.
+    docker_config: Option<&'static Path>,
 }
 
 /// Ports below those that the system hands out to connections.
@@ -37,11 +40,20 @@ fn free_ports() -> [u16; 4] {
 }
 
 impl Project {
-    /// `mode`: `instant` or `reload`.
+    /// `mode`: `instant` or `reload`. Deploys by compose v2.
     pub fn new(mode: &str) -> Project {
+        Project::make(mode, Some(docker_with_compose_v2()))
+    }
+
+    /// The same, by the compose that this machine has: v1 on Debian 12.
+    pub fn with_compose_of_this_machine(mode: &str) -> Project {
+        Project::make(mode, None)
+    }
+
+    fn make(mode: &str, docker_config: Option<&'static Path>) -> Project {
         let folder = tempfile::Builder::new().prefix("deploy-test-local-").tempdir().unwrap();
         let ports = free_ports();
-        let project = Project { folder, name: format!("test{}", ports[0]), ports };
+        let project = Project { folder, name: format!("test{}", ports[0]), ports, docker_config };
         copy_work_tree(&["backend", "tests_config.yaml"], project.root());
         project.write("deploy.toml", &project.configuration(mode));
         project.write("env.local", ENV_FILE);
@@ -121,6 +133,7 @@ impl Project {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GITHUB_")) {
             command.env_remove(name);
         }
+        command.envs(self.docker_config.map(|folder| ("DOCKER_CONFIG", folder)));
         command
     }
 

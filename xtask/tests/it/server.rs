@@ -7,6 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -144,6 +145,18 @@ impl Drop for Server {
             println!("the server {} was not removed: {}", self.name, said(&removed));
         }
     }
+}
+
+/// A folder for `DOCKER_CONFIG` with which `docker compose` is v2, whatever this machine has. v1 is a Python program and
+/// costs several times as much.
+pub fn docker_with_compose_v2() -> &'static Path {
+    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("docker");
+        let output = run(Command::new("bash").arg(script()).arg("compose-v2").arg(&folder));
+        assert!(output.status.success(), "{}", said(&output));
+        folder
+    });
+    &FOLDER
 }
 
 /// The root of this repository.
