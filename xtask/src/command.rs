@@ -44,7 +44,7 @@ impl Input {
 
 /// A bash script for the host. The text is a constant of this program; everything that varies travels as a
 /// positional parameter or through standard input, so nothing that came from data is ever read as shell.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
     /// What it does, for errors: `boot the slot`.
     pub name: &'static str,
@@ -56,6 +56,11 @@ pub struct Script {
 }
 
 impl Script {
+    /// One that does nothing.
+    pub fn nothing() -> Script {
+        Script { name: "nothing", text: ":", arguments: Vec::new(), input: Input::Nothing, limit: Duration::from_secs(5) }
+    }
+
     /// The words of a local call.
     pub fn words(&self) -> Vec<String> {
         let mut words: Vec<String> = ["bash", "-c", self.text, "deploy"].map(str::to_owned).to_vec();

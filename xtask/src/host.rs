@@ -4,17 +4,22 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use crate::command::Script;
 use crate::config::{Config, Reach};
 use crate::proc::{self, Command, Finished, Held};
+use crate::script;
 use crate::session::Session;
+use crate::shell::{Shell, Show};
 
 /// A host that can be reached.
 pub struct Host {
+    // The shell goes first: the connection ends with it.
+    shell: Shell,
     reach: Connected,
-    commands: AtomicU32,
+    /// Scripts and copies beside those of the shell.
+    beside: AtomicU32,
 }
 
 enum Connected {
@@ -22,41 +27,88 @@ enum Connected {
     Ssh(Box<Session>),
 }
 
+/// Who holds the lock, in one line, and how many seconds to wait for it.
+pub struct Claim<'a> {
+    pub holder: &'a str,
+    pub wait_seconds: u64,
+}
+
 impl Host {
-    /// Connects where the environment is behind SSH.
-    pub fn connect(config: &Config) -> Result<Host> {
-        let reach = match &config.environment.reach {
-            Reach::Local => Connected::Local,
+    /// Connects where the environment is behind SSH, and takes the lock where it is claimed.
+    ///
+    /// # Errors
+    /// Where somebody else has it, or there is no connection.
+    pub fn connect(config: &Config, claim: Option<&Claim>) -> Result<Host> {
+        let token = token()?;
+        let wait_seconds = claim.map_or(0, |claim| claim.wait_seconds);
+        let start = script::shell(config, &token, claim.map(|claim| claim.holder), wait_seconds);
+        // Besides, it waits for the last script of a run that has died.
+        let wait = Duration::from_secs(wait_seconds) + script::GRACE * 2;
+        let (reach, shell) = match &config.environment.reach {
+            Reach::Local => {
+                let held = proc::hold(&Command::new(start.name, start.words()))?;
+                let shell = Shell::new(held, &token, wait, |held| ended(&held.tail()))?;
+                (Connected::Local, shell)
+            }
             Reach::Ssh(target) => {
                 let environment = &config.environment;
                 let ports = [config.slots.blue, config.slots.green, environment.nginx.live_port, environment.url.port];
-                Connected::Ssh(Box::new(Session::open(target, &ports, &config.root.join(".deploy"))?))
+                let state = config.root.join(".deploy");
+                let (session, shell) = Session::open(target, &ports, &state, (&start, &token), wait)?;
+                (Connected::Ssh(Box::new(session)), shell)
             }
             Reach::Missing(variables) => return Err(config.missing(variables)),
         };
-        Ok(Host { reach, commands: AtomicU32::new(0) })
+        Ok(Host { shell, reach, beside: AtomicU32::new(0) })
     }
 
-    /// Runs to the end, whatever the exit code.
-    pub fn finish(&self, script: &Script) -> Result<Finished> {
-        let finished = proc::finish(&self.command(script))?;
-        self.check(finished)
+    /// Scripts that will be run next, in this order and with nothing in between, each only if the one before has
+    /// succeeded. They need not be waited for one by one, which over SSH saves a round trip each.
+    pub fn send_ahead(&self, scripts: Vec<Script>) -> Result<()> {
+        self.shell.send_ahead(scripts)
+    }
+
+    /// Ends what was sent ahead. Gives how many of those had begun.
+    pub fn forget_ahead(&self) -> Result<usize> {
+        self.shell.forget_ahead()
     }
 
     /// Must succeed; gives what it printed.
     pub fn text(&self, script: &Script) -> Result<String> {
-        Ok(self.finish(script)?.success()?.text())
+        Ok(self.finish(script, Show::Nothing)?.success()?.text())
     }
 
     /// Must succeed; shows what it prints.
     pub fn stream(&self, script: &Script) -> Result<()> {
-        let finished = proc::stream(&self.command(script))?;
-        self.check(finished)?.success().map(drop)
+        self.finish(script, Show::Lines)?.success().map(drop)
+    }
+
+    fn finish(&self, script: &Script, show: Show) -> Result<Finished> {
+        let finished = self.shell.finish(script, show)?;
+        finished.ok_or_else(|| self.lost()).with_context(|| format!("while trying to {}", script.name))
+    }
+
+    /// Why the shell on the host has ended.
+    fn lost(&self) -> anyhow::Error {
+        match &self.reach {
+            Connected::Local => ended(&self.shell.tail()),
+            Connected::Ssh(session) => session.lost(&self.shell),
+        }
+    }
+
+    /// # Errors
+    /// Where the host can no longer be reached.
+    pub fn check(&self) -> Result<()> {
+        if self.shell.alive()? { Ok(()) } else { Err(self.lost()) }
     }
 
     /// A script that stays; it ends when what is returned is dropped, or when this process ends.
     pub fn hold(&self, script: &Script) -> Result<Held> {
-        proc::hold(&self.command(script))
+        self.beside.fetch_add(1, Ordering::Relaxed);
+        proc::hold(&match &self.reach {
+            Connected::Local => Command::new(script.name, script.words()),
+            Connected::Ssh(session) => session.command(script.name, &script.remote_line()),
+        })
     }
 
     /// Copies a file to an absolute path on the host.
@@ -67,9 +119,12 @@ impl Host {
                 copied.with_context(|| format!("copying {} to {to}", from.display())).map(drop)
             }
             Connected::Ssh(session) => {
-                self.commands.fetch_add(1, Ordering::Relaxed);
+                self.beside.fetch_add(1, Ordering::Relaxed);
                 let finished = proc::finish(&session.copy(from, to).within(Duration::from_secs(600)))?;
-                self.check(finished)?.success().map(drop)
+                if finished.code != Some(0) {
+                    session.check(&self.shell)?;
+                }
+                finished.success().map(drop)
             }
         }
     }
@@ -82,27 +137,23 @@ impl Host {
         }
     }
 
-    /// Commands and copies sent to a remote host so far.
+    /// Scripts and copies sent to a remote host so far.
     pub fn commands(&self) -> u32 {
-        self.commands.load(Ordering::Relaxed)
-    }
-
-    fn command(&self, script: &Script) -> Command {
-        let command = match &self.reach {
-            Connected::Local => Command::new(script.name, script.words()),
-            Connected::Ssh(session) => {
-                self.commands.fetch_add(1, Ordering::Relaxed);
-                session.command(script.name, &script.remote_line())
-            }
-        };
-        command.reading(script.input.clone()).within(script.limit)
-    }
-
-    /// ssh ends with 255 for reasons of its own; a lost connection is told from a failed command.
-    fn check(&self, finished: Finished) -> Result<Finished> {
-        if let (Connected::Ssh(session), Some(255)) = (&self.reach, finished.code) {
-            session.check()?;
+        match &self.reach {
+            Connected::Local => 0,
+            Connected::Ssh(_) => self.shell.sent() + self.beside.load(Ordering::Relaxed),
         }
-        Ok(finished)
     }
+}
+
+/// A word that no script prints by accident, nor an app on purpose.
+fn token() -> Result<String> {
+    // The name of a fresh private file is as unguessable as it has to be.
+    let file = tempfile::NamedTempFile::new().context("making a token")?;
+    let name = file.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(format!("deploy-shell{name}"))
+}
+
+fn ended(said: &str) -> anyhow::Error {
+    anyhow!("the shell that runs the scripts has ended:\n{}", proc::indent(said))
 }

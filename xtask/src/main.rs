@@ -4,7 +4,7 @@
 //! slots, names), `command` (words, quoting, secrets), `observed` (what a host said), `plan` (what to do about it), `step`,
 //! `nginx` and `compose` (rendered files), `script` (a step's words), `verdict`, `selection`, `junit`, `setup`,
 //! `status`, `report`, `github`, `flags`, `failure`. **Hands** touch the world and know no plan: `proc` (the only file that starts a
-//! process), `session` (SSH), `host`, `lock`, `probe`, `receipt`, `package`, `pytest`, `console`, `interrupt`. The
+//! process), `session` (SSH), `shell` (runs scripts there, holds the lock), `host`, `probe`, `receipt`, `package`, `pytest`, `console`, `interrupt`. The
 //! **conductor** is `run`, with the longer steps in `stages` and one function per subcommand in `commands`.
 
 mod command;
@@ -19,7 +19,6 @@ mod github;
 mod host;
 mod interrupt;
 mod junit;
-mod lock;
 mod nginx;
 mod observed;
 mod package;
@@ -35,6 +34,7 @@ mod script;
 mod selection;
 mod session;
 mod setup;
+mod shell;
 mod stages;
 mod status;
 mod step;

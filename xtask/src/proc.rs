@@ -265,16 +265,21 @@ fn follow(
             if show == Show::Lines {
                 console::child_line(&text);
             }
-            let mut tail = lock(&tail);
-            if tail.len() == TAIL_LINES {
-                tail.pop_front();
-            }
-            tail.push_back(text);
+            keep(&tail, text);
             line.clear();
         }
         let _receiver_gone = done.send(());
     });
     Arc::default()
+}
+
+/// Keeps the last lines only.
+fn keep(tail: &Mutex<VecDeque<String>>, line: String) {
+    let mut tail = lock(tail);
+    if tail.len() == TAIL_LINES {
+        tail.pop_front();
+    }
+    tail.push_back(line);
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -286,19 +291,53 @@ pub fn indent(text: &str) -> String {
     text.lines().map(|line| format!("  {line}")).collect::<Vec<String>>().join("\n")
 }
 
-/// A process that stays: a held lock, an SSH master, a watch. It lives as long as its standard input is open, that
-/// is, as long as this process does; a SIGKILL of ours is an end-of-file for it.
+/// A process that stays: an SSH connection, a shell that waits for scripts, a watch. It lives as long as its standard
+/// input is open, that is, as long as this process does; a SIGKILL of ours is an end-of-file for it.
 pub struct Held {
     handle: duct::Handle,
-    input: Option<std::io::PipeWriter>,
-    lines: mpsc::Receiver<String>,
+    input: Writer,
+    lines: mpsc::Receiver<Line>,
     tail: Arc<Mutex<VecDeque<String>>>,
     purpose: String,
 }
 
+/// A line that a held process printed, without its end.
+#[derive(Debug)]
+pub enum Line {
+    Output(String),
+    Error(String),
+}
+
+/// What is waited for from a held process.
+#[derive(Debug)]
+pub enum Next {
+    Line(Line),
+    /// Nothing within the time given.
+    Silence,
+    /// It has closed both of its outputs.
+    End,
+}
+
+/// The standard input of a held process. Each writing arrives whole, whoever else writes.
+#[derive(Clone)]
+pub struct Writer {
+    pipe: Arc<Mutex<Option<std::io::PipeWriter>>>,
+    purpose: Arc<str>,
+}
+
+impl Writer {
+    /// # Errors
+    /// When the process has ended.
+    pub fn write(&self, bytes: &[u8]) -> Result<()> {
+        let mut pipe = lock(&self.pipe);
+        let pipe = pipe.as_mut().with_context(|| format!("the process to {} is no longer held", self.purpose))?;
+        pipe.write_all(bytes).with_context(|| format!("the process to {} has ended", self.purpose))
+    }
+}
+
 /// Starts a process that stays, and writes the command's input to it without closing it.
 pub fn hold(command: &Command) -> Result<Held> {
-    let (stdin_reader, mut stdin_writer) = std::io::pipe().context("opening a pipe")?;
+    let (stdin_reader, stdin_writer) = std::io::pipe().context("opening a pipe")?;
     let (stdout_reader, stdout_writer) = std::io::pipe().context("opening a pipe")?;
     let (stderr_reader, stderr_writer) = std::io::pipe().context("opening a pipe")?;
     let expression =
@@ -306,39 +345,72 @@ pub fn hold(command: &Command) -> Result<Held> {
     let handle = expression.start().with_context(|| format!("could not {}", command.purpose))?;
     drop(expression);
     let tail = Arc::new(Mutex::new(VecDeque::new()));
-    let (done, _) = mpsc::channel();
-    follow(stderr_reader, Show::Nothing, &tail, done);
     let (sender, lines) = mpsc::channel();
+    let errors = sender.clone();
+    read_lines(stdout_reader, move |line| sender.send(Line::Output(line)).is_ok());
+    let kept = Arc::clone(&tail);
+    read_lines(stderr_reader, move |line| {
+        keep(&kept, console::masked(&line));
+        errors.send(Line::Error(line)).is_ok()
+    });
+    let pipe = Arc::new(Mutex::new(Some(stdin_writer)));
+    let input = Writer { pipe, purpose: command.purpose.as_str().into() };
+    input.write(command.input.bytes())?;
+    Ok(Held { handle, input, lines, tail, purpose: command.purpose.clone() })
+}
+
+/// Hands each line to `take`, in a thread of its own, until that wants no more.
+fn read_lines(source: impl Read + Send + 'static, take: impl Fn(String) -> bool + Send + 'static) {
     std::thread::spawn(move || {
-        for line in BufReader::new(stdout_reader).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
+        let mut source = BufReader::new(source);
+        let mut line = Vec::new();
+        while let Ok(1..) = source.read_until(b'\n', &mut line) {
+            let text = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line)).into_owned();
+            if !take(text) {
                 break;
             }
+            line.clear();
         }
     });
-    stdin_writer.write_all(command.input.bytes()).with_context(|| format!("could not {}", command.purpose))?;
-    Ok(Held { handle, input: Some(stdin_writer), lines, tail, purpose: command.purpose.clone() })
 }
 
 impl Held {
-    /// The next line it prints; `None` when it has ended or `limit` has passed.
+    /// The next line, waited for until `deadline`. Signals are the caller's to look for.
+    pub fn next(&self, deadline: Instant) -> Next {
+        match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(line) => Next::Line(line),
+            Err(mpsc::RecvTimeoutError::Timeout) => Next::Silence,
+            Err(mpsc::RecvTimeoutError::Disconnected) => Next::End,
+        }
+    }
+
+    /// The next line of its standard output; `None` when it has ended or `limit` has passed.
     pub fn line(&self, limit: Duration) -> Result<Option<String>> {
         let deadline = Instant::now() + limit;
         loop {
             interrupt::check()?;
-            let slice = Duration::from_millis(100).min(deadline.saturating_duration_since(Instant::now()));
-            match self.lines.recv_timeout(slice) {
-                Ok(line) => return Ok(Some(line)),
-                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(None),
-                Err(mpsc::RecvTimeoutError::Timeout) if Instant::now() >= deadline => return Ok(None),
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
+            match self.next(deadline.min(Instant::now() + Duration::from_millis(100))) {
+                Next::Line(Line::Output(line)) => return Ok(Some(line)),
+                Next::Line(Line::Error(_)) => {}
+                Next::End => return Ok(None),
+                Next::Silence if Instant::now() >= deadline => return Ok(None),
+                Next::Silence => {}
             }
         }
     }
 
-    /// A line it has printed already, without waiting.
+    /// A line of its standard output that is there already.
     pub fn ready_line(&self) -> Option<String> {
-        self.lines.try_recv().ok()
+        loop {
+            match self.lines.try_recv().ok()? {
+                Line::Output(line) => return Some(line),
+                Line::Error(_) => {}
+            }
+        }
+    }
+
+    pub fn input(&self) -> Writer {
+        self.input.clone()
     }
 
     /// What it wrote to standard error last.
@@ -350,19 +422,11 @@ impl Held {
     pub fn alive(&self) -> Result<bool> {
         Ok(self.handle.try_wait().with_context(|| format!("watching the process to {}", self.purpose))?.is_none())
     }
-
-    /// A byte that says we are alive.
-    pub fn heartbeat(&mut self) -> Result<()> {
-        if let Some(input) = &mut self.input {
-            input.write_all(b"\n").with_context(|| format!("the process to {} has ended", self.purpose))?;
-        }
-        Ok(())
-    }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.input = None;
+        *lock(&self.input.pipe) = None;
         match self.handle.wait_timeout(Duration::from_secs(3)) {
             Ok(Some(_)) => {}
             // It did not notice the end of its input; an error here has no one to go to.

@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::command::Secret;
+use crate::command::{Script, Secret};
 use crate::compose::Files;
 use crate::config::Config;
 use crate::failure::Kind;
-use crate::host::Host;
-use crate::lock::Lock;
+use crate::host::{Claim, Host};
 use crate::observed::{self, Observed};
 use crate::package::{self, Package, Source};
 use crate::plan::{self, Plan};
@@ -25,29 +24,26 @@ use crate::{console, failure, interrupt, pytest, script, stages};
 pub struct Session<'a> {
     pub config: &'a Config,
     pub observed: Observed,
-    /// `None`: nothing will be changed. Before `host`: the lock goes first, then the connection it is held over.
-    _lock: Option<Lock>,
     pub host: Host,
 }
 
 impl<'a> Session<'a> {
     /// For commands that only read.
     pub fn look(config: &'a Config) -> Result<Session<'a>> {
-        let host = Host::connect(config)?;
-        let observed = inspect(config, &host)?;
-        require_forwarding(config, &host, &observed)?;
-        Ok(Session { config, host, observed, _lock: None })
+        Session::on(config, Host::connect(config, None)?)
     }
 
     /// For commands that change the host: takes the lock before looking, holds it to the end.
-    pub fn own(config: &'a Config, caller: &Caller, purpose: &str, lock_wait: u64) -> Result<Session<'a>> {
-        let host = Host::connect(config)?;
-        let holder =
-            format!("{} since {} for: {purpose}", caller.name, caller.started_at.strftime("%Y-%m-%d %H:%M:%S UTC"));
-        let lock = Lock::take(config, &host, &holder, lock_wait)?;
+    pub fn own(config: &'a Config, caller: &Caller, purpose: &str, wait_seconds: u64) -> Result<Session<'a>> {
+        let since = caller.started_at.strftime("%Y-%m-%d %H:%M:%S UTC");
+        let holder = format!("{} since {since} for: {purpose}", caller.name);
+        Session::on(config, Host::connect(config, Some(&Claim { holder: &holder, wait_seconds }))?)
+    }
+
+    fn on(config: &'a Config, host: Host) -> Result<Session<'a>> {
         let observed = inspect(config, &host)?;
         require_forwarding(config, &host, &observed)?;
-        Ok(Session { config, host, observed, _lock: Some(lock) })
+        Ok(Session { config, observed, host })
     }
 
     /// The release that this source and this `.env` are: the one on the host where it is the same, else a new id.
@@ -93,6 +89,8 @@ pub struct Execution<'a> {
     pub files: Option<Files>,
     pub tests: Option<pytest::Summary>,
     stages: Vec<StageTime>,
+    /// The scripts of the steps before this one have been sent.
+    sent_until: usize,
 }
 
 impl<'a> Execution<'a> {
@@ -106,6 +104,7 @@ impl<'a> Execution<'a> {
             files: None,
             tests: None,
             stages: Vec::new(),
+            sent_until: 0,
         }
     }
 
@@ -118,7 +117,9 @@ impl<'a> Execution<'a> {
         let mut outcome = Ok(());
         let mut undone = Vec::new();
         for (index, step) in plan.steps.iter().enumerate() {
-            outcome = self.stage(index + 1, plan.steps.len(), &plan.release, step);
+            outcome = self
+                .send_ahead(plan, index)
+                .and_then(|()| self.stage(index + 1, plan.steps.len(), &plan.release, step));
             if outcome.is_err() {
                 interrupt::acknowledge();
                 undone = self.undo(plan, index);
@@ -144,6 +145,20 @@ impl<'a> Execution<'a> {
                 None
             }
         }
+    }
+
+    /// Sends the scripts of all steps that follow without one that asks, waits or judges: where each is done only if the
+    /// one before has succeeded, nothing is gained by hearing of each before the next is sent.
+    fn send_ahead(&mut self, plan: &Plan, index: usize) -> Result<()> {
+        if index < self.sent_until {
+            return Ok(());
+        }
+        let Session { config, host, .. } = self.session;
+        let compose = self.compose()?;
+        let script = |step: &Step| script::of(config, &plan.release, compose, self.files.as_ref(), step);
+        let scripts: Vec<Script> = plan.steps[index..].iter().map_while(script).collect();
+        self.sent_until = index + scripts.len();
+        host.send_ahead(scripts)
     }
 
     /// Runs one step as a stage of the log.
@@ -192,15 +207,18 @@ impl<'a> Execution<'a> {
             Step::Bake { slot, seconds } => stages::bake(config, host, release, *slot, *seconds)?,
             Step::Prune { .. } => {
                 // What cannot be removed must not fail a good deploy.
-                let pruned =
-                    script::of(config, release, self.compose()?, None, step).and_then(|script| host.text(&script));
-                if let Err(error) = pruned {
+                if let Err(error) = host.text(&self.script(release, step)?) {
                     console::warning(&failure::chain(&error));
                 }
             }
-            _ => host.stream(&script::of(config, release, self.compose()?, self.files.as_ref(), step)?)?,
+            _ => host.stream(&self.script(release, step)?)?,
         }
         Ok(String::new())
+    }
+
+    fn script(&self, release: &ReleaseId, step: &Step) -> Result<Script> {
+        let script = script::of(self.session.config, release, self.compose()?, self.files.as_ref(), step);
+        script.with_context(|| format!("the step `{}` is not one script", step.title(release)))
     }
 
     fn compose(&self) -> Result<&str> {
@@ -227,7 +245,11 @@ impl<'a> Execution<'a> {
     /// Undoes a failed plan; a failure of the undoing stands beside the first, never instead of it.
     fn undo(&mut self, plan: &Plan, failed: usize) -> Vec<String> {
         let mut undone = Vec::new();
-        for step in plan::abort(plan, failed) {
+        let begun = self.session.host.forget_ahead().unwrap_or_else(|error| {
+            console::warning(&failure::chain(&error));
+            0
+        });
+        for step in plan::abort(plan, failed + begun) {
             let title = step.title(&plan.release);
             console::note(&format!("undo: {title}"));
             match self.act(&plan.release, &step) {

@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
-
 use crate::command::{Input, Script, Secret};
 use crate::compose::Files;
 use crate::config::{Config, Environment, NginxOwner, Switching};
@@ -32,8 +30,10 @@ const MINUTES: Duration = Duration::from_secs(60 * 10);
 const BUILD: Duration = Duration::from_secs(60 * 30);
 /// How long an accessory may take to become healthy.
 const ACCESSORIES_HEALTHY: Duration = Duration::from_secs(120);
-/// A lock whose holder is silent for this long is free again.
-pub const LOCK_SILENCE: Duration = Duration::from_secs(30);
+/// A deploying side that is silent for this long has died.
+const SILENCE: Duration = Duration::from_secs(30);
+/// How long what it had begun may go on, so that a container that is being stopped gets its grace period.
+pub const GRACE: Duration = Duration::from_secs(20);
 
 fn script<A: Into<String>>(
     name: &'static str,
@@ -64,15 +64,18 @@ pub fn inspect(config: &Config) -> Script {
     script("inspect the host", reading!("inspect.sh"), SHORT, arguments)
 }
 
-/// `holder`: who, since when, for which release; one line.
-pub fn lock(config: &Config, holder: &str, wait_seconds: u64) -> Script {
+/// The shell that runs all other scripts. `holder`: who, since when, for which release, in one line; without one, it does
+/// not take the lock.
+pub fn shell(config: &Config, token: &str, holder: Option<&str>, wait_seconds: u64) -> Script {
     let arguments = [
+        token.to_owned(),
         config.environment.folder.clone(),
-        holder.replace('\n', " "),
+        holder.unwrap_or_default().replace('\n', " "),
         wait_seconds.to_string(),
-        LOCK_SILENCE.as_secs().to_string(),
+        SILENCE.as_secs().to_string(),
+        GRACE.as_secs().to_string(),
     ];
-    script("hold the deploy lock", reading!("lock.sh"), Duration::MAX, arguments)
+    script("run scripts on the host", reading!("shell.sh"), Duration::MAX, arguments)
 }
 
 /// The archive and the manifest were copied to `releases/` under these names.
@@ -127,15 +130,12 @@ pub fn record(config: &Config, line: &str) -> Script {
     Script { input: Input::Bytes(format!("{line}\n").into_bytes()), ..record }
 }
 
-/// The script of a step that is one script on the host.
-///
-/// # Errors
-/// For a step that is more than that; the conductor runs those.
-pub fn of(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Files>, step: &Step) -> Result<Script> {
+/// The script of a step that is one script on the host. The conductor runs those that are more than that.
+pub fn of(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Files>, step: &Step) -> Option<Script> {
     let folder = config.environment.folder.clone();
     let project = config.project.name.clone();
     let release_id = release.to_string();
-    Ok(match step {
+    Some(match step {
         Step::PrivateNginx { switching, live } => private_nginx(config, *switching, *live),
         Step::AlignUpstream { live } => {
             let arguments = [folder, config.environment.nginx.upstream_file.clone()];
@@ -184,7 +184,7 @@ pub fn of(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Fi
         | Step::Render { .. }
         | Step::AwaitHealth { .. }
         | Step::Verify { .. }
-        | Step::Bake { .. } => bail!("the step `{}` is not one script", step.title(release)),
+        | Step::Bake { .. } => return None,
     })
 }
 

@@ -1,6 +1,7 @@
-//! One SSH connection per host, held for the whole run: every command, copy and port forward goes through it.
+//! One SSH connection per host, held for the whole run: every script, copy and port forward goes through it.
 //!
-//! The master process reads its standard input from us and ends when we do, and with it the agent that holds the key.
+//! Its own command is the shell that runs our scripts there. The master process reads its standard input from us and ends
+//! when we do, and with it the agent that holds the key.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -8,68 +9,73 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::command::{Input, Secret};
+use crate::command::{Input, Script, Secret};
 use crate::config::SshTarget;
 use crate::console;
 use crate::failure::Kind;
-use crate::proc::{self, Command, Held};
+use crate::proc::{self, Command};
+use crate::shell::Shell;
 
-const CONNECTED: &str = "deploy-session-open";
 /// A connection that sends nothing for 3 times this is dead (ssh_config: ServerAliveInterval, ServerAliveCountMax).
 const ALIVE_INTERVAL_SECONDS: u32 = 5;
 
-/// An open connection. Dropping it closes it and takes the agent and the session's folder along.
+/// Time for a connection to stand, the wait for the lock apart.
+const CONNECTED: Duration = Duration::from_secs(30);
+/// How often a port that was free a moment ago may be taken when ssh binds it.
+const TRIES: u32 = 5;
+
+/// An open connection. Once the shell that came with it is dropped, it closes and takes the agent and the session's
+/// folder along.
 pub struct Session {
     target: SshTarget,
     folder: PathBuf,
     /// Server port → port on this machine.
     forwards: Vec<(u16, u16)>,
-    master: Held,
 }
 
 impl Session {
-    /// Connects, and forwards each of the server's loopback `ports` to this machine. `state` keeps the host keys that
-    /// were accepted at first use.
+    /// Connects, starts `shell` on the server, and forwards each of the server's loopback `ports` to this machine.
+    /// `state` keeps the host keys that were accepted at first use; `wait` is how long the shell may wait for the lock.
     ///
     /// # Errors
-    /// [`Kind::HostKey`] where the server's key is not the known one, [`Kind::Connection`] for all else.
-    pub fn open(target: &SshTarget, ports: &[u16], state: &Path) -> Result<Session> {
+    /// [`Kind::HostKey`] where the server's key is not the known one, [`Kind::Connection`] where there is no connection,
+    /// [`Kind::Locked`] and [`Kind::Preflight`] where there is no lock.
+    pub fn open(
+        target: &SshTarget,
+        ports: &[u16],
+        state: &Path,
+        (shell, token): (&Script, &str),
+        wait: Duration,
+    ) -> Result<(Session, Shell)> {
         for program in ["ssh", "ssh-agent", "ssh-add", "scp"] {
             proc::require(program, "install the OpenSSH client")?;
         }
-        let private = tempfile::Builder::new().prefix("xtask-ssh-").tempdir().context("making a private folder")?;
-        let folder = private.path().to_owned();
-        let forwards = ports.iter().map(|port| Ok((*port, free_port()?))).collect::<Result<Vec<(u16, u16)>>>()?;
-        let known = KnownHosts::prepare(target, &folder, state)?;
-        let master = proc::hold(&master(target, &folder, &forwards, &known))?;
-        // From here on the session's own shell removes it, also when this process is killed.
-        let folder = private.keep();
-        let session = Session { target: target.clone(), folder, forwards, master };
-        session.await_connection()?;
-        known.announce(target);
-        Ok(session)
-    }
-
-    fn await_connection(&self) -> Result<()> {
-        let limit = Duration::from_secs(30);
-        while let Some(line) = self.master.line(limit)? {
-            if line.trim_end() == CONNECTED {
-                return Ok(());
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let private = tempfile::Builder::new().prefix("xtask-ssh-").tempdir().context("making a private folder")?;
+            let folder = private.path().to_owned();
+            let forwards = ports.iter().map(|port| Ok((*port, free_port()?))).collect::<Result<Vec<(u16, u16)>>>()?;
+            let known = KnownHosts::prepare(target, &folder, state)?;
+            let master = proc::hold(&master(target, &folder, &forwards, &known, shell))?;
+            // From here on the session's own shell removes it, also when this process is killed.
+            let folder = private.keep();
+            let said = std::cell::RefCell::new(String::new());
+            let opened = Shell::new(master, token, CONNECTED + wait, |master| {
+                // ssh writes why it ended just before it ends.
+                std::thread::sleep(Duration::from_millis(100));
+                *said.borrow_mut() = master.tail();
+                refused(target, &master.tail())
+            });
+            match opened {
+                Err(_) if tries < TRIES && said.borrow().contains("Could not request local forwarding") => {}
+                Err(error) => return Err(error),
+                Ok(shell) => {
+                    known.announce(target);
+                    return Ok((Session { target: target.clone(), folder, forwards }, shell));
+                }
             }
         }
-        // ssh writes why it ended just before it ends.
-        std::thread::sleep(Duration::from_millis(100));
-        let said = self.master.tail();
-        let target = &self.target;
-        if said.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") || said.contains("Host key verification failed") {
-            return Err(Kind::HostKey.error(format!(
-                "the host key of {target} is not the one known. Either the server was set up anew, or somebody is in \
-                 between. Compare its fingerprint over another way; then put the right line into {}\n{}",
-                target.variable("SSH_KNOWN_HOSTS"),
-                proc::indent(&said)
-            )));
-        }
-        Err(Kind::Connection.error(format!("no SSH connection to {target}:\n{}", proc::indent(&said))))
     }
 
     /// The words that run `line` on the server through the held connection.
@@ -119,21 +125,38 @@ impl Session {
 
     /// # Errors
     /// [`Kind::Connection`] with ssh's own words once the connection is gone.
-    pub fn check(&self) -> Result<()> {
+    pub fn check(&self, shell: &Shell) -> Result<()> {
         // ssh ends what runs over it a moment before itself.
         let deadline = Instant::now() + Duration::from_secs(1);
-        while self.master.alive()? {
+        while shell.alive()? {
             if Instant::now() >= deadline {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        let said = match self.master.tail() {
-            said if said.is_empty() => "the server has closed it or does not answer any more".to_owned(),
+        Err(self.lost(shell))
+    }
+
+    pub fn lost(&self, shell: &Shell) -> anyhow::Error {
+        let said = match shell.tail() {
+            said if said.trim().is_empty() => "the server has closed it or does not answer any more".to_owned(),
             said => said,
         };
-        Err(Kind::Connection.error(format!("the SSH connection to {} was lost:\n{}", self.target, proc::indent(&said))))
+        Kind::Connection.error(format!("the SSH connection to {} was lost:\n{}", self.target, proc::indent(&said)))
     }
+}
+
+/// Why there is no connection, or why there is and the shell on the other side has ended at once.
+fn refused(target: &SshTarget, said: &str) -> anyhow::Error {
+    if said.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") || said.contains("Host key verification failed") {
+        return Kind::HostKey.error(format!(
+            "the host key of {target} is not the one known. Either the server was set up anew, or somebody is in \
+             between. Compare its fingerprint over another way; then put the right line into {}\n{}",
+            target.variable("SSH_KNOWN_HOSTS"),
+            proc::indent(said)
+        ));
+    }
+    Kind::Connection.error(format!("no SSH connection to {target}:\n{}", proc::indent(said)))
 }
 
 /// A port nobody listens on now. ssh binds it a moment later and says so where somebody was quicker.
@@ -142,7 +165,13 @@ fn free_port() -> Result<u16> {
     Ok(listener.local_addr().context("looking for a free port on this machine")?.port())
 }
 
-fn master(target: &SshTarget, folder: &Path, forwards: &[(u16, u16)], known: &KnownHosts) -> Command {
+fn master(
+    target: &SshTarget,
+    folder: &Path,
+    forwards: &[(u16, u16)],
+    known: &KnownHosts,
+    shell: &Script,
+) -> Command {
     let mut key = target.key.expose().to_vec();
     key.retain(|byte| *byte != b'\r');
     if !key.ends_with(b"\n") {
@@ -171,7 +200,7 @@ fn master(target: &SshTarget, folder: &Path, forwards: &[(u16, u16)], known: &Kn
         forwards.iter().flat_map(|(server, local)| ["-L".to_owned(), format!("127.0.0.1:{local}:127.0.0.1:{server}")]),
     );
     words.extend(["-p".into(), target.port.to_string(), "-l".into(), target.user.clone(), "--".into()]);
-    words.extend([target.host.clone(), format!("echo {CONNECTED}; exec cat >/dev/null")]);
+    words.extend([target.host.clone(), shell.remote_line()]);
     Command::new("connect over SSH", words).reading(Input::Secret(Secret::new(key)))
 }
 

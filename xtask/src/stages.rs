@@ -82,6 +82,7 @@ pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slo
     let mut answers = Answers::default();
     loop {
         interrupt::check()?;
+        host.check()?;
         let begun = Instant::now();
         let limit = PROBE.min(deadline.saturating_duration_since(begun)).max(Duration::from_millis(1));
         match probe.get(&config.health.path, limit) {
@@ -157,6 +158,7 @@ pub fn verify(config: &Config, host: &Host, release: &ReleaseId, slot: Slot) -> 
     let deadline = Instant::now() + SETTLE;
     loop {
         interrupt::check()?;
+        host.check()?;
         let problem = match obeys(&live, slot).and_then(|()| serves(config, &site, release)) {
             Ok(()) => return Ok(()),
             Err(problem) => problem,
@@ -199,6 +201,7 @@ pub fn bake(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, secon
     let mut failures = 0;
     while Instant::now() < deadline {
         interrupt::check()?;
+        host.check()?;
         if let Some(ended) = ended(&watch)? {
             return Err(Kind::Bake.error(format!("after the switch, the container of slot {slot} {ended}")));
         }

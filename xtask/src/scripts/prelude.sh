@@ -12,8 +12,3 @@ fail() {
   printf '%s\n' "$*" >&2
   exit 1
 }
-
-# One command of a deploy at a time: where a deploy was killed, its last command may still run here. The next deploy
-# waits for it (lock.sh) before it looks at anything.
-exec 8>>"$folder/deploy.step"
-flock -w 120 8 || fail "another command of a deploy still runs on this host and did not end within 120 s"

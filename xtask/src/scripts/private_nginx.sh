@@ -32,8 +32,8 @@ if ! is_ours "$pid"; then
   if is_ours "$pid"; then printf '%s\n' "$pid" >"$prefix/nginx.pid"; fi
 fi
 if is_ours "$pid"; then
-  if [ $changed = yes ]; then "${nginx[@]}" -s reload 8>&-; fi
+  if [ $changed = yes ]; then "${nginx[@]}" -s reload; fi
 else
-  setsid "${nginx[@]}" </dev/null >/dev/null 2>"$prefix/logs/start.log" 8>&- || fail "nginx does not start:" \
+  setsid "${nginx[@]}" </dev/null >/dev/null 2>"$prefix/logs/start.log" 9>&- || fail "nginx does not start:" \
     "$(awk '!seen[$0]++' "$prefix/logs/start.log")"$'\n'"Where an address is in use, ss -ltnp shows by whom; other ports are chosen in deploy.toml (url, live_port)"
 fi

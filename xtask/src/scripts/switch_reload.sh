@@ -19,4 +19,4 @@ if ! problem=$("$@" -t 2>&1); then
   if [ -n "$previous" ]; then printf '%s\n' "$previous" | replace; else rm -f "$target"; fi
   fail "nginx refuses its configuration, so the previous upstream file is back and nothing was reloaded:" "$problem"
 fi
-"$@" -s reload 8>&-
+"$@" -s reload

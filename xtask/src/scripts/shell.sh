@@ -1,0 +1,111 @@
+# Runs the scripts of one run of the tool, one after the other, and holds the deploy lock meanwhile.
+#
+# Standard input: per script a line `run NUMBER LINE_BYTES INPUT_BYTES` (or `then`: only if the one before succeeded),
+# its command line, its input. `stop` ends the script that runs, the second time by force; an empty line says that the
+# deploying side lives. Standard output: around what each script prints, a line that says it begins and one that it has
+# ended; standard error: the latter.
+#
+# When the input ends or falls silent, the deploying side was killed or the network cut: nothing further begins, what
+# runs may end within some seconds, then it is ended. Everything started here has the lock's file open, so as long as
+# the lock is free, nothing of an earlier run is at work.
+set -u
+export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-8
+token=$1 folder=$2 holder=$3 wait_seconds=$4 silence_seconds=$5 grace_seconds=$6
+lock=$folder/deploy.lock
+
+# Only its presence tells a run that is ending by itself from one that is at work.
+ending='ending: '
+
+take_lock() {
+  if ! mkdir -p "$folder/releases" "$folder/live" || ! exec 9>>"$lock"; then
+    printf 'no lock\n'
+    exit 1
+  fi
+  local patience=$wait_seconds
+  [ "$patience" -gt 0 ] || patience=1
+  until flock -w "$patience" 9; do
+    local said
+    said=$(head -c 400 "$lock" | head -n 1)
+    if [ "${said#"$ending"}" = "$said" ] || [ "$patience" = "$((grace_seconds + 5))" ]; then
+      printf 'held by %s\n' "${said#"$ending"}"
+      exit 0
+    fi
+    patience=$((grace_seconds + 5))
+  done
+  printf '%s\n' "$holder" >"$lock"
+}
+
+# The scripts, each in a process group of its own.
+work() {
+  local job='' code=0 go_on=yes stops=0 chain number line_bytes input_bytes line
+  exec 4>&2 2>/dev/null # what bash itself says of a job that was ended is nothing of the script's
+  trap 'go_on=no' USR1
+  trap stop USR2
+  set -m
+  while [ $go_on = yes ] && read -r chain number line_bytes input_bytes; do
+    line=$(head -c "$line_bytes" && printf x)
+    if [ "$chain" = then ] && [ "$code" != 0 ]; then
+      head -c "$input_bytes" >/dev/null
+      continue
+    fi
+    stops=0
+    printf '%s begin %s\n' "$token" "$number"
+    # What a script does not read of its input must not be taken for the next one.
+    { head -c "$input_bytes" | { bash -c "${line%x}" 2>&4 4>&- && code=0 || code=$?; cat >/dev/null; exit "$code"; }; } <&0 &
+    job=$!
+    # The signal that stops a script ends the waiting too.
+    while kill -0 "$job"; do wait "$job"; done
+    wait "$job"
+    code=$?
+    # What it has started may outlive it.
+    [ $stops = 0 ] || kill -KILL -- "-$job"
+    job=''
+    printf '\n%s end %s\n' "$token" "$number" >&4
+    printf '\n%s end %s %s\n' "$token" "$number" "$code"
+  done
+}
+
+# Between two scripts, what was to come after the last one does not.
+stop() {
+  stops=$((stops + 1))
+  if [ -z "$job" ]; then
+    code=143
+  elif [ $stops = 1 ]; then
+    kill -TERM -- "-$job"
+  else
+    kill -KILL -- "-$job"
+  fi
+}
+
+[ -z "$holder" ] || take_lock
+exec 3>&1
+coproc WORK { exec 3>&-; work; } >&3
+exec 3>&-
+printf 'ready\n'
+while IFS= read -r -t "$silence_seconds" header; do
+  case $header in
+    '') ;;
+    stop) kill -USR2 "$WORK_PID" ;;
+    *)
+      read -r _ _ line_bytes input_bytes <<<"$header"
+      { printf '%s\n' "$header" && head -c $((line_bytes + input_bytes)); } >&"${WORK[1]}" || break
+      ;;
+  esac
+done
+[ -z "$holder" ] || printf '%s%s\n' "$ending" "$holder" >"$lock"
+worker=$WORK_PID
+kill -USR1 "$worker" 2>/dev/null
+exec {WORK[1]}>&-
+gone_within() {
+  local looks=$(($1 * 50))
+  while kill -0 "$worker"; do
+    [ $((looks -= 1)) -gt 0 ] || return 1
+    sleep 0.02
+  done
+} 2>/dev/null
+if ! gone_within "$grace_seconds"; then
+  kill -USR2 "$worker"
+  gone_within 2 || kill -USR2 "$worker"
+fi
+wait "$worker"
+[ -z "$holder" ] || : >"$lock"

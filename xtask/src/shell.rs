@@ -1,0 +1,317 @@
+//! The host's end of a run: one bash there that runs scripts as they arrive, one after the other, and holds the deploy
+//! lock meanwhile (`scripts/shell.sh`). A script costs one round trip, and several that are sent ahead cost one together.
+//!
+//! The lock is free when that bash and all it started have ended. It ends when its input does, that is when we do,
+//! however we end; where the network is cut without a word, it notices our silence.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::Script;
+use crate::failure::Kind;
+use crate::proc::{self, Finished, Held, Line, Next};
+use crate::{console, interrupt};
+
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Time until a signal is seen while a script prints nothing.
+const LOOK: Duration = Duration::from_millis(100);
+/// Time from the first asking of a script to end to ending it by force.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Time to wait for what was ended by force.
+const GIVEN_UP: Duration = Duration::from_secs(5);
+/// Lines of a script's output that an error shows.
+const TAIL_LINES: usize = 25;
+/// Bytes of standard output a script may give us; more is a defect of the script.
+const OUTPUT_LIMIT: usize = 64 << 20;
+
+/// A shell on the host that is ready for scripts.
+pub struct Shell {
+    held: Held,
+    /// What its own lines begin with, so that no output of a script is taken for one.
+    token: String,
+    /// The number of the script sent last.
+    sent: Cell<u32>,
+    /// Scripts that were sent and not yet waited for.
+    ahead: RefCell<VecDeque<(u32, Script)>>,
+    ended: Arc<AtomicBool>,
+}
+
+/// Whether what a script prints is shown while it runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    Nothing,
+    Lines,
+}
+
+impl Shell {
+    /// Waits until the shell is ready, which it is once it has the lock, if it is to hold it.
+    ///
+    /// # Errors
+    /// [`Kind::Locked`] with who holds the lock since when; `ended` gives the error where the shell ends instead.
+    pub fn new(held: Held, token: &str, limit: Duration, ended: impl Fn(&Held) -> anyhow::Error) -> Result<Shell> {
+        match held.line(limit)?.as_deref() {
+            Some("ready") => {}
+            Some(other) if other.starts_with("held by ") => {
+                return Err(Kind::Locked.error(format!(
+                    "the deploy lock is {other}. Wait for it with --lock-wait SECONDS; the lock of a run that has died frees itself within a minute"
+                )));
+            }
+            Some("no lock") => {
+                return Err(Kind::Preflight.error(format!(
+                    "could not take the deploy lock on the host; a server is prepared once, by the script that `cargo xtask setup` prints:\n{}",
+                    proc::indent(&held.tail())
+                )));
+            }
+            Some(other) => bail!("the shell on the host said {other:?} instead of being ready"),
+            None => return Err(ended(&held)),
+        }
+        let (sent, ahead) = (Cell::new(0), RefCell::default());
+        let shell = Shell { held, token: token.to_owned(), sent, ahead, ended: Arc::default() };
+        shell.beat();
+        Ok(shell)
+    }
+
+    /// Says again and again that we live.
+    fn beat(&self) {
+        let (input, ended) = (self.held.input(), Arc::clone(&self.ended));
+        std::thread::spawn(move || {
+            // Where it cannot be written, the next script finds the shell ended and says so.
+            while !ended.load(Ordering::Relaxed) && input.write(b"\n").is_ok() {
+                std::thread::sleep(HEARTBEAT);
+            }
+        });
+    }
+
+    /// Sends scripts that will be waited for in this order, each to run only if the one before has succeeded.
+    pub fn send_ahead(&self, scripts: Vec<Script>) -> Result<()> {
+        let mut chain = "run";
+        for script in scripts {
+            let number = self.send(&script, chain)?;
+            self.ahead.borrow_mut().push_back((number, script));
+            chain = "then";
+        }
+        Ok(())
+    }
+
+    fn send(&self, script: &Script, chain: &str) -> Result<u32> {
+        let line = script.remote_line();
+        if line.contains('\0') {
+            bail!("could not {}: one of its words contains a NUL byte", script.name);
+        }
+        let number = self.sent.get() + 1;
+        self.sent.set(number);
+        let input = script.input.bytes();
+        let mut request = format!("{chain} {number} {} {}\n{line}", line.len(), input.len()).into_bytes();
+        request.extend_from_slice(input);
+        // Where the shell has ended, waiting for it says why.
+        let _ended = self.held.input().write(&request);
+        Ok(number)
+    }
+
+    /// Runs a script to its end, or waits for one that was sent ahead. `None`: the shell has ended.
+    pub fn finish(&self, script: &Script, show: Show) -> Result<Option<Finished>> {
+        let ahead = self.ahead.borrow_mut().pop_front();
+        let number = match ahead {
+            Some((number, sent)) if sent == *script => number,
+            Some((_, sent)) => bail!("{} was sent ahead, and not {}", sent.name, script.name),
+            None => self.send(script, "run")?,
+        };
+        self.wait(number, script, show)
+    }
+
+    /// Forgets what was sent ahead: what runs is ended, the rest does not begin. Gives how many of them had begun.
+    pub fn forget_ahead(&self) -> Result<usize> {
+        let ahead = std::mem::take(&mut *self.ahead.borrow_mut());
+        if ahead.is_empty() {
+            return Ok(0);
+        }
+        self.stop()?;
+        // It begins after all that is said of those.
+        let number = self.send(&Script::nothing(), "run")?;
+        let mut begun = 0;
+        let deadline = Instant::now() + PATIENCE + GIVEN_UP;
+        while Instant::now() < deadline {
+            match self.held.next(Instant::now() + PATIENCE) {
+                Next::Line(Line::Output(line)) => match self.mark(&line) {
+                    Some(Mark::Begin(at)) if at == number => return Ok(begun),
+                    Some(Mark::Begin(at)) => begun += usize::from(ahead.iter().any(|(sent, _)| *sent == at)),
+                    _ => {}
+                },
+                Next::Line(Line::Error(_)) => {}
+                Next::Silence => self.stop()?,
+                Next::End => break,
+            }
+        }
+        bail!("what was under way on the host did not end")
+    }
+
+    fn stop(&self) -> Result<()> {
+        self.held.input().write(b"stop\n")
+    }
+
+    fn wait(&self, number: u32, script: &Script, show: Show) -> Result<Option<Finished>> {
+        let mut output = Collected::default();
+        let mut limit = Limit::new(script.limit);
+        loop {
+            let (line, is_output) = match self.held.next(Instant::now() + LOOK) {
+                Next::End => return Ok(None),
+                Next::Silence => {
+                    self.enforce(&mut limit, script)?;
+                    continue;
+                }
+                Next::Line(Line::Output(line)) => (line, true),
+                Next::Line(Line::Error(line)) => (line, false),
+            };
+            match self.mark(&line) {
+                Some(Mark::Begin(at)) if at == number => {
+                    output.begin();
+                    limit = Limit { reason: limit.reason.take(), ..Limit::new(script.limit) };
+                }
+                Some(Mark::End(at, code)) if at == number => {
+                    if let Some(code) = code {
+                        output.code = Some(code);
+                    }
+                    output.ends += 1;
+                    if output.ends == 2 {
+                        return limit.reason.map_or_else(|| output.finish(script).map(Some), Err);
+                    }
+                }
+                // Of one that nobody waited for.
+                Some(_) => output = Collected::default(),
+                None => output.add(line, is_output, show),
+            }
+            if limit.passed() {
+                self.enforce(&mut limit, script)?;
+            }
+        }
+    }
+
+    /// Ends the script where a signal has come or its time is over; the second time by force.
+    fn enforce(&self, limit: &mut Limit, script: &Script) -> Result<()> {
+        if let Some(ended) = &limit.reason {
+            if limit.asked_at.elapsed() > PATIENCE + GIVEN_UP {
+                bail!("could not {}: {ended:#}, and it did not end when it was told to", script.name);
+            }
+            return if limit.asked_at.elapsed() > PATIENCE { self.stop() } else { Ok(()) };
+        }
+        let reason = match interrupt::check() {
+            Err(error) => error.context(format!("while trying to {}", script.name)),
+            Ok(()) if Instant::now() >= limit.deadline => {
+                anyhow::anyhow!("could not {}: not done after {} s", script.name, script.limit.as_secs())
+            }
+            Ok(()) => return Ok(()),
+        };
+        limit.reason = Some(reason);
+        limit.asked_at = Instant::now();
+        self.stop()
+    }
+
+    fn mark(&self, line: &str) -> Option<Mark> {
+        let mut words = line.strip_prefix(&self.token)?.split_ascii_whitespace();
+        let (what, number) = (words.next()?, words.next()?.parse().ok()?);
+        match what {
+            "begin" => Some(Mark::Begin(number)),
+            "end" => Some(Mark::End(number, words.next().and_then(|code| code.parse().ok()))),
+            _ => None,
+        }
+    }
+
+    /// Scripts sent so far.
+    pub fn sent(&self) -> u32 {
+        self.sent.get()
+    }
+
+    /// Whether the shell still runs.
+    pub fn alive(&self) -> Result<bool> {
+        self.held.alive()
+    }
+
+    /// What it said to standard error last.
+    pub fn tail(&self) -> String {
+        self.held.tail()
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What the shell itself says.
+enum Mark {
+    Begin(u32),
+    /// On standard output with the exit code, on standard error without.
+    End(u32, Option<i32>),
+}
+
+/// How long a script may take, and whether it was told to end.
+struct Limit {
+    deadline: Instant,
+    /// Why it was told to end.
+    reason: Option<anyhow::Error>,
+    asked_at: Instant,
+}
+
+impl Limit {
+    fn new(limit: Duration) -> Limit {
+        let now = Instant::now();
+        Limit { deadline: now + limit, reason: None, asked_at: now }
+    }
+
+    fn passed(&self) -> bool {
+        interrupt::check().is_err() || Instant::now() >= self.deadline
+    }
+}
+
+/// What a script has printed.
+#[derive(Default)]
+struct Collected {
+    output: Vec<String>,
+    bytes: usize,
+    tail: VecDeque<String>,
+    code: Option<i32>,
+    /// Outputs that have ended, of two.
+    ends: u8,
+}
+
+impl Collected {
+    /// Errors may be read before it is read that the script begins.
+    fn begin(&mut self) {
+        self.output.clear();
+        self.bytes = 0;
+    }
+
+    fn add(&mut self, line: String, is_output: bool, show: Show) {
+        if !line.is_empty() && (show == Show::Lines || !is_output) {
+            let text = console::masked(&line);
+            if show == Show::Lines {
+                console::child_line(&text);
+            }
+            if self.tail.len() == TAIL_LINES {
+                self.tail.pop_front();
+            }
+            self.tail.push_back(text);
+        }
+        if is_output && self.bytes < OUTPUT_LIMIT {
+            self.bytes += line.len() + 1;
+            self.output.push(line);
+        }
+    }
+
+    fn finish(self, script: &Script) -> Result<Finished> {
+        if self.bytes >= OUTPUT_LIMIT {
+            bail!("could not {}: it printed more than {} MiB", script.name, OUTPUT_LIMIT >> 20);
+        }
+        // The shell begins a line for its own mark, so what came before is as it was.
+        let stdout = self.output.join("\n").into_bytes();
+        let tail = Vec::from(self.tail).join("\n");
+        let code = self.code.context("the shell told no exit code")?;
+        Ok(Finished { purpose: script.name.to_owned(), code: Some(code), stdout, tail })
+    }
+}
