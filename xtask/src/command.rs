@@ -58,7 +58,13 @@ pub struct Script {
 impl Script {
     /// One that does nothing.
     pub fn nothing() -> Script {
-        Script { name: "nothing", text: ":", arguments: Vec::new(), input: Input::Nothing, limit: Duration::from_secs(5) }
+        Script {
+            name: "nothing",
+            text: ":",
+            arguments: Vec::new(),
+            input: Input::Nothing,
+            limit: Duration::from_secs(5),
+        }
     }
 
     /// The words of a local call.

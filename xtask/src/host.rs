@@ -10,7 +10,7 @@ use crate::command::Script;
 use crate::config::{Config, Reach};
 use crate::proc::{self, Command, Finished, Held};
 use crate::script;
-use crate::session::Session;
+use crate::session::{Session, Start};
 use crate::shell::{Shell, Show};
 
 /// A host that can be reached.
@@ -34,27 +34,23 @@ pub struct Claim<'a> {
 }
 
 impl Host {
-    /// Connects where the environment is behind SSH, and takes the lock where it is claimed.
+    /// Connects where the environment is behind SSH, takes the lock where it is claimed, and sends the `first` scripts,
+    /// which will be asked for first.
     ///
     /// # Errors
-    /// Where somebody else has it, or there is no connection.
-    pub fn connect(config: &Config, claim: Option<&Claim>) -> Result<Host> {
+    /// Where somebody else has the lock, or there is no connection.
+    pub fn connect(config: &Config, claim: Option<&Claim>, first: Vec<Script>) -> Result<Host> {
         let token = token()?;
         let wait_seconds = claim.map_or(0, |claim| claim.wait_seconds);
-        let start = script::shell(config, &token, claim.map(|claim| claim.holder), wait_seconds);
+        let script = script::shell(config, &token, claim.map(|claim| claim.holder), wait_seconds);
         // Besides, it waits for the last script of a run that has died.
-        let wait = Duration::from_secs(wait_seconds) + script::GRACE * 2;
+        let start = Start { script, token, first, wait: Duration::from_secs(wait_seconds) + script::GRACE * 2 };
         let (reach, shell) = match &config.environment.reach {
-            Reach::Local => {
-                let held = proc::hold(&Command::new(start.name, start.words()))?;
-                let shell = Shell::new(held, &token, wait, |held| ended(&held.tail()))?;
-                (Connected::Local, shell)
-            }
+            Reach::Local => (Connected::Local, local(&start)?),
             Reach::Ssh(target) => {
                 let environment = &config.environment;
                 let ports = [config.slots.blue, config.slots.green, environment.nginx.live_port, environment.url.port];
-                let state = config.root.join(".deploy");
-                let (session, shell) = Session::open(target, &ports, &state, (&start, &token), wait)?;
+                let (session, shell) = Session::open(target, &ports, &config.root.join(".deploy"), &start)?;
                 (Connected::Ssh(Box::new(session)), shell)
             }
             Reach::Missing(variables) => return Err(config.missing(variables)),
@@ -144,6 +140,14 @@ impl Host {
             Connected::Ssh(_) => self.shell.sent() + self.beside.load(Ordering::Relaxed),
         }
     }
+}
+
+fn local(start: &Start) -> Result<Shell> {
+    let held = proc::hold(&Command::new(start.script.name, start.script.words()))?;
+    let shell = Shell::new(held, &start.token);
+    shell.send_ahead(start.first.clone())?;
+    shell.await_ready(start.wait, || ended(&shell.tail()))?;
+    Ok(shell)
 }
 
 /// A word that no script prints by accident, nor an app on purpose.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
 
 use crate::command::{Script, Secret};
@@ -30,19 +30,28 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     /// For commands that only read.
     pub fn look(config: &'a Config) -> Result<Session<'a>> {
-        Session::on(config, Host::connect(config, None)?)
+        Session::on(config, Host::connect(config, None, vec![script::inspect(config)])?)
     }
 
     /// For commands that change the host: takes the lock before looking, holds it to the end.
     pub fn own(config: &'a Config, caller: &Caller, purpose: &str, wait_seconds: u64) -> Result<Session<'a>> {
         let since = caller.started_at.strftime("%Y-%m-%d %H:%M:%S UTC");
         let holder = format!("{} since {since} for: {purpose}", caller.name);
-        Session::on(config, Host::connect(config, Some(&Claim { holder: &holder, wait_seconds }))?)
+        let claim = Claim { holder: &holder, wait_seconds };
+        Session::on(config, Host::connect(config, Some(&claim), vec![script::inspect(config)])?)
     }
 
     fn on(config: &'a Config, host: Host) -> Result<Session<'a>> {
+        // Both at once: over a slow link each takes its time.
+        let live = Probe::live(config, &host)?;
+        let reached = std::thread::spawn(move || live.get("/", Duration::from_secs(5)).map(drop));
         let observed = inspect(config, &host)?;
-        require_forwarding(config, &host, &observed)?;
+        if observed.answered.is_some() {
+            reached
+                .join()
+                .map_err(|_| anyhow!("the probe of nginx panicked"))?
+                .map_err(|error| no_forwarding(config, error))?;
+        }
         Ok(Session { config, observed, host })
     }
 
@@ -61,21 +70,15 @@ fn inspect(config: &Config, host: &Host) -> Result<Observed> {
 }
 
 /// What the host can ask itself must be reachable from here too, or every probe would fail for a reason of its own.
-fn require_forwarding(config: &Config, host: &Host, observed: &Observed) -> Result<()> {
-    if observed.answered.is_none() {
-        return Ok(());
-    }
-    let answer = Probe::live(config, host)?.get("/", Duration::from_secs(5));
-    answer.map(drop).map_err(|error| {
-        Kind::Preflight.around(
-            error,
-            format!(
-                "nginx answers on port {} of the host itself, but not from here: sshd there must allow TCP forwarding for \
-                 this user (AllowTcpForwarding, PermitOpen)",
-                config.environment.nginx.live_port
-            ),
-        )
-    })
+fn no_forwarding(config: &Config, error: anyhow::Error) -> anyhow::Error {
+    let port = config.environment.nginx.live_port;
+    Kind::Preflight.around(
+        error,
+        format!(
+            "nginx answers on port {port} of the host itself, but not from here: sshd there must allow TCP forwarding for \
+             this user (AllowTcpForwarding, PermitOpen)"
+        ),
+    )
 }
 
 /// What a run needs beside its plan, and what it finds out on its way.
@@ -91,6 +94,8 @@ pub struct Execution<'a> {
     stages: Vec<StageTime>,
     /// The scripts of the steps before this one have been sent.
     sent_until: usize,
+    /// What the next scripts need: sent before them.
+    first: Option<Script>,
 }
 
 impl<'a> Execution<'a> {
@@ -105,6 +110,7 @@ impl<'a> Execution<'a> {
             tests: None,
             stages: Vec::new(),
             sent_until: 0,
+            first: None,
         }
     }
 
@@ -158,7 +164,9 @@ impl<'a> Execution<'a> {
         let script = |step: &Step| script::of(config, &plan.release, compose, self.files.as_ref(), step);
         let scripts: Vec<Script> = plan.steps[index..].iter().map_while(script).collect();
         self.sent_until = index + scripts.len();
-        host.send_ahead(scripts)
+        let first = self.first.take();
+        host.send_ahead(first.iter().cloned().chain(scripts).collect())?;
+        first.iter().try_for_each(|first| host.text(first).map(drop))
     }
 
     /// Runs one step as a stage of the log.
@@ -200,7 +208,9 @@ impl<'a> Execution<'a> {
                 return Ok(format!("{} bytes", package.bytes));
             }
             Step::Render { slot } => {
-                self.files = Some(stages::render(config, host, release, *slot, self.compose()?)?);
+                let (files, store) = stages::render(config, host, release, *slot, self.compose()?)?;
+                self.files = Some(files);
+                self.first = Some(store);
             }
             Step::AwaitHealth { slot } => stages::await_health(config, host, release, *slot)?,
             Step::Verify { slot } => stages::verify(config, host, release, *slot)?,

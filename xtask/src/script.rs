@@ -78,15 +78,24 @@ pub fn shell(config: &Config, token: &str, holder: Option<&str>, wait_seconds: u
     script("run scripts on the host", reading!("shell.sh"), Duration::MAX, arguments)
 }
 
-/// The archive and the manifest were copied to `releases/` under these names.
-pub fn incoming(config: &Config, release: &ReleaseId, suffix: &str) -> String {
-    format!("{}/releases/.incoming-{release}.{suffix}", config.environment.folder)
+/// The archive is copied to this place.
+pub fn incoming(config: &Config, release: &ReleaseId) -> String {
+    format!("{}/releases/.incoming-{release}.tar.gz", config.environment.folder)
 }
 
-pub fn ship(config: &Config, release: &ReleaseId, archive_sum: &str, strip: usize, env: &Secret) -> Script {
-    let arguments = [config.environment.folder.clone(), release.to_string(), archive_sum.to_owned(), strip.to_string()];
+pub fn ship(config: &Config, release: &ReleaseId, archive: Archive, manifest: &[u8], env: &Secret) -> Script {
+    let arguments =
+        [config.environment.folder.clone(), release.to_string(), archive.sha256.to_owned(), archive.strip.to_string()];
     let ship = script("unpack the release", changing!("ship.sh"), MINUTES, arguments);
-    Script { input: Input::Secret(env.clone()), ..ship }
+    let parcel = parcel(&[(".release.json", manifest), (".env", env.expose())]);
+    Script { input: Input::Secret(Secret::new(parcel)), ..ship }
+}
+
+/// What the host must know of an archive to unpack it.
+pub struct Archive<'a> {
+    pub sha256: &'a str,
+    /// Folders above the app's files inside it.
+    pub strip: usize,
 }
 
 /// Prints the rendered compose project.
@@ -110,9 +119,12 @@ pub fn store(config: &Config, release: &ReleaseId, slot: Slot, files: &Files) ->
 }
 
 /// Several files as one stream: name, size, bytes.
-fn parcel<Content: AsRef<str>>(files: &[(&str, Content)]) -> Vec<u8> {
-    let parts = files.iter().map(|(name, content)| format!("{name} {}\n{}", content.as_ref().len(), content.as_ref()));
-    parts.collect::<String>().into_bytes()
+fn parcel<Content: AsRef<[u8]>>(files: &[(&str, Content)]) -> Vec<u8> {
+    let part = |(name, content): &(&str, Content)| {
+        let content = content.as_ref();
+        [format!("{name} {}\n", content.len()).as_bytes(), content].concat()
+    };
+    files.iter().flat_map(part).collect()
 }
 
 /// Reports the state of a slot's container until it ends.

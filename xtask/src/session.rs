@@ -24,6 +24,17 @@ const CONNECTED: Duration = Duration::from_secs(30);
 /// How often a port that was free a moment ago may be taken when ssh binds it.
 const TRIES: u32 = 5;
 
+/// What is started on the host.
+pub struct Start {
+    /// The shell itself.
+    pub script: Script,
+    pub token: String,
+    /// Scripts it shall run first. They need not wait for it to be ready.
+    pub first: Vec<Script>,
+    /// How long it may wait for the lock.
+    pub wait: Duration,
+}
+
 /// An open connection. Once the shell that came with it is dropped, it closes and takes the agent and the session's
 /// folder along.
 pub struct Session {
@@ -34,45 +45,33 @@ pub struct Session {
 }
 
 impl Session {
-    /// Connects, starts `shell` on the server, and forwards each of the server's loopback `ports` to this machine.
-    /// `state` keeps the host keys that were accepted at first use; `wait` is how long the shell may wait for the lock.
+    /// Connects, starts `shell` on the server, sends it `first`, and forwards each of the server's loopback `ports` to this
+    /// machine. `state` keeps the host keys that were accepted at first use.
     ///
     /// # Errors
     /// [`Kind::HostKey`] where the server's key is not the known one, [`Kind::Connection`] where there is no connection,
     /// [`Kind::Locked`] and [`Kind::Preflight`] where there is no lock.
-    pub fn open(
-        target: &SshTarget,
-        ports: &[u16],
-        state: &Path,
-        (shell, token): (&Script, &str),
-        wait: Duration,
-    ) -> Result<(Session, Shell)> {
+    pub fn open(target: &SshTarget, ports: &[u16], state: &Path, start: &Start) -> Result<(Session, Shell)> {
         for program in ["ssh", "ssh-agent", "ssh-add", "scp"] {
             proc::require(program, "install the OpenSSH client")?;
         }
-        let mut tries = 0;
+        let mut tries = 1;
         loop {
-            tries += 1;
             let private = tempfile::Builder::new().prefix("xtask-ssh-").tempdir().context("making a private folder")?;
             let folder = private.path().to_owned();
             let forwards = ports.iter().map(|port| Ok((*port, free_port()?))).collect::<Result<Vec<(u16, u16)>>>()?;
             let known = KnownHosts::prepare(target, &folder, state)?;
-            let master = proc::hold(&master(target, &folder, &forwards, &known, shell))?;
+            let master = proc::hold(&master(target, &folder, &forwards, &known, &start.script))?;
             // From here on the session's own shell removes it, also when this process is killed.
-            let folder = private.keep();
-            let said = std::cell::RefCell::new(String::new());
-            let opened = Shell::new(master, token, CONNECTED + wait, |master| {
-                // ssh writes why it ended just before it ends.
-                std::thread::sleep(Duration::from_millis(100));
-                *said.borrow_mut() = master.tail();
-                refused(target, &master.tail())
-            });
-            match opened {
-                Err(_) if tries < TRIES && said.borrow().contains("Could not request local forwarding") => {}
+            let session = Session { target: target.clone(), folder: private.keep(), forwards };
+            let shell = Shell::new(master, &start.token);
+            shell.send_ahead(start.first.clone())?;
+            match shell.await_ready(CONNECTED + start.wait, || refused(target, &shell)) {
+                Err(_) if tries < TRIES && shell.tail().contains("Could not request local forwarding") => tries += 1,
                 Err(error) => return Err(error),
-                Ok(shell) => {
+                Ok(()) => {
                     known.announce(target);
-                    return Ok((Session { target: target.clone(), folder, forwards }, shell));
+                    return Ok((session, shell));
                 }
             }
         }
@@ -147,7 +146,10 @@ impl Session {
 }
 
 /// Why there is no connection, or why there is and the shell on the other side has ended at once.
-fn refused(target: &SshTarget, said: &str) -> anyhow::Error {
+fn refused(target: &SshTarget, shell: &Shell) -> anyhow::Error {
+    // ssh writes why it ended just before it ends.
+    std::thread::sleep(Duration::from_millis(100));
+    let said = &shell.tail();
     if said.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") || said.contains("Host key verification failed") {
         return Kind::HostKey.error(format!(
             "the host key of {target} is not the one known. Either the server was set up anew, or somebody is in \
@@ -165,13 +167,7 @@ fn free_port() -> Result<u16> {
     Ok(listener.local_addr().context("looking for a free port on this machine")?.port())
 }
 
-fn master(
-    target: &SshTarget,
-    folder: &Path,
-    forwards: &[(u16, u16)],
-    known: &KnownHosts,
-    shell: &Script,
-) -> Command {
+fn master(target: &SshTarget, folder: &Path, forwards: &[(u16, u16)], known: &KnownHosts, shell: &Script) -> Command {
     let mut key = target.key.expose().to_vec();
     key.retain(|byte| *byte != b'\r');
     if !key.ends_with(b"\n") {

@@ -38,7 +38,17 @@ pub struct Shell {
     sent: Cell<u32>,
     /// Scripts that were sent and not yet waited for.
     ahead: RefCell<VecDeque<(u32, Script)>>,
+    errors: RefCell<Errors>,
     ended: Arc<AtomicBool>,
+}
+
+/// The standard error of the shell, which may be ahead of its standard output.
+#[derive(Default)]
+struct Errors {
+    /// The number of the last script whose errors have all come.
+    ended: u32,
+    /// Lines that came while an earlier script was waited for.
+    early: Vec<String>,
 }
 
 /// Whether what a script prints is shown while it runs.
@@ -49,12 +59,18 @@ pub enum Show {
 }
 
 impl Shell {
+    /// A shell that was started just now. Scripts may be sent ahead before it is ready.
+    pub fn new(held: Held, token: &str) -> Shell {
+        let (sent, ahead, errors) = (Cell::new(0), RefCell::default(), RefCell::default());
+        Shell { held, token: token.to_owned(), sent, ahead, errors, ended: Arc::default() }
+    }
+
     /// Waits until the shell is ready, which it is once it has the lock, if it is to hold it.
     ///
     /// # Errors
     /// [`Kind::Locked`] with who holds the lock since when; `ended` gives the error where the shell ends instead.
-    pub fn new(held: Held, token: &str, limit: Duration, ended: impl Fn(&Held) -> anyhow::Error) -> Result<Shell> {
-        match held.line(limit)?.as_deref() {
+    pub fn await_ready(&self, limit: Duration, ended: impl Fn() -> anyhow::Error) -> Result<()> {
+        match self.held.line(limit)?.as_deref() {
             Some("ready") => {}
             Some(other) if other.starts_with("held by ") => {
                 return Err(Kind::Locked.error(format!(
@@ -64,16 +80,14 @@ impl Shell {
             Some("no lock") => {
                 return Err(Kind::Preflight.error(format!(
                     "could not take the deploy lock on the host; a server is prepared once, by the script that `cargo xtask setup` prints:\n{}",
-                    proc::indent(&held.tail())
+                    proc::indent(&self.tail())
                 )));
             }
             Some(other) => bail!("the shell on the host said {other:?} instead of being ready"),
-            None => return Err(ended(&held)),
+            None => return Err(ended()),
         }
-        let (sent, ahead) = (Cell::new(0), RefCell::default());
-        let shell = Shell { held, token: token.to_owned(), sent, ahead, ended: Arc::default() };
-        shell.beat();
-        Ok(shell)
+        self.beat();
+        Ok(())
     }
 
     /// Says again and again that we live.
@@ -106,7 +120,8 @@ impl Shell {
         let number = self.sent.get() + 1;
         self.sent.set(number);
         let input = script.input.bytes();
-        let mut request = format!("{chain} {number} {} {}\n{line}", line.len(), input.len()).into_bytes();
+        let lengths = format!("{} {}", line.len(), input.len());
+        let mut request = format!("{chain} {number} {lengths} {}\n{line}", script.name).into_bytes();
         request.extend_from_slice(input);
         // Where the shell has ended, waiting for it says why.
         let _ended = self.held.input().write(&request);
@@ -142,7 +157,9 @@ impl Shell {
                     Some(Mark::Begin(at)) => begun += usize::from(ahead.iter().any(|(sent, _)| *sent == at)),
                     _ => {}
                 },
-                Next::Line(Line::Error(_)) => {}
+                Next::Line(Line::Error(line)) => {
+                    self.take_error(line, number, &mut Collected::default(), Show::Nothing)
+                }
                 Next::Silence => self.stop()?,
                 Next::End => break,
             }
@@ -156,48 +173,52 @@ impl Shell {
 
     fn wait(&self, number: u32, script: &Script, show: Show) -> Result<Option<Finished>> {
         let mut output = Collected::default();
+        for line in std::mem::take(&mut self.errors.borrow_mut().early) {
+            output.keep(&line, show);
+        }
         let mut limit = Limit::new(script.limit);
-        loop {
-            let (line, is_output) = match self.held.next(Instant::now() + LOOK) {
+        while output.code.is_none() || self.errors.borrow().ended < number {
+            match self.held.next(Instant::now() + LOOK) {
                 Next::End => return Ok(None),
-                Next::Silence => {
-                    self.enforce(&mut limit, script)?;
-                    continue;
-                }
-                Next::Line(Line::Output(line)) => (line, true),
-                Next::Line(Line::Error(line)) => (line, false),
-            };
-            match self.mark(&line) {
-                Some(Mark::Begin(at)) if at == number => {
-                    output.begin();
-                    limit = Limit { reason: limit.reason.take(), ..Limit::new(script.limit) };
-                }
-                Some(Mark::End(at, code)) if at == number => {
-                    if let Some(code) = code {
-                        output.code = Some(code);
-                    }
-                    output.ends += 1;
-                    if output.ends == 2 {
-                        return limit.reason.map_or_else(|| output.finish(script).map(Some), Err);
-                    }
-                }
-                // Of one that nobody waited for.
-                Some(_) => output = Collected::default(),
-                None => output.add(line, is_output, show),
+                Next::Silence => {}
+                Next::Line(Line::Output(line)) => match self.mark(&line) {
+                    Some(Mark::Begin(at)) if at == number => limit.restart(script.limit),
+                    Some(Mark::End(at, code)) if at == number => output.code = code,
+                    // Of one that nobody waited for.
+                    Some(_) => output.forget(),
+                    None => output.add(line, show),
+                },
+                Next::Line(Line::Error(line)) => self.take_error(line, number, &mut output, show),
             }
-            if limit.passed() {
-                self.enforce(&mut limit, script)?;
-            }
+            self.enforce(&mut limit, script)?;
+        }
+        match limit.reason {
+            Some(reason) => Err(reason),
+            None => output.finish(script).map(Some),
         }
     }
 
-    /// Ends the script where a signal has come or its time is over; the second time by force.
+    fn take_error(&self, line: String, number: u32, output: &mut Collected, show: Show) {
+        let mut errors = self.errors.borrow_mut();
+        match self.mark(&line) {
+            Some(Mark::End(at, _)) => errors.ended = at,
+            Some(Mark::Begin(_)) => {}
+            None if errors.ended >= number => errors.early.push(line),
+            None => output.keep(&line, show),
+        }
+    }
+
+    /// Ends the script where a signal has come or its time is over; then by force.
     fn enforce(&self, limit: &mut Limit, script: &Script) -> Result<()> {
-        if let Some(ended) = &limit.reason {
+        if let Some(reason) = &limit.reason {
             if limit.asked_at.elapsed() > PATIENCE + GIVEN_UP {
-                bail!("could not {}: {ended:#}, and it did not end when it was told to", script.name);
+                bail!("{reason:#}, and it did not end when it was told to");
             }
-            return if limit.asked_at.elapsed() > PATIENCE { self.stop() } else { Ok(()) };
+            if limit.asked_at.elapsed() > PATIENCE && !limit.forced {
+                limit.forced = true;
+                self.stop()?;
+            }
+            return Ok(());
         }
         let reason = match interrupt::check() {
             Err(error) => error.context(format!("while trying to {}", script.name)),
@@ -256,16 +277,18 @@ struct Limit {
     /// Why it was told to end.
     reason: Option<anyhow::Error>,
     asked_at: Instant,
+    forced: bool,
 }
 
 impl Limit {
     fn new(limit: Duration) -> Limit {
         let now = Instant::now();
-        Limit { deadline: now + limit, reason: None, asked_at: now }
+        Limit { deadline: now + limit, reason: None, asked_at: now, forced: false }
     }
 
-    fn passed(&self) -> bool {
-        interrupt::check().is_err() || Instant::now() >= self.deadline
+    /// It begins only now.
+    fn restart(&mut self, limit: Duration) {
+        self.deadline = Instant::now() + limit;
     }
 }
 
@@ -276,32 +299,37 @@ struct Collected {
     bytes: usize,
     tail: VecDeque<String>,
     code: Option<i32>,
-    /// Outputs that have ended, of two.
-    ends: u8,
 }
 
 impl Collected {
-    /// Errors may be read before it is read that the script begins.
-    fn begin(&mut self) {
+    fn forget(&mut self) {
         self.output.clear();
         self.bytes = 0;
     }
 
-    fn add(&mut self, line: String, is_output: bool, show: Show) {
-        if !line.is_empty() && (show == Show::Lines || !is_output) {
-            let text = console::masked(&line);
-            if show == Show::Lines {
-                console::child_line(&text);
-            }
-            if self.tail.len() == TAIL_LINES {
-                self.tail.pop_front();
-            }
-            self.tail.push_back(text);
+    fn add(&mut self, line: String, show: Show) {
+        if show == Show::Lines {
+            self.keep(&line, show);
         }
-        if is_output && self.bytes < OUTPUT_LIMIT {
+        if self.bytes < OUTPUT_LIMIT {
             self.bytes += line.len() + 1;
             self.output.push(line);
         }
+    }
+
+    /// Keeps the line for an error, and shows it where that is wanted.
+    fn keep(&mut self, line: &str, show: Show) {
+        if line.is_empty() {
+            return;
+        }
+        let text = console::masked(line);
+        if show == Show::Lines {
+            console::child_line(&text);
+        }
+        if self.tail.len() == TAIL_LINES {
+            self.tail.pop_front();
+        }
+        self.tail.push_back(text);
     }
 
     fn finish(self, script: &Script) -> Result<Finished> {

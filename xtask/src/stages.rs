@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::command::Secret;
+use crate::command::{Script, Secret};
 use crate::compose::{self, Files, Rendering};
 use crate::config::Config;
 use crate::failure::Kind;
@@ -48,14 +48,16 @@ pub fn test(config: &Config, group: Option<&str>, extra: &[String]) -> Result<py
 /// # Errors
 /// Where the archive does not arrive whole; nothing is left that looks like a release.
 pub fn ship(config: &Config, host: &Host, package: &Package, env: &Secret) -> Result<()> {
-    let release = &package.release;
-    host.put(&package.archive, &script::incoming(config, release, "tar.gz"))?;
-    host.put(&package.manifest, &script::incoming(config, release, "json"))?;
-    host.text(&script::ship(config, release, &package.sha256, package.strip, env)).map(drop)
+    host.put(&package.archive, &script::incoming(config, &package.release))?;
+    let manifest = std::fs::read(&package.manifest)
+        .with_context(|| format!("reading the manifest {}", package.manifest.display()))?;
+    let archive = script::Archive { sha256: &package.sha256, strip: package.strip };
+    host.text(&script::ship(config, &package.release, archive, &manifest, env)).map(drop)
 }
 
-/// Reads the release's compose files by the host's compose, and keeps the files for this slot beside them.
-pub fn render(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, compose: &str) -> Result<Files> {
+/// Reads the release's compose files by the host's compose, and renders those for this slot. The script keeps them
+/// there, beside the release; nothing else may run before.
+pub fn render(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, compose: &str) -> Result<(Files, Script)> {
     let project = host.text(&script::compose_config(config, release, compose))?;
     let rendering = Rendering {
         project: &config.project.name,
@@ -67,8 +69,8 @@ pub fn render(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, com
         slot_port: config.slots.port(slot),
     };
     let files = compose::render(&project, &rendering).context("the compose files")?;
-    host.text(&script::store(config, release, slot, &files))?;
-    Ok(files)
+    let store = script::store(config, release, slot, &files);
+    Ok((files, store))
 }
 
 /// Polls the slot until it is healthy; the first success wins. Ends at once when its container does.
@@ -159,7 +161,7 @@ pub fn verify(config: &Config, host: &Host, release: &ReleaseId, slot: Slot) -> 
     loop {
         interrupt::check()?;
         host.check()?;
-        let problem = match obeys(&live, slot).and_then(|()| serves(config, &site, release)) {
+        let problem = match both(|| obeys(&live, slot), || serves(config, &site, release)) {
             Ok(()) => return Ok(()),
             Err(problem) => problem,
         };
@@ -168,6 +170,17 @@ pub fn verify(config: &Config, host: &Host, release: &ReleaseId, slot: Slot) -> 
         }
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Asks both at once: over a slow link each takes its time.
+fn both(
+    one: impl FnOnce() -> Result<(), String>,
+    other: impl FnOnce() -> Result<(), String> + Send,
+) -> Result<(), String> {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(other);
+        one().and(other.join().unwrap_or_else(|_| Err("the probe panicked".to_owned())))
+    })
 }
 
 fn obeys(live: &Probe, slot: Slot) -> Result<(), String> {

@@ -1,6 +1,6 @@
 # Runs the scripts of one run of the tool, one after the other, and holds the deploy lock meanwhile.
 #
-# Standard input: per script a line `run NUMBER LINE_BYTES INPUT_BYTES` (or `then`: only if the one before succeeded),
+# Standard input: per script a line `run NUMBER LINE_BYTES INPUT_BYTES NAME` (or `then`: only if the one before succeeded),
 # its command line, its input. `stop` ends the script that runs, the second time by force; an empty line says that the
 # deploying side lives. Standard output: around what each script prints, a line that says it begins and one that it has
 # ended; standard error: the latter.
@@ -42,9 +42,9 @@ work() {
   trap 'go_on=no' USR1
   trap stop USR2
   set -m
-  while [ $go_on = yes ] && read -r chain number line_bytes input_bytes; do
+  while [ $go_on = yes ] && read -r chain number line_bytes input_bytes _; do
     line=$(head -c "$line_bytes" && printf x)
-    if [ "$chain" = then ] && [ "$code" != 0 ]; then
+    if [ "$chain" = "then" ] && [ "$code" != 0 ]; then
       head -c "$input_bytes" >/dev/null
       continue
     fi
@@ -87,7 +87,7 @@ while IFS= read -r -t "$silence_seconds" header; do
     '') ;;
     stop) kill -USR2 "$WORK_PID" ;;
     *)
-      read -r _ _ line_bytes input_bytes <<<"$header"
+      read -r _ _ line_bytes input_bytes _ <<<"$header"
       { printf '%s\n' "$header" && head -c $((line_bytes + input_bytes)); } >&"${WORK[1]}" || break
       ;;
   esac
@@ -95,7 +95,7 @@ done
 [ -z "$holder" ] || printf '%s%s\n' "$ending" "$holder" >"$lock"
 worker=$WORK_PID
 kill -USR1 "$worker" 2>/dev/null
-exec {WORK[1]}>&-
+eval "exec ${WORK[1]}>&-"
 gone_within() {
   local looks=$(($1 * 50))
   while kill -0 "$worker"; do

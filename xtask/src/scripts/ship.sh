@@ -1,12 +1,12 @@
 # Turns the archive that was copied to releases/ into a release: verified, unpacked beside its place, then renamed
-# there, so a release is complete or not there at all. Standard input: the release's .env, byte for byte.
+# there, so a release is complete or not there at all. Standard input: per file its name, its size in bytes, then the
+# bytes: the manifest, and the release's .env, which nobody else may read.
 release=$1 archive_sum=$2 strip=$3
 releases=$folder/releases
 archive=$releases/.incoming-$release.tar.gz
-manifest=$releases/.incoming-$release.json
 unpacked=$releases/.unpacked-$release
 if [ -d "$releases/$release" ]; then
-  rm -f "$archive" "$manifest"
+  rm -f "$archive"
   exit 0
 fi
 printf '%s  %s\n' "$archive_sum" "$archive" | sha256sum -c --quiet - ||
@@ -14,10 +14,13 @@ printf '%s  %s\n' "$archive_sum" "$archive" | sha256sum -c --quiet - ||
 rm -rf "$unpacked"
 mkdir "$unpacked"
 tar -xzf "$archive" -C "$unpacked" --strip-components="$strip" --no-same-owner --no-same-permissions
-mv "$manifest" "$unpacked/.release.json"
-rm -f "$unpacked/.env"
-(umask 077 && cat >"$unpacked/.env")
-sync "$unpacked/.env"
+while read -r name size; do
+  rm -f "${unpacked:?}/$name"
+  [ "$name" != .env ] || umask 077
+  head -c "$size" >"$unpacked/$name"
+  [ "$(stat -c %s "$unpacked/$name")" = "$size" ] || fail "$name did not arrive whole; is the disk full?"
+  sync "$unpacked/$name"
+done
 mv -T "$unpacked" "$releases/$release"
 rm -f "$archive"
 # What earlier deploys left half done.

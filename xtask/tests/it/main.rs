@@ -21,5 +21,16 @@ mod remote_v1;
 mod remote_v2;
 mod rust_source;
 mod server;
+mod slow_link;
 mod tidy;
 mod workflow;
+
+#[test]
+fn zz() {
+    use crate::remote_site::Site;
+    use crate::server::{Compose, Server};
+    let server = Server::start(Compose::V2);
+    let mut site = Site::new(&server, "reload");
+    site.deploy();
+    slow_link::a_deploy_pays_for_few_round_trips(&server, &mut site);
+}

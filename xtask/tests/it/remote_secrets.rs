@@ -132,7 +132,7 @@ fn holds(file: &Path, secrets: &[String]) -> bool {
 }
 
 /// What this site's deploys have running or lying on this machine.
-fn sessions(site: &Site) -> Vec<String> {
+pub fn sessions(site: &Site) -> Vec<String> {
     let state = site.root().join(".deploy").display().to_string();
     let processes = commands().into_iter().filter(|command| command.contains("xtask-ssh-") && command.contains(&state));
     processes.chain(session_folders().into_iter().filter(|folder| !is_of_another(folder, site))).collect()

@@ -129,7 +129,7 @@ impl Site {
     }
 
     /// `cargo xtask … --env prod`.
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.args(arguments).args(["--env", "prod"]).current_dir(self.root()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {

@@ -1,0 +1,120 @@
+//! The crash matrix: SIGKILL at every stage line, before every script and copy, and while it runs; then one plain deploy.
+
+use std::time::{Duration, Instant};
+
+use crate::cut::{Cut, Cutter};
+use crate::load::{Client, Load, assert_none_failed};
+use crate::local_project::Project;
+use crate::place::{Place, Remote};
+use crate::remote_site::Site;
+use crate::server::{Compose, Server};
+
+/// Requests a second by each kind of client.
+const RATE: u32 = 40;
+const INSTANT: &[Client] = &[Client::NewConnection, Client::KeepAlive];
+/// nginx closes kept connections at a reload.
+const RELOAD: &[Client] = &[Client::NewConnection];
+
+#[derive(Default)]
+struct Totals {
+    cases: usize,
+    requests: u64,
+    /// A run may be over before its last moments come.
+    not_reached: usize,
+    deploys: Vec<Duration>,
+}
+
+fn matrix(place: &Place, mode: &str, clients: &[Client]) {
+    let cutter = Cutter::new();
+    // All steps there are: a free slot that was used before, releases that have had their time.
+    for number in 0..4 {
+        place.new_version(&format!("before the matrix {number}"));
+        place.deploy();
+    }
+    let mut totals = Totals::default();
+    let deploy = ["deploy", "--skip-tests"].as_slice();
+    for arguments in [deploy, ["rollback"].as_slice()] {
+        place.new_version("not cut");
+        let cuts = cutter.places(place, arguments);
+        place.deploy();
+        println!("{}, {mode} mode, {}: {} places to cut", place.name(), arguments[0], cuts.len());
+        for cut in &cuts {
+            case(place, &cutter, arguments, cut, clients, &mut totals);
+        }
+    }
+    let slowest = totals.deploys.iter().max().unwrap();
+    println!(
+        "crash matrix, {}, {mode} mode: {} cases, {} requests, 0 failed; {} of the runs were over before the cut; the slowest deploy after a kill took {:.1} s",
+        place.name(),
+        totals.cases,
+        totals.requests,
+        totals.not_reached,
+        slowest.as_secs_f64()
+    );
+    assert!(totals.not_reached * 10 <= totals.cases, "too many runs were over before they could be killed");
+}
+
+fn case(place: &Place, cutter: &Cutter, arguments: &[&str], cut: &Cut, clients: &[Client], totals: &mut Totals) {
+    let what = format!("{}, {} killed {cut}", place.name(), arguments[0]);
+    if arguments[0] == "deploy" {
+        place.new_version(&what);
+    }
+    let load = Load::start(&place.address(), clients, RATE);
+    let killed = cutter.cut(place, arguments, cut);
+    assert!(killed.killed || killed.code == Some(0), "{what}: {:?}\n{}", killed.code, killed.log);
+    totals.not_reached += usize::from(!killed.killed);
+
+    let status = place.run(&["status", "--json"]);
+    assert!(matches!(status.code, Some(0 | 20)), "{what}: {status}");
+    assert_eq!(status.json()["live_release"], place.answers(), "{what}: the status is wrong: {status}");
+
+    if totals.cases % 2 == 1 {
+        place.new_version("after the kill");
+    }
+    let begun = Instant::now();
+    let run = place.run(&["deploy", "--skip-tests", "--json"]);
+    totals.deploys.push(begun.elapsed());
+    let figures = load.finish();
+    assert_eq!(run.code, Some(0), "{what}; then\n{run}\nafter\n{}", killed.log);
+    let report = run.json();
+    totals.cases += 1;
+    totals.requests += figures.values().map(|figures| figures.sent).sum::<u64>();
+    assert_none_failed(&what, &figures, clients);
+    assert_eq!(report["receipt"]["failed"], 0, "{what}: {report:#}");
+    assert_eq!(report["release"], place.answers(), "{what}");
+    let left = place.leftovers();
+    assert!(left.is_empty(), "{what}: this is left: {left:#?}\nafter\n{}", killed.log);
+    place.run(&["status"]).must_end_with(0);
+}
+
+fn local(mode: &str, clients: &[Client]) {
+    let project = Project::new(mode);
+    project.rewrite("deploy.toml", "drain = 12", "drain = 5");
+    matrix(&Place::Local(&project), mode, clients);
+}
+
+fn remote(compose: Compose, mode: &str, clients: &[Client]) {
+    let server = Server::start(compose);
+    let site = Site::new(&server, mode);
+    matrix(&Place::Remote(&Remote { server, site }), mode, clients);
+}
+
+#[test]
+fn local_deploys_and_rollbacks_in_instant_mode_may_be_killed_anywhere() {
+    local("instant", INSTANT);
+}
+
+#[test]
+fn local_deploys_and_rollbacks_in_reload_mode_may_be_killed_anywhere() {
+    local("reload", RELOAD);
+}
+
+#[test]
+fn remote_deploys_and_rollbacks_in_instant_mode_may_be_killed_anywhere() {
+    remote(Compose::V1, "instant", INSTANT);
+}
+
+#[test]
+fn remote_deploys_and_rollbacks_in_reload_mode_may_be_killed_anywhere() {
+    remote(Compose::V2, "reload", RELOAD);
+}
