@@ -150,7 +150,8 @@ pub fn ship(invocation: &Invocation, flags: &flags::Source) -> Result<()> {
     if !present {
         let folder = package::fresh_folder(config)?;
         let package = package::package(config, &wanted.source, &release, caller, &folder)?;
-        stages::ship(config, &session.host, &package, &wanted.env).map_err(|error| Kind::Ship.around(error, "ship"))?;
+        stages::ship(config, &session.host, &package, &wanted.env, None)
+            .map_err(|error| Kind::Ship.around(error, "ship"))?;
     }
     print(invocation, &Shipped { release, present }, |shipped| {
         let how = if shipped.present { "is there already" } else { "was shipped" };

@@ -96,6 +96,8 @@ pub struct Execution<'a> {
     sent_until: usize,
     /// What the next scripts need: sent before them.
     first: Option<Script>,
+    /// What the step after the next one begins with.
+    next: Option<Script>,
 }
 
 impl<'a> Execution<'a> {
@@ -111,6 +113,7 @@ impl<'a> Execution<'a> {
             stages: Vec::new(),
             sent_until: 0,
             first: None,
+            next: None,
         }
     }
 
@@ -163,7 +166,11 @@ impl<'a> Execution<'a> {
         let compose = self.compose()?;
         let script = |step: &Step| script::of(config, &plan.release, compose, self.files.as_ref(), step);
         let scripts: Vec<Script> = plan.steps[index..].iter().map_while(script).collect();
-        self.sent_until = index + scripts.len();
+        let next = match plan.steps.get(index..index + 2) {
+            Some([Step::Ship, Step::Render { .. }]) => Some(script::compose_config(config, &plan.release, compose)),
+            _ => None,
+        };
+        (self.sent_until, self.next) = (index + scripts.len(), next);
         let first = self.first.take();
         host.send_ahead(first.iter().cloned().chain(scripts).collect())?;
         first.iter().try_for_each(|first| host.text(first).map(drop))
@@ -204,7 +211,7 @@ impl<'a> Execution<'a> {
             Step::Ship => {
                 let package = self.package.as_ref().context("there is no package to ship")?;
                 let env = self.env.as_ref().context("there is no .env to ship")?;
-                stages::ship(config, host, package, env)?;
+                stages::ship(config, host, package, env, self.next.take())?;
                 return Ok(format!("{} bytes", package.bytes));
             }
             Step::Render { slot } => {

@@ -183,6 +183,7 @@ fn master(target: &SshTarget, folder: &Path, forwards: &[(u16, u16)], known: &Kn
         "BatchMode=yes".to_owned(),
         "ConnectTimeout=15".to_owned(),
         "IdentityFile=none".to_owned(),
+        "PreferredAuthentications=publickey".to_owned(), // each other way that is tried costs a round trip
         format!("IdentityAgent={}", path("agent")),
         "ForwardAgent=no".to_owned(),
         "ExitOnForwardFailure=yes".to_owned(),

@@ -47,12 +47,16 @@ pub fn test(config: &Config, group: Option<&str>, extra: &[String]) -> Result<py
 
 /// # Errors
 /// Where the archive does not arrive whole; nothing is left that looks like a release.
-pub fn ship(config: &Config, host: &Host, package: &Package, env: &Secret) -> Result<()> {
+///
+/// `next` is what will be run after it: it is sent along.
+pub fn ship(config: &Config, host: &Host, package: &Package, env: &Secret, next: Option<Script>) -> Result<()> {
     host.put(&package.archive, &script::incoming(config, &package.release))?;
     let manifest = std::fs::read(&package.manifest)
         .with_context(|| format!("reading the manifest {}", package.manifest.display()))?;
     let archive = script::Archive { sha256: &package.sha256, strip: package.strip };
-    host.text(&script::ship(config, &package.release, archive, &manifest, env)).map(drop)
+    let ship = script::ship(config, &package.release, archive, &manifest, env);
+    host.send_ahead([ship.clone()].into_iter().chain(next).collect())?;
+    host.text(&ship).map(drop)
 }
 
 /// Reads the release's compose files by the host's compose, and renders those for this slot. The script keeps them
@@ -79,7 +83,7 @@ pub fn render(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, com
 /// [`Kind::Unhealthy`] with what the last probe saw and the container's last log lines.
 pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slot) -> Result<()> {
     let probe = Probe::slot(config, host, slot)?;
-    let watch = host.hold(&script::watch(config, slot))?;
+    let watch = Watch::start(config, host, slot)?;
     let deadline = Instant::now() + config.health.limit();
     let mut answers = Answers::default();
     loop {
@@ -134,8 +138,26 @@ impl Answers {
     }
 }
 
+/// Watches the container of a slot for as long as it lives.
+struct Watch(Option<Held>);
+
+impl Watch {
+    fn start(config: &Config, host: &Host, slot: Slot) -> Result<Watch> {
+        Ok(Watch(Some(host.hold(&script::watch(config, slot))?)))
+    }
+}
+
+impl Drop for Watch {
+    /// Over a slow link its end takes a while, and nothing depends on it.
+    fn drop(&mut self) {
+        let held = self.0.take();
+        std::thread::spawn(move || drop(held));
+    }
+}
+
 /// How the watched container has ended, if it has, with its last log lines.
-fn ended(watch: &Held) -> Result<Option<String>> {
+fn ended(Watch(watch): &Watch) -> Result<Option<String>> {
+    let Some(watch) = watch else { return Ok(None) };
     while let Some(line) = watch.ready_line() {
         if let Some(how) = line.strip_prefix("ended\t") {
             let mut text = format!("does not keep running: it {how}; its last log lines:");
@@ -209,7 +231,7 @@ fn serves(config: &Config, site: &Probe, release: &ReleaseId) -> Result<(), Stri
 /// [`Kind::Bake`] when it fails; the caller goes back to the old one, which still runs.
 pub fn bake(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, seconds: u64) -> Result<()> {
     let site = Probe::site(config, host)?;
-    let watch = host.hold(&script::watch(config, slot))?;
+    let watch = Watch::start(config, host, slot)?;
     let deadline = Instant::now() + Duration::from_secs(seconds);
     let mut failures = 0;
     while Instant::now() < deadline {

@@ -24,13 +24,3 @@ mod server;
 mod slow_link;
 mod tidy;
 mod workflow;
-
-#[test]
-fn zz() {
-    use crate::remote_site::Site;
-    use crate::server::{Compose, Server};
-    let server = Server::start(Compose::V2);
-    let mut site = Site::new(&server, "reload");
-    site.deploy();
-    slow_link::a_deploy_pays_for_few_round_trips(&server, &mut site);
-}
