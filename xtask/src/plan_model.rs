@@ -176,3 +176,37 @@ fn an_undone_failure_leaves_the_old_version_alone_and_serving() {
         }
     }
 }
+
+/// What a person would see of a host: who serves, and what is in the other slot.
+fn describe(host: &Observed) -> String {
+    let name = |id: Option<&ReleaseId>| match id {
+        Some(id) if *id == release(9) => "new",
+        Some(id) if *id == release(3) => "before",
+        Some(_) => "older",
+        None => "none",
+    };
+    let other = host.live().and_then(|live| host.occupant(live.other()));
+    let other = other.map_or("empty".to_owned(), |other| format!("{} {}", other.status, name(other.release.as_ref())));
+    format!("live {}, other slot {other}", name(host.live_release()))
+}
+
+/// Where a deploy may be when it is killed at a stage. The crash matrix holds these lines against real servers.
+#[test]
+fn a_deploy_that_is_killed_at_a_stage_is_in_one_of_these_states() {
+    for switching in [Switching::Instant, Switching::Reload] {
+        let start = Observed { switching: Some(switching), ..server(Slot::Blue, 3) };
+        let plan = deploy(&config(), &start, &release(9), Tests::Skip).unwrap();
+        let mut host = start;
+        let mut lines = Vec::new();
+        for step in &plan.steps {
+            let after = apply(&host, &plan, step);
+            let mut states = vec![describe(&host)];
+            states.extend(halves(&host, &plan, step).iter().map(describe));
+            states.push(describe(&after));
+            states.dedup();
+            lines.push(format!("{}: {}", step.kind(), states.join(" | ")));
+            host = after;
+        }
+        insta::assert_snapshot!("states", lines.join("\n"));
+    }
+}

@@ -92,6 +92,35 @@ pub enum HookPoint {
 }
 
 impl Step {
+    /// The first words of its title, which are the same for every release, slot and figure.
+    #[cfg(test)]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Step::Test => "Run the tests",
+            Step::Package => "Package release",
+            Step::Ship => "Ship release",
+            Step::PrivateNginx { .. } => "Make the private nginx run",
+            Step::AlignUpstream { .. } => "Make the upstream file say",
+            Step::Render { .. } => "Render the compose files",
+            Step::Build => "Build the images",
+            Step::Accessories => "Start the accessories",
+            Step::Hook { point: HookPoint::BeforeBoot, .. } => "Hook before boot",
+            Step::Hook { point: HookPoint::BeforeSwitch, .. } => "Hook before switch",
+            Step::Hook { point: HookPoint::AfterSwitch, .. } => "Hook after switch",
+            Step::Boot { .. } => "Boot",
+            Step::AwaitHealth { .. } => "Waiting for health check",
+            Step::Switch { .. } => "Switch traffic",
+            Step::Verify { .. } => "Verify through nginx",
+            Step::Bake { .. } => "Watch the new version",
+            Step::Workers { .. } => "Replace the workers",
+            Step::Drain { .. } => "Drain slot",
+            Step::Stop { .. } => "Stop slot",
+            Step::Remove { .. } => "Remove the failed version",
+            Step::MarkServed => "Mark the release as good",
+            Step::Prune { .. } => "Prune old releases",
+        }
+    }
+
     /// The name of its stage, as people see it.
     pub fn title(&self, release: &ReleaseId) -> String {
         match self {

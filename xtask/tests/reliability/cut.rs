@@ -111,7 +111,7 @@ pub struct Killed {
 }
 
 /// The names of the stages that a log has begun, release ids and slots left out: they differ from run to run.
-fn stages(log: &str) -> impl Iterator<Item = String> {
+pub fn stages(log: &str) -> impl Iterator<Item = String> {
     log.lines().filter_map(|line| {
         let title = line.strip_prefix('[')?.split_once("] ")?.1;
         let fixed = |word: &&str| !word.starts_with("20") && !["blue", "green", "blue)", "green)"].contains(word);

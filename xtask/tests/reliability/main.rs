@@ -18,4 +18,8 @@ mod server;
 
 mod crash_matrix;
 mod cut;
+mod cut_off;
+mod long_run;
 mod place;
+mod reboot;
+mod signals;

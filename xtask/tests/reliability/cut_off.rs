@@ -1,0 +1,79 @@
+//! The network between both machines is cut without a word, at every stage: told within 30 s, and within 60 s the lock is
+//! free and nothing of the run changes anything any more.
+
+use std::time::{Duration, Instant};
+
+use crate::cut::{Cut, Cutter, stages};
+use crate::load::{Client, Load, assert_none_failed};
+use crate::place::{Place, Remote};
+use crate::remote_site::Site;
+use crate::server::{Compose, Server};
+
+const CLIENTS: [Client; 2] = [Client::NewConnection, Client::KeepAlive];
+const RATE: u32 = 30;
+const TOLD: Duration = Duration::from_secs(30);
+const FREE: Duration = Duration::from_secs(60);
+
+/// Everything a command of a deploy could change.
+const STATE: &str = "cd /app/gifty-backend; docker ps -a --no-trunc --format '{{.ID}} {{.State}}' | sort; docker image ls -q | sort; \
+    ls -A live releases; cat deploys.jsonl | wc -l; ls -A releases/*/.served";
+
+fn drop_packets(server: &Server, action: &str) {
+    server.root(&format!(
+        "for rule in 'INPUT --dport' 'OUTPUT --sport'; do set -- $rule; iptables {action} $1 -p tcp $2 22 -j DROP; done"
+    ));
+}
+
+#[test]
+fn a_network_that_is_cut_at_any_stage_loses_nothing() {
+    let server = Server::start(Compose::V2);
+    let site = Site::new(&server, "instant");
+    let remote = Remote { server, site };
+    let place = Place::Remote(&remote);
+    for number in 0..4 {
+        place.new_version(&format!("before the cuts {number}"));
+        place.deploy();
+    }
+    place.new_version("not cut off");
+    let cuts = Cutter::new().places(&place, &["deploy", "--skip-tests"]);
+    let names = cuts.into_iter().filter_map(|cut| if let Cut::Stage(name) = cut { Some(name) } else { None });
+    let (mut cases, mut requests, mut told, mut free) = (0, 0, Duration::ZERO, Duration::ZERO);
+    for name in names {
+        let what = format!("cut off at {name:?}");
+        place.new_version(&what);
+        let load = Load::start(&place.address(), &CLIENTS, RATE);
+        let (mut child, log) = place.start(place.command(&["deploy", "--skip-tests"]));
+        let read = || std::fs::read_to_string(&log).unwrap();
+        while !stages(&read()).any(|seen| seen == name) {
+            assert!(child.try_wait().unwrap().is_none(), "{what}: it ended before:\n{}", read());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        drop_packets(&remote.server, "-I");
+        let begun = Instant::now();
+        let code = child.wait().unwrap().code();
+        let noticed = begun.elapsed();
+        assert!(code == Some(6) && noticed < TOLD, "{what}: {code:?} after {noticed:?}\n{}", read());
+        assert!(read().contains("was lost"), "{what}:\n{}", read());
+        while !remote.server.try_root("flock -n /app/gifty-backend/deploy.lock true").status.success() {
+            assert!(begun.elapsed() < FREE, "{what}: the lock is still held");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        let freed = begun.elapsed();
+        let state = remote.server.root(STATE);
+        std::thread::sleep(Duration::from_secs(3));
+        assert_eq!(remote.server.root(STATE), state, "{what}: something changed after the lock was free");
+        drop_packets(&remote.server, "-D");
+        let report = place.deploy();
+        let figures = load.finish();
+        assert_none_failed(&what, &figures, &CLIENTS);
+        assert_eq!(report["release"], place.answers(), "{what}");
+        assert_eq!(place.leftovers(), Vec::<String>::new(), "{what}");
+        requests += figures.values().map(|figures| figures.sent).sum::<u64>();
+        (cases, told, free) = (cases + 1, told.max(noticed), free.max(freed));
+    }
+    println!(
+        "network cut: {cases} cases, {requests} requests, 0 failed; told after {:.0} s at most, lock free after {:.0} s at most",
+        told.as_secs_f64(),
+        free.as_secs_f64()
+    );
+}

@@ -1,0 +1,71 @@
+//! The power of the server goes at any stage: when it is back, the live slot serves what was served before.
+
+use std::time::{Duration, Instant};
+
+use crate::cut::{Cut, Cutter, stages};
+use crate::load;
+use crate::place::{Place, Remote};
+use crate::remote_site::Site;
+use crate::server::{Compose, Server};
+
+fn rebooted_at_every_stage(compose: Compose, mode: &str) {
+    let server = Server::start(compose);
+    let site = Site::new(&server, mode);
+    let mut remote = Remote { server, site };
+    let names: Vec<String> = {
+        let place = Place::Remote(&remote);
+        for number in 0..4 {
+            place.new_version(&format!("before the power cuts {number}"));
+            place.deploy();
+        }
+        place.new_version("not cut");
+        let cuts = Cutter::new().places(&place, &["deploy", "--skip-tests"]);
+        cuts.into_iter().filter_map(|cut| if let Cut::Stage(name) = cut { Some(name) } else { None }).collect()
+    };
+    let mut slowest = Duration::ZERO;
+    let switch = names.iter().position(|name| name.starts_with("Switch traffic")).unwrap();
+    for (number, name) in names.iter().enumerate() {
+        let what = format!("{mode} mode, power cut at {name:?}");
+        let place = Place::Remote(&remote);
+        let before = place.answers();
+        place.new_version(&what);
+        let (mut child, log) = place.start(place.command(&["deploy", "--skip-tests"]));
+        while !stages(&std::fs::read_to_string(&log).unwrap()).any(|seen| seen == *name) {
+            assert!(child.try_wait().unwrap().is_none(), "{what}: it ended before");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        remote.server.power_cut();
+        child.wait().unwrap();
+        remote.site.set("PROD_SSH_PORT", &remote.server.ssh_port().to_string());
+        let place = Place::Remote(&remote);
+        let begun = Instant::now();
+        while !load::get(&place.address(), "/health").is_ok_and(|answer| answer.status == 200) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{what}: the site does not come back");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        slowest = slowest.max(begun.elapsed());
+        let status = place.run(&["status", "--json"]).json();
+        assert_eq!(status["live_release"], place.answers(), "{what}: {status:#}");
+        let same = place.answers() == before;
+        // While it switches, either may be the one that was served last.
+        assert!(number == switch || same == (number < switch), "{what}: {} serves, before: {before}", place.answers());
+        let report = place.deploy();
+        assert_eq!(report["release"], place.answers(), "{what}");
+        assert_eq!(place.leftovers(), Vec::<String>::new(), "{what}");
+    }
+    println!(
+        "power cuts, {mode} mode: {} cases; the site answered {:.1} s after docker at the latest",
+        names.len(),
+        slowest.as_secs_f64()
+    );
+}
+
+#[test]
+fn a_power_cut_at_any_stage_in_instant_mode_keeps_what_served() {
+    rebooted_at_every_stage(Compose::V2, "instant");
+}
+
+#[test]
+fn a_power_cut_at_any_stage_in_reload_mode_keeps_what_served() {
+    rebooted_at_every_stage(Compose::V1, "reload");
+}

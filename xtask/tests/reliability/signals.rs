@@ -1,0 +1,102 @@
+//! Ctrl-C, and the SIGTERM of a cancelled CI job, at every stage: undone in order, told, over within 10 s.
+
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use crate::cut::{Cut, Cutter, stages};
+use crate::load::{Client, Load, assert_none_failed};
+use crate::local_project::Project;
+use crate::place::{Place, Remote};
+use crate::remote_site::Site;
+use crate::server::{Compose, Server};
+
+const BOTH: [Client; 2] = [Client::NewConnection, Client::KeepAlive];
+const RATE: u32 = 40;
+const LIMIT: Duration = Duration::from_secs(10);
+
+fn send(signal: &str, child: &Child) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+}
+
+fn cancelled_at_every_stage(place: &Place) {
+    for number in 0..4 {
+        place.new_version(&format!("before the signals {number}"));
+        place.deploy();
+    }
+    place.new_version("not cancelled");
+    let cuts = Cutter::new().places(place, &["deploy", "--skip-tests"]);
+    let names = cuts.into_iter().filter_map(|cut| if let Cut::Stage(name) = cut { Some(name) } else { None });
+    let (mut cases, mut requests, mut slowest) = (0, 0, Duration::ZERO);
+    for (number, name) in names.enumerate() {
+        let what = format!("{}, cancelled at {name:?}", place.name());
+        let before = place.answers();
+        place.new_version(&what);
+        let load = Load::start(&place.address(), &BOTH, RATE);
+        let (mut child, log) = place.start(place.command(&["deploy", "--skip-tests"]));
+        let read = || std::fs::read_to_string(&log).unwrap();
+        while !stages(&read()).any(|seen| seen == name) {
+            assert!(child.try_wait().unwrap().is_none(), "{what}: it ended before:\n{}", read());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        // Not always at the very beginning of the stage.
+        std::thread::sleep(Duration::from_millis(70 * (number as u64 % 4)));
+        send(if number % 2 == 0 { "-INT" } else { "-TERM" }, &child);
+        let begun = Instant::now();
+        let code = child.wait().unwrap().code();
+        let took = begun.elapsed();
+        let figures = load.finish();
+        assert!(matches!(code, Some(0 | 130)) && took < LIMIT, "{what}: {code:?} after {took:?}\n{}", read());
+        assert_none_failed(&what, &figures, &BOTH);
+
+        let status = place.run(&["status", "--json"]).must_end_with(0).json();
+        assert_eq!(status["live_release"], place.answers(), "{what}: {status:#}\n{}", read());
+        let marked = stages(&read()).any(|stage| stage == "Mark the release as good");
+        assert!(code == Some(0) || marked || status["live_release"] == before, "{what}: not undone\n{}", read());
+        let left = place.leftovers();
+        assert!(left.is_empty(), "{what}: this is left: {left:#?}\n{}", read());
+        (cases, slowest) = (cases + 1, slowest.max(took));
+        requests += figures.values().map(|figures| figures.sent).sum::<u64>();
+        place.deploy();
+    }
+    println!(
+        "signals, {}: {cases} cases, {requests} requests, 0 failed; the slowest undoing took {:.1} s",
+        place.name(),
+        slowest.as_secs_f64()
+    );
+}
+
+/// Who is in a hurry asks twice.
+fn a_second_signal_ends_at_once(place: &Place) {
+    place.new_version("in a hurry");
+    let (mut child, log) = place.start(place.command(&["deploy", "--skip-tests"]));
+    while !std::fs::read_to_string(&log).unwrap().contains("Waiting for health check") {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    send("-INT", &child);
+    std::thread::sleep(Duration::from_millis(30));
+    let begun = Instant::now();
+    send("-INT", &child);
+    let code = child.wait().unwrap().code();
+    let took = begun.elapsed();
+    println!("{}: a second signal ended it after {} ms", place.name(), took.as_millis());
+    assert!(code == Some(130) && took < Duration::from_millis(500), "{code:?} after {took:?}");
+    place.deploy();
+    assert_eq!(place.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn a_local_deploy_may_be_cancelled_at_every_stage() {
+    let project = Project::new("instant");
+    project.rewrite("deploy.toml", "drain = 12", "drain = 5");
+    cancelled_at_every_stage(&Place::Local(&project));
+    a_second_signal_ends_at_once(&Place::Local(&project));
+}
+
+#[test]
+fn a_remote_deploy_may_be_cancelled_at_every_stage() {
+    let server = Server::start(Compose::V2);
+    let site = Site::new(&server, "instant");
+    let remote = Remote { server, site };
+    cancelled_at_every_stage(&Place::Remote(&remote));
+    a_second_signal_ends_at_once(&Place::Remote(&remote));
+}
