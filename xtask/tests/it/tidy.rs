@@ -234,6 +234,36 @@ fn documented_exit_codes_are_those_of_the_code() {
     assert_eq!(codes, expected, "the exit codes of --help");
 }
 
+/// What `cargo deny` says of licences and sources, without what it would have to download.
+#[test]
+fn the_locked_tree_has_allowed_licences_from_an_allowed_source() {
+    let deny: toml::Table = toml::from_str(&read("deny.toml")).unwrap();
+    let allowed: Vec<&str> =
+        deny["licenses"]["allow"].as_array().unwrap().iter().map(|licence| licence.as_str().unwrap()).collect();
+    let target = deny["graph"]["targets"][0].as_str().unwrap();
+    let words = ["metadata", "--locked", "--offline", "--format-version", "1", "--filter-platform", target];
+    let output = Command::new(env!("CARGO")).args(words).current_dir(repository()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let mut problems = Vec::new();
+    for package in packages {
+        let name = &package["name"];
+        let licence = package["license"].as_str().unwrap_or_default().replace('/', " OR ");
+        // `A OR B` is one of both, `A AND B` is each of both.
+        let one_of = |part: &str| part.split(" OR ").any(|one| allowed.contains(&one.trim_matches(['(', ')', ' '])));
+        if !licence.split(" AND ").all(one_of) {
+            problems.push(format!("{name}: the licence {licence:?} is not among those of deny.toml"));
+        }
+        let source = package["source"].as_str().unwrap_or("this repository");
+        if !["this repository", "registry+https://github.com/rust-lang/crates.io-index"].contains(&source) {
+            problems.push(format!("{name} comes from {source}"));
+        }
+    }
+    assert!(packages.len() > 50, "only {} packages", packages.len());
+    none(problems);
+}
+
 /// Each section of deploy.toml, commented out or not, with its text.
 fn sections(text: &str) -> BTreeMap<String, String> {
     let mut sections = BTreeMap::new();

@@ -16,14 +16,14 @@ const RATE: u32 = 60;
 /// What could grow. Connections of clients come and go, so open files are counted without sockets.
 const COUNTS: &str = r#"
     folder=$1 project=$2 master=$(cat "$1/nginx/nginx.pid")
-    files() { find "/proc/$1/fd" -type l -printf '%l\n' 2>/dev/null | grep -vc socket; }
+    files() { for process; do find "/proc/$process/fd" -type l -printf '%l\n' 2>/dev/null; done | grep -vc socket; }
     echo "containers $(docker ps -a --format '{{.Label "com.docker.compose.project"}}' | grep -c "^$project")"
     echo "images $(docker image ls --format '{{.Repository}}' | grep -c "^$project-")"
     echo "networks $(docker network ls --format '{{.Name}}' | grep -c "^$project")"
     echo "volumes $(docker volume ls --format '{{.Name}}' | grep -c "^$project")"
     echo "releases $(find "$folder/releases" -mindepth 1 -maxdepth 1 | wc -l)"
     echo "nginx-workers $(pgrep -c -P "$master")"
-    echo "nginx-files $(($(files "$master") + $(for worker in $(pgrep -P "$master"); do files "$worker"; done | paste -sd+ | bc)))"
+    echo "nginx-files $(files "$master" $(pgrep -P "$master"))"
     echo "docker-files $(files "$(pgrep -o dockerd)")"
 "#;
 
