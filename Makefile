@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deploy status rollback test check clean
+.PHONY: help deploy status rollback test reliability check clean
 
 # rustup installs here, and a shell that was open before does not know it yet. nginx is a program for administrators.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
@@ -36,6 +36,11 @@ test: ## Set up this machine, then all checks and tests, the end-to-end ones inc
 	scripts/check; \
 	scripts/test-backend; \
 	cargo test --locked --workspace -- --test-threads 3 --show-output
+
+reliability: ## Set up this machine, then kill, cancel and cut off deploys at every place there is (more than an hour)
+	@$(call set_up,test); \
+	scripts/base-image $(BASE_IMAGES) debian:12-slim; \
+	scripts/reliability
 
 check: ## Formatting, lints, shell scripts, workflows
 	@scripts/check

@@ -140,7 +140,7 @@ impl Project {
     pub fn xtask(&self, arguments: &[&str]) -> Run {
         let output = self.command(arguments).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("what the tool prints is text");
-        Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Run::new(output.status.code(), text(output.stdout), text(output.stderr), &["token-of-the-local-test"])
     }
 
     /// Deploys what is committed; it must succeed. Gives the report.

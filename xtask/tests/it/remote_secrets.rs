@@ -11,15 +11,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
-use crate::remote_site::{ENV_FILE, Site, processes};
+use crate::remote_site::{ENV_FILE, SECRET_VALUES, Site, processes};
 use crate::server::Server;
 
 /// Values of the env file, and a line of the key, that nobody may see.
 fn secrets(server: &Server) -> Vec<String> {
     let key = std::fs::read_to_string(server.key_file()).unwrap();
     let key_line = key.lines().nth(1).unwrap().to_owned();
-    let values = ["token-of-the-test-server", "pass $word # \"with\" 5% & more", "two words", "last-value-of-the-file"];
-    values.into_iter().map(str::to_owned).chain([key_line]).collect()
+    SECRET_VALUES.into_iter().map(str::to_owned).chain([key_line]).collect()
 }
 
 /// The watch is worth nothing unless it sees what it is for.
@@ -64,6 +63,29 @@ pub fn a_deploy_shows_no_secret(server: &Server, site: &Site) {
     }
     the_env_file_arrived(server, &release);
     nothing_stays(&secrets, begun, site);
+    only_releases_hold_secrets(server);
+}
+
+/// On the server: its own files, what containers wrote and the layers of images. A container's own settings, which docker
+/// keeps for root, have the values by their nature.
+pub fn only_releases_hold_secrets(server: &Server) {
+    let secrets = secrets(server).join("\n");
+    let script = format!(
+        "patterns=$(mktemp -p /dev/shm); trap 'rm -f \"$patterns\"' EXIT\ncat >\"$patterns\" <<'SECRETS'\n{secrets}\nSECRETS\n\
+         {{ grep -rlsaF -f \"$patterns\" /app /home /root /tmp /var/tmp /var/log /var/spool /etc /run /var/lib/docker/overlay2/*/diff \
+           /var/lib/docker/image || true; }} | while read -r file; do printf '%s %s\\n' \"$(stat -c %a \"$file\")\" \"$file\"; done"
+    );
+    let holders = server.root(&script);
+    let mut releases = 0;
+    for holder in holders.lines() {
+        let (mode, file) = holder.split_once(' ').unwrap();
+        let name = file.rsplit('/').next().unwrap();
+        let of_a_release = file.starts_with("/app/gifty-backend/releases/") && file.split('/').count() == 6;
+        assert!(of_a_release && (name == ".env" || name.starts_with(".compose.")), "{file} holds a secret");
+        assert_eq!(mode, "600", "{file}");
+        releases += usize::from(name == ".env");
+    }
+    assert!(releases > 0, "the secrets were found nowhere, so the search is worth nothing");
 }
 
 /// Byte for byte, for the deploying user alone; and the container gets what the file says.

@@ -22,6 +22,10 @@ pub const ENV_FILE: &str = "# settings of the server\n\
     DOUBLE_QUOTED=\"two words\"\n\
     NO_LINE_END=last-value-of-the-file";
 
+/// Values of that file that nobody may see.
+pub const SECRET_VALUES: [&str; 4] =
+    ["token-of-the-test-server", "pass $word # \"with\" 5% & more", "two words", "last-value-of-the-file"];
+
 pub struct Site {
     folder: tempfile::TempDir,
     pub variables: Vec<(String, String)>,
@@ -35,6 +39,16 @@ pub struct Run {
 }
 
 impl Run {
+    /// How a command ended; whatever became of it, it must not have shown one of these.
+    #[track_caller]
+    pub fn new(code: Option<i32>, stdout: String, stderr: String, secrets: &[&str]) -> Run {
+        let run = Run { code, stdout, stderr };
+        for secret in secrets {
+            assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{secret:?} was shown: {run}");
+        }
+        run
+    }
+
     /// The result of `--json`.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no JSON ({error}):\n{self}"))
@@ -145,7 +159,7 @@ impl Site {
     pub fn xtask(&self, arguments: &[&str]) -> Run {
         let output = self.command(arguments).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("what the tool prints is text");
-        Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Run::new(output.status.code(), text(output.stdout), text(output.stderr), &SECRET_VALUES)
     }
 
     /// Deploys what is committed; it must succeed. Gives the report.
@@ -166,7 +180,7 @@ impl Site {
     /// How such a deploy ended.
     pub fn ended(&self, mut child: Child) -> Run {
         let code = child.wait().unwrap().code();
-        Run { code, stdout: String::new(), stderr: std::fs::read_to_string(self.log()).unwrap() }
+        Run::new(code, String::new(), std::fs::read_to_string(self.log()).unwrap(), &SECRET_VALUES)
     }
 
     /// Starts a command whose log goes to a file.

@@ -18,5 +18,6 @@ fn compose_v1_and_a_flag() {
     remote_secrets::a_killed_deploy_leaves_no_session(&server, &site);
     remote_access::a_cut_network_frees_the_lock(&server, &site);
     remote_nginx::a_site_with_tls_only_is_verified_by_its_name(&server, &site);
+    remote_secrets::only_releases_hold_secrets(&server);
     remote_deploy::the_live_slot_survives_a_power_cut(&mut server, site);
 }

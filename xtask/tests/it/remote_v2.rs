@@ -2,7 +2,7 @@
 
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
-use crate::{remote_access, remote_deploy, remote_nginx, remote_ship, slow_link, workflow};
+use crate::{remote_access, remote_deploy, remote_nginx, remote_secrets, remote_ship, slow_link, workflow};
 
 #[test]
 fn compose_v2_and_a_reload() {
@@ -19,5 +19,6 @@ fn compose_v2_and_a_reload() {
     remote_ship::a_release_is_sent_once(&server, &site);
     remote_ship::a_release_that_did_not_arrive_whole_is_not_there(&server, &site);
     slow_link::a_deploy_pays_for_few_round_trips(&server, &mut site);
+    remote_secrets::only_releases_hold_secrets(&server);
     workflow::the_run_lines_deploy(&server);
 }

@@ -8,6 +8,7 @@ use crate::cut::{Cut, Cutter};
 use crate::load::{Client, Load, assert_none_failed};
 use crate::local_project::Project;
 use crate::place::{Place, Remote};
+use crate::remote_secrets::only_releases_hold_secrets;
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
 
@@ -154,7 +155,9 @@ fn local(mode: &str, clients: &[Client]) {
 fn remote(compose: Compose, mode: &str, clients: &[Client]) {
     let server = Server::start(compose);
     let site = Site::new(&server, mode);
-    matrix(&Place::Remote(&Remote { server, site }), mode, clients);
+    let remote = Remote { server, site };
+    matrix(&Place::Remote(&remote), mode, clients);
+    only_releases_hold_secrets(&remote.server);
 }
 
 #[test]

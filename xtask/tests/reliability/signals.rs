@@ -7,6 +7,7 @@ use crate::cut::{Cut, Cutter, stages};
 use crate::load::{Client, Load, assert_none_failed};
 use crate::local_project::Project;
 use crate::place::{Place, Remote};
+use crate::remote_secrets::only_releases_hold_secrets;
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
 
@@ -99,4 +100,5 @@ fn a_remote_deploy_may_be_cancelled_at_every_stage() {
     let remote = Remote { server, site };
     cancelled_at_every_stage(&Place::Remote(&remote));
     a_second_signal_ends_at_once(&Place::Remote(&remote));
+    only_releases_hold_secrets(&remote.server);
 }
