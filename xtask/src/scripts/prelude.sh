@@ -5,6 +5,7 @@
 set -eu -o pipefail
 export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-8
 umask 022
+# shellcheck disable=SC2034 # not every script needs it
 folder=$1
 shift
 

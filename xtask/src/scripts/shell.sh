@@ -13,7 +13,7 @@ export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-
 token=$1 folder=$2 holder=$3 wait_seconds=$4 silence_seconds=$5 grace_seconds=$6
 lock=$folder/deploy.lock
 
-# Only its presence tells a run that is ending by itself from one that is at work.
+# A run that is ending by itself, or has nothing left but its last child, is waited for without being asked to.
 ending='ending: '
 
 take_lock() {
@@ -26,8 +26,9 @@ take_lock() {
   until flock -w "$patience" 9; do
     local said
     said=$(head -c 400 "$lock" | head -n 1)
-    if [ "${said#"$ending"}" = "$said" ] || [ "$patience" = "$((grace_seconds + 5))" ]; then
-      printf 'held by %s\n' "${said#"$ending"}"
+    if [ "${said:-$ending}" = "${said#"$ending"}" ] || [ "$patience" = "$((grace_seconds + 5))" ]; then
+      said=${said#"$ending"}
+      printf 'held by %s\n' "${said:-what an earlier run has started and what does not end}"
       exit 0
     fi
     patience=$((grace_seconds + 5))
