@@ -38,17 +38,10 @@ pub struct Shell {
     sent: Cell<u32>,
     /// Scripts that were sent and not yet waited for.
     ahead: RefCell<VecDeque<(u32, Script)>>,
-    errors: RefCell<Errors>,
+    /// What the shell said of later scripts while an earlier one was waited for: its two outputs are read apart, and either
+    /// may be ahead of the other.
+    early: RefCell<VecDeque<Line>>,
     ended: Arc<AtomicBool>,
-}
-
-/// The standard error of the shell, which may be ahead of its standard output.
-#[derive(Default)]
-struct Errors {
-    /// The number of the last script whose errors have all come.
-    ended: u32,
-    /// Lines that came while an earlier script was waited for.
-    early: Vec<String>,
 }
 
 /// Whether what a script prints is shown while it runs.
@@ -61,8 +54,8 @@ pub enum Show {
 impl Shell {
     /// A shell that was started just now. Scripts may be sent ahead before it is ready.
     pub fn new(held: Held, token: &str) -> Shell {
-        let (sent, ahead, errors) = (Cell::new(0), RefCell::default(), RefCell::default());
-        Shell { held, token: token.to_owned(), sent, ahead, errors, ended: Arc::default() }
+        let (sent, ahead, early) = (Cell::new(0), RefCell::default(), RefCell::default());
+        Shell { held, token: token.to_owned(), sent, ahead, early, ended: Arc::default() }
     }
 
     /// Waits until the shell is ready, which it is once it has the lock, if it is to hold it.
@@ -149,17 +142,16 @@ impl Shell {
         // It begins after all that is said of those.
         let number = self.send(&Script::nothing(), "run")?;
         let mut begun = 0;
+        let mut come = std::mem::take(&mut *self.early.borrow_mut());
         let deadline = Instant::now() + PATIENCE + GIVEN_UP;
         while Instant::now() < deadline {
-            match self.held.next(Instant::now() + PATIENCE) {
+            match come.pop_front().map_or_else(|| self.held.next(Instant::now() + PATIENCE), Next::Line) {
                 Next::Line(Line::Output(line)) => match self.mark(&line) {
                     Some(Mark::Begin(at)) if at == number => return Ok(begun),
                     Some(Mark::Begin(at)) => begun += usize::from(ahead.iter().any(|(sent, _)| *sent == at)),
                     _ => {}
                 },
-                Next::Line(Line::Error(line)) => {
-                    self.take_error(line, number, &mut Collected::default(), Show::Nothing)
-                }
+                Next::Line(Line::Error(_)) => {}
                 Next::Silence => self.stop()?,
                 Next::End => break,
             }
@@ -173,14 +165,15 @@ impl Shell {
 
     fn wait(&self, number: u32, script: &Script, show: Show) -> Result<Option<Finished>> {
         let mut output = Collected::default();
-        for line in std::mem::take(&mut self.errors.borrow_mut().early) {
-            output.keep(&line, show);
-        }
         let mut limit = Limit::new(script.limit);
-        while output.code.is_none() || self.errors.borrow().ended < number {
-            match self.held.next(Instant::now() + LOOK) {
+        let mut come = std::mem::take(&mut *self.early.borrow_mut());
+        let mut of_later = VecDeque::new();
+        while output.code.is_none() || !output.errors_ended {
+            match come.pop_front().map_or_else(|| self.held.next(Instant::now() + LOOK), Next::Line) {
                 Next::End => return Ok(None),
                 Next::Silence => {}
+                Next::Line(line @ Line::Output(_)) if output.code.is_some() => of_later.push_back(line),
+                Next::Line(line @ Line::Error(_)) if output.errors_ended => of_later.push_back(line),
                 Next::Line(Line::Output(line)) => match self.mark(&line) {
                     Some(Mark::Begin(at)) if at == number => limit.restart(script.limit),
                     Some(Mark::End(at, code)) if at == number => output.code = code,
@@ -188,23 +181,19 @@ impl Shell {
                     Some(_) => output.forget(),
                     None => output.add(line, show),
                 },
-                Next::Line(Line::Error(line)) => self.take_error(line, number, &mut output, show),
+                Next::Line(Line::Error(line)) => match self.mark(&line) {
+                    Some(Mark::End(at, _)) => output.errors_ended = at == number,
+                    Some(Mark::Begin(_)) => {}
+                    None => output.keep(&line, show),
+                },
             }
             self.enforce(&mut limit, script)?;
         }
+        of_later.append(&mut come);
+        *self.early.borrow_mut() = of_later;
         match limit.reason {
             Some(reason) => Err(reason),
             None => output.finish(script).map(Some),
-        }
-    }
-
-    fn take_error(&self, line: String, number: u32, output: &mut Collected, show: Show) {
-        let mut errors = self.errors.borrow_mut();
-        match self.mark(&line) {
-            Some(Mark::End(at, _)) => errors.ended = at,
-            Some(Mark::Begin(_)) => {}
-            None if errors.ended >= number => errors.early.push(line),
-            None => output.keep(&line, show),
         }
     }
 
@@ -299,6 +288,7 @@ struct Collected {
     bytes: usize,
     tail: VecDeque<String>,
     code: Option<i32>,
+    errors_ended: bool,
 }
 
 impl Collected {
@@ -343,3 +333,6 @@ impl Collected {
         Ok(Finished { purpose: script.name.to_owned(), code: Some(code), stdout, tail })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ fn a_killed_deploy_loses_no_request_and_the_next_one_needs_no_help() {
         ("Waiting for health check", false),
         ("Verify through nginx", false),
         ("Stop slot", true),
+        ("Stop slot", false),
     ] {
         project.new_version(&format!("killed at {stage}"));
         let load = Load::start(&project.address(), &BOTH, RATE);

@@ -168,6 +168,20 @@ pub fn a_broken_version_changes_nothing(server: &Server, site: &Site) {
     site.change("backend/app/routes/service.py", r#"raise RuntimeError("this version is broken")"#, healthy);
 }
 
+/// Two machines at once: one deploys, the other is told by whom, since when and for what, or waits for its turn.
+pub fn two_machines_take_turns(server: &Server, site: &Site) {
+    let other = Site::new(server, "reload");
+    site.new_version("from the first machine");
+    other.new_version("from the second machine");
+    let first = site.deploy_up_to("Build the images");
+    let refused = other.xtask(&["deploy", "--skip-tests"]).must_end_with(5);
+    refused.must_say(&["the deploy lock is held by", "since 20", "for: deploy of 20", "--lock-wait"]);
+    let second = other.xtask(&["deploy", "--skip-tests", "--json", "--lock-wait", "120"]).must_end_with(0).json();
+    site.ended(first).must_end_with(0);
+    assert_eq!(other.status()["live_release"], second["release"]);
+    assert_ne!(second["from_release"], Value::Null);
+}
+
 /// After a power cut the slot that served serves again, by nginx's own files and docker's restart policy.
 pub fn the_live_slot_survives_a_power_cut(server: &mut Server, mut site: Site) {
     let live = |status: &Value| (status["live_slot"].clone(), status["live_release"].clone());

@@ -1,0 +1,114 @@
+//! The shell itself, by a real bash on this machine.
+
+use std::path::Path;
+
+use super::*;
+use crate::command::{Input, Script};
+use crate::proc::{Command, hold};
+
+const TOKEN: &str = "deploy-shell-test";
+
+fn shell(folder: &Path, holder: &str, wait_seconds: u64) -> Shell {
+    let arguments = [TOKEN, folder.to_str().unwrap(), holder, &wait_seconds.to_string(), "30", "5"];
+    let start = Script { text: include_str!("../scripts/shell.sh"), ..script("shell", arguments) };
+    Shell::new(hold(&Command::new("shell", start.words())).unwrap(), TOKEN)
+}
+
+fn ready(shell: &Shell) -> Result<()> {
+    shell.await_ready(Duration::from_secs(20), || anyhow::anyhow!("it has ended: {}", shell.tail()))
+}
+
+fn script<const COUNT: usize>(text: &'static str, arguments: [&str; COUNT]) -> Script {
+    let arguments = arguments.map(str::to_owned).to_vec();
+    Script { name: "try", text, arguments, input: Input::Nothing, limit: Duration::from_secs(20) }
+}
+
+fn run(shell: &Shell, script: &Script) -> Finished {
+    shell.finish(script, Show::Nothing).unwrap().expect("the shell has ended")
+}
+
+#[test]
+fn each_script_is_given_its_own_output_however_many_are_sent_ahead() {
+    let folder = tempfile::tempdir().unwrap();
+    let shell = shell(folder.path(), "somebody", 0);
+    ready(&shell).unwrap();
+    let text = r#"echo "out $1"; echo "error $1" >&2; printf 'the end'"#;
+    let numbers: Vec<String> = (0..150).map(|number| number.to_string()).collect();
+    let scripts: Vec<Script> = numbers.iter().map(|number| script(text, [number])).collect();
+    shell.send_ahead(scripts.clone()).unwrap();
+    for (number, script) in numbers.iter().zip(&scripts) {
+        let finished = run(&shell, script);
+        let seen = (finished.code, finished.text(), finished.tail);
+        assert_eq!(seen, (Some(0), format!("out {number}\nthe end"), format!("error {number}")));
+    }
+}
+
+#[test]
+fn input_arrives_whole_and_what_is_not_read_of_it_is_not_taken_for_a_script() {
+    let folder = tempfile::tempdir().unwrap();
+    let shell = shell(folder.path(), "", 0);
+    ready(&shell).unwrap();
+    let large = b"run 7 3 0 x\nend\n".repeat(100_000);
+    let given = |text| Script { input: Input::Bytes(large.clone()), ..script(text, []) };
+    assert_eq!(run(&shell, &given("wc -c")).text().trim(), large.len().to_string());
+    assert_eq!(run(&shell, &given("head -c 3")).text(), "run");
+    assert_eq!(run(&shell, &script("cat; echo done", [])).text(), "done\n");
+    assert!(shell.finish(&script("echo \"$1\"", ["a\0b"]), Show::Nothing).is_err());
+}
+
+#[test]
+fn after_a_failure_what_was_sent_ahead_does_not_begin() {
+    let folder = tempfile::tempdir().unwrap();
+    let shell = shell(folder.path(), "somebody", 0);
+    ready(&shell).unwrap();
+    let made = folder.path().join("made");
+    let make = script("sleep 0.2; touch \"$1\"", [made.to_str().unwrap()]);
+    shell.send_ahead(vec![script("exit 3", []), make.clone(), make.clone()]).unwrap();
+    assert_eq!(run(&shell, &script("exit 3", [])).code, Some(3));
+    assert_eq!(shell.forget_ahead().unwrap(), 0);
+    assert_eq!(run(&shell, &script("echo on it goes", [])).text(), "on it goes\n");
+    assert!(!made.exists());
+
+    // Where one has begun, it is ended and counted.
+    let slow = script("echo begun; sleep 20; touch \"$1\"", [made.to_str().unwrap()]);
+    shell.send_ahead(vec![script("true", []), slow, make]).unwrap();
+    assert_eq!(run(&shell, &script("true", [])).code, Some(0));
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(shell.forget_ahead().unwrap(), 1);
+    assert_eq!(run(&shell, &script("echo still here", [])).text(), "still here\n");
+    assert!(!made.exists());
+}
+
+#[test]
+fn a_script_that_takes_too_long_is_ended_even_where_it_does_not_want_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let shell = shell(folder.path(), "", 0);
+    ready(&shell).unwrap();
+    let stubborn = Script { limit: Duration::from_millis(300), ..script("trap '' TERM; sleep 30; sleep 30", []) };
+    let begun = Instant::now();
+    let error = shell.finish(&stubborn, Show::Nothing).unwrap_err();
+    assert!(format!("{error:#}").contains("not done after"), "{error:#}");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(run(&shell, &script("echo well", [])).text(), "well\n");
+}
+
+#[test]
+fn the_lock_is_held_until_nothing_of_the_run_is_at_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = shell(folder.path(), "ada since noon", 0);
+    ready(&first).unwrap();
+    let refused = ready(&shell(folder.path(), "bob", 0)).unwrap_err();
+    assert!(format!("{refused:#}").contains("held by ada since noon"), "{refused:#}");
+
+    // The one who deploys dies while a script runs: that comes to its end, and then the next one begins.
+    let done = folder.path().join("done");
+    let slow = script("sleep 1.5; touch \"$1\"", [done.to_str().unwrap()]);
+    first
+        .send_ahead(vec![slow.clone(), script("touch \"$1\"", [folder.path().join("never").to_str().unwrap()])])
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    drop(first);
+    let second = shell(folder.path(), "bob", 0);
+    ready(&second).unwrap();
+    assert!(done.exists() && !folder.path().join("never").exists());
+}
