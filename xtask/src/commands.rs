@@ -13,7 +13,6 @@ use crate::probe::Probe;
 use crate::release::{ReleaseId, Slot};
 use crate::report::{Caller, Report};
 use crate::run::{DryRun, Execution, Session};
-use crate::step::Step;
 use crate::{console, package, setup, stages, status, verdict};
 
 /// What every command is given.
@@ -179,11 +178,9 @@ pub fn build(invocation: &Invocation, flags: &flags::Build) -> Result<()> {
             Kind::Preflight.error(format!("release {release} is not on the host; `cargo xtask ship` brings it"))
         );
     }
-    let slot = session.observed.live().map_or(Slot::Blue, Slot::other);
+    let plan = plan::build(&session.observed, &release);
     let mut execution = Execution::new(&session, caller);
-    for (index, step) in [Step::Render { slot }, Step::Build].iter().enumerate() {
-        execution.stage(index + 1, 2, &release, step)?;
-    }
+    (0..plan.steps.len()).try_for_each(|index| execution.step(&plan, index))?;
     print(invocation, &Built { release }, |built| format!("the images of {} are there", built.release))
 }
 

@@ -138,6 +138,19 @@ fn replace(config: &Config, observed: &Observed, release: &ReleaseId, preparatio
     Ok(Plan { release: release.clone(), from, from_release: observed.live_release().cloned(), to, steps })
 }
 
+/// The images alone, of a release that is on the host.
+pub fn build(observed: &Observed, release: &ReleaseId) -> Plan {
+    let to = observed.live().map_or(Slot::Blue, Slot::other);
+    let from_release = observed.live_release().cloned();
+    Plan {
+        release: release.clone(),
+        from: observed.live(),
+        from_release,
+        to,
+        steps: vec![Step::Render { slot: to }, Step::Build],
+    }
+}
+
 /// Traffic to a slot that runs a healthy version already; boots nothing, stops nothing.
 pub fn switch(config: &Config, observed: &Observed, wanted: Option<Slot>) -> Result<Plan> {
     let switching = check_host(config, observed)?;

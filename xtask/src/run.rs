@@ -126,9 +126,7 @@ impl<'a> Execution<'a> {
         let mut outcome = Ok(());
         let mut undone = Vec::new();
         for (index, step) in plan.steps.iter().enumerate() {
-            outcome = self
-                .send_ahead(plan, index)
-                .and_then(|()| self.stage(index + 1, plan.steps.len(), &plan.release, step));
+            outcome = self.step(plan, index);
             if outcome.is_err() {
                 interrupt::acknowledge();
                 undone = self.undo(plan, index);
@@ -156,6 +154,12 @@ impl<'a> Execution<'a> {
         }
     }
 
+    /// Runs one step of a plan.
+    pub fn step(&mut self, plan: &Plan, index: usize) -> Result<()> {
+        self.send_ahead(plan, index)?;
+        self.stage(index + 1, plan.steps.len(), &plan.release, &plan.steps[index])
+    }
+
     /// Sends the scripts of all steps that follow without one that asks, waits or judges: where each is done only if the
     /// one before has succeeded, nothing is gained by hearing of each before the next is sent.
     fn send_ahead(&mut self, plan: &Plan, index: usize) -> Result<()> {
@@ -177,7 +181,7 @@ impl<'a> Execution<'a> {
     }
 
     /// Runs one step as a stage of the log.
-    pub fn stage(&mut self, number: usize, count: usize, release: &ReleaseId, step: &Step) -> Result<()> {
+    fn stage(&mut self, number: usize, count: usize, release: &ReleaseId, step: &Step) -> Result<()> {
         let title = step.title(release);
         console::stage(number, count, &title);
         let begun = Instant::now();
