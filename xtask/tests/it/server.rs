@@ -1,13 +1,14 @@
 //! A server to deploy to: a container with sshd, sudo, nginx and a docker engine of its own (`scripts/test-server`).
 //!
-//! Its name is the same in every run of one checkout, so its docker engine keeps the layers it has built; the container
-//! itself is new each time.
+//! Its name is one of a few that are the same in every run of one checkout, so its docker engine keeps the layers it has
+//! built; the container itself is new each time.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -31,9 +32,7 @@ pub struct Server {
 impl Server {
     pub fn start(compose: Compose) -> Server {
         let version = format!("{compose:?}").to_lowercase();
-        let mut hasher = DefaultHasher::new();
-        repository().hash(&mut hasher);
-        let name = format!("deploy-test-{version}-{:08x}", hasher.finish() as u32);
+        let name = take_name(&version);
         let folder = tempfile::Builder::new().prefix("deploy-test-key-").tempdir().unwrap();
         let begun = Instant::now();
         let output = run(Command::new("bash").arg(script()).args(["up", &name, &version]).arg(folder.path()));
@@ -135,6 +134,20 @@ impl Server {
     }
 }
 
+/// Names of servers that run now.
+static TAKEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// A name that no other test of this program has, nor another program of tests.
+fn take_name(version: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    (repository(), env!("CARGO_CRATE_NAME")).hash(&mut hasher);
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut names = (1..).map(|number| format!("deploy-test-{version}-{:08x}-{number}", hasher.finish() as u32));
+    let name = names.find(|name| !taken.contains(name)).unwrap();
+    taken.insert(name.clone());
+    name
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -144,6 +157,7 @@ impl Drop for Server {
         if !removed.status.success() {
             println!("the server {} was not removed: {}", self.name, said(&removed));
         }
+        TAKEN.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
     }
 }
 
