@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::command::{Input, Secret};
 use crate::config::{Config, EnvFile};
+use crate::env_file;
 use crate::failure::Kind;
 use crate::proc::{self, Command};
 use crate::release::ReleaseId;
@@ -194,37 +195,29 @@ fn files(archive: &Path, strip: usize) -> Result<BTreeMap<String, String>> {
     Ok(pairs.map(|(sum, path)| (path.replace('\u{1}', "\n"), sum.to_owned())).collect())
 }
 
-/// The release's `.env`, byte for byte.
+/// The release's `.env`, byte for byte, and its values, to be hidden in logs.
 ///
 /// # Errors
-/// [`Kind::Configuration`] naming the variable or file that is missing.
-pub fn env_file(config: &Config) -> Result<Secret> {
-    match &config.environment.env_file {
-        EnvFile::Content(content) => Ok(content.clone()),
+/// [`Kind::Configuration`] naming the variable or file that is missing, or the lines that have no one meaning.
+pub fn env_file(config: &Config) -> Result<(Secret, Vec<String>)> {
+    let (env, from) = match &config.environment.env_file {
+        EnvFile::Content(content) => (content.clone(), format!("the env file of {}", config.environment.name)),
         EnvFile::Path(path) => {
-            let bytes = std::fs::read(path);
-            bytes.map(Secret::new).map_err(|error| {
-                let environment = &config.environment.name;
-                Kind::Configuration.error(format!("[environments.{environment}] env_file {}: {error}", path.display()))
-            })
+            let from = format!("[environments.{}] env_file {}", config.environment.name, path.display());
+            let bytes = std::fs::read(path).map_err(|error| Kind::Configuration.error(format!("{from}: {error}")))?;
+            (Secret::new(bytes), from)
         }
-        EnvFile::Missing { variable } => Err(Kind::Configuration
-            .error(format!("the environment variable {variable} is not set; it holds the release's .env"))),
-    }
-}
-
-/// The values of an env file, to be hidden in logs. Compose is the reader that counts; this one only has to find what
-/// must not show, so it takes each value as written and without its quotes.
-pub fn env_values(env: &Secret) -> Vec<String> {
-    let text = String::from_utf8_lossy(env.expose());
-    let assignments = text.lines().filter(|line| !line.trim_start().starts_with('#'));
-    let values = assignments.filter_map(|line| line.split_once('=')).map(|(_, value)| value.trim().to_owned());
-    values
-        .flat_map(|value| {
-            let bare = value.trim_matches(['"', '\'']).to_owned();
-            [value, bare]
-        })
-        .collect()
+        EnvFile::Missing { variable } => {
+            return Err(Kind::Configuration
+                .error(format!("the environment variable {variable} is not set; it holds the release's .env")));
+        }
+    };
+    let assignments = env_file::read(env.expose()).map_err(|refusals| {
+        let shown: Vec<String> = refusals.iter().take(10).map(|refusal| format!("\n  {refusal}")).collect();
+        Kind::Configuration
+            .error(format!("{from}: compose would not give the containers what it says:{}", shown.concat()))
+    })?;
+    Ok((env, env_file::to_be_hidden(&assignments)))
 }
 
 /// sha256 of bytes, hexadecimal.
