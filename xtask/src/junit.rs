@@ -71,6 +71,10 @@ impl Results {
             Verdict::Error => self.errors += 1,
             Verdict::Failed => self.failed += 1,
         }
+        // A test may be called anything; its name is printed, where a line end or an escape sequence would be obeyed.
+        let shown =
+            |letter: char| if letter.is_control() { letter.escape_default().collect() } else { letter.to_string() };
+        let name: String = name.chars().map(shown).collect();
         if verdict >= Verdict::Error && !self.failures.contains(&name) {
             self.failures.push(name);
         }
@@ -231,6 +235,12 @@ mod tests {
     fn a_test_without_its_file_still_has_a_name() {
         let text = "<testsuite><testcase classname='a.b' name='t'><error/></testcase><testcase name='u'><failure/></testcase></testsuite>";
         assert_eq!(parse(text).unwrap().failures, ["a.b::t", "u"]);
+    }
+
+    #[test]
+    fn a_name_cannot_end_the_line_it_is_printed_in() {
+        let text = "<testsuite><testcase name='t&#10;::stop-commands::x&#27;[2J'><failure/></testcase></testsuite>";
+        assert_eq!(parse(text).unwrap().failures, [r"t\n::stop-commands::x\u{1b}[2J"]);
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod deploy_toml;
 mod env_file;
 mod failure;
 mod flags;
+#[cfg(test)]
+mod fuzz_tests;
 mod github;
 mod host;
 mod interrupt;
@@ -111,9 +113,10 @@ fn load(flags: &Flags, variables: &BTreeMap<String, String>) -> Result<Config> {
             Kind::Configuration.error(format!("there is no deploy.toml in {} or above", here.display()))
         })?,
     };
-    let text = std::fs::read_to_string(&file)
-        .map_err(|error| Kind::Configuration.error(format!("{}: {error}", file.display())))?;
-    deploy_toml::load(&text, &file, &flags.common.environment, variables)
+    let text =
+        std::fs::read(&file).map_err(|error| Kind::Configuration.error(format!("{}: {error}", file.display())))?;
+    let text = failure::utf8(&text, &file.display().to_string())?;
+    deploy_toml::load(text, &file, &flags.common.environment, variables)
 }
 
 fn find(from: &Path, name: &str) -> Option<PathBuf> {
