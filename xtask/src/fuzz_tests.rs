@@ -8,7 +8,6 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::command::{Input, Script, quote};
 use crate::compose::{self, Rendering};
 use crate::config::{Config, Slots};
 use crate::failure::Kind;
@@ -17,7 +16,7 @@ use crate::verdict::{self, Answer};
 use crate::{deploy_toml, env_file, junit, nginx, observed, selection};
 
 /// `PROPTEST_CASES` makes the run longer; without it there are `usual` cases.
-fn cases(usual: u32) -> ProptestConfig {
+pub fn cases(usual: u32) -> ProptestConfig {
     let given = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse::<u32>().ok());
     // A process for each case costs a hundred times as much as a parser.
     let cases = given.map_or(usual, |given| if usual < 64 { (given / 100).max(usual) } else { given });
@@ -120,15 +119,8 @@ fn mutated(text: &'static str) -> impl Strategy<Value = String> {
     })
 }
 
-/// What a real shell makes of a line.
-#[allow(clippy::disallowed_methods)]
-fn after_a_shell(line: &str) -> Vec<u8> {
-    let output = std::process::Command::new("sh").arg("-c").arg(line).current_dir("/").output().expect("sh runs");
-    assert!(output.status.success(), "sh failed on {line:?}: {}", String::from_utf8_lossy(&output.stderr));
-    output.stdout
-}
-
-fn word() -> impl Strategy<Value = String> {
+/// Anything that can be a word of a command.
+pub fn word() -> impl Strategy<Value = String> {
     let long = (10_000..25_000_usize, prop::sample::select(vec!["x", "'", "$(id)", "é\n"]));
     prop_oneof![
         8 => nasty().prop_map(|word| word.replace('\0', "")),
@@ -165,34 +157,6 @@ fn toml_text(text: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(cases(24))]
-
-    #[test]
-    fn a_shell_reads_back_each_word(words in vec(word(), 1..5)) {
-        let line: Vec<String> = words.iter().map(|word| quote(word)).collect();
-        let line = format!(r"printf '%s\0' {}", line.join(" "));
-        prop_assume!(line.len() < 120_000);
-        let mut meant = words.join("\0").into_bytes();
-        meant.push(0);
-        prop_assert_eq!(after_a_shell(&line), meant);
-    }
-
-    #[test]
-    fn a_script_gets_its_arguments_through_two_shells(arguments in vec(word(), 1..4)) {
-        let script = Script {
-            name: "echo", text: r#"printf '%s\0' "$@""#, arguments: arguments.clone(),
-            input: Input::Nothing, limit: std::time::Duration::from_secs(5),
-        };
-        // A server's shell gets the line; the shell on the host gets it as an argument once more.
-        let line = script.remote_line();
-        prop_assume!(line.len() < 30_000);
-        let mut meant = arguments.join("\0").into_bytes();
-        meant.push(0);
-        prop_assert_eq!(after_a_shell(&format!("exec bash -c {}", quote(&line))), meant);
-    }
-}
-
-proptest! {
     #![proptest_config(cases(96))]
 
     #[test]
@@ -210,7 +174,7 @@ proptest! {
     #[test]
     fn deploy_toml_with_any_text_for_any_setting(value in nasty(), field in 0..16_usize) {
         let (from, to) = [
-            ("name = \"gifty\"", "name = "), ("app = \"backend\"", "app = "), ("web = \"api\"", "web = "),
+            ("name = \"shop\"", "name = "), ("app = \"backend\"", "app = "), ("web = \"api\"", "web = "),
             ("workers = [\"worker\"]", "workers = ["), ("[health]", "[health]\npath = "), ("[test]", "[test]\nfolder = "),
             ("[test]", "[test]\nselection = "), ("[hooks]", "[hooks]\nafter_switch = [["), ("[environments.prod]", "[environments.prod]\nurl = "),
             ("[environments.prod]", "[environments.prod]\nfolder = "), ("[environments.prod]", "[environments.prod]\ncompose = "),
@@ -363,7 +327,7 @@ fn by_number(json: &str) -> String {
 
 /// A file with each section once and no comments.
 fn small_toml() -> String {
-    "[project]\nname = \"gifty\"\napp = \"backend\"\nweb = \"api\"\nworkers = [\"worker\"]\n[health]\n[test]\n[hooks]\n\
+    "[project]\nname = \"shop\"\napp = \"backend\"\nweb = \"api\"\nworkers = [\"worker\"]\n[health]\n[test]\n[hooks]\n\
      [environments.prod]\nssh = true\nfolder = \"/srv/shop\"\nurl = \"https://shop.example\"\nnginx = { live_port = 8002 }\n"
         .to_owned()
 }
@@ -378,10 +342,10 @@ fn rendered(config: &str) -> anyhow::Result<compose::Files> {
     )
 }
 
-const REPORT: &str = "live\tgreen\nupstream\tupstream gifty_backend {\r server 127.0.0.1:8001;\r}\nsite\tproxy_pass http://gifty_backend;\n\
+const REPORT: &str = "live\tgreen\nupstream\tupstream shop_backend {\r server 127.0.0.1:8001;\r}\nsite\tproxy_pass http://shop_backend;\n\
     flag\tgreen\nnginx\trunning\nnginx-problem\tno\ncompose\tdocker compose\ndocker\t20.10\n\
-    container\tabc\t/gifty-green\trunning\thealthy\t0\t2026-01-31T17:45:02Z\t{\"deploy.project\":\"gifty\",\"deploy.slot\":\"green\",\"deploy.release\":\"20260131-174502-1a2b3c4\",\"com.docker.compose.project\":\"gifty-green\"}\t{\"8000/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"8001\"}]}\t[{\"Source\":\"/srv/shop/releases/20260131-174502-1a2b3c4/x\"}]\n\
-    image\tgifty-api:20260131-174502-1a2b3c4\nrelease\t20260131-174502-1a2b3c4\tsum\t100\nlistening\t8001\ndisk-free\t1000\nlast-record\t{\"x\":1}\nend\n";
+    container\tabc\t/shop-green\trunning\thealthy\t0\t2026-01-31T17:45:02Z\t{\"deploy.project\":\"shop\",\"deploy.slot\":\"green\",\"deploy.release\":\"20260131-174502-1a2b3c4\",\"com.docker.compose.project\":\"shop-green\"}\t{\"8000/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"8001\"}]}\t[{\"Source\":\"/srv/shop/releases/20260131-174502-1a2b3c4/x\"}]\n\
+    image\tshop-api:20260131-174502-1a2b3c4\nrelease\t20260131-174502-1a2b3c4\tsum\t100\nlistening\t8001\ndisk-free\t1000\nlast-record\t{\"x\":1}\nend\n";
 
 const JUNIT: &str = "<?xml version=\"1.0\"?><testsuites><testsuite name=\"pytest\" time=\"1.250\"><testcase classname=\"tests.a.test_a.TestX\" \
     name=\"test_p[a&lt;b &#233;&#10;]\" file=\"tests/a/test_a.py\"><failure message=\"x\">v</failure></testcase><testcase classname=\"t\" name=\"ok\" />\
