@@ -54,6 +54,9 @@ struct Manifest<'a> {
     files: BTreeMap<String, String>,
 }
 
+/// A path is a path to git, whatever `*` or `:` it has.
+const LITERAL: &str = "--literal-pathspecs";
+
 /// # Errors
 /// [`Kind::Package`] where this is no git repository with a commit.
 pub fn source(config: &Config) -> Result<Source> {
@@ -66,17 +69,20 @@ pub fn source(config: &Config) -> Result<Source> {
     };
     let head = git(&["show", "--no-patch", "--format=%H %ct", "HEAD"])?;
     let (revision, committed_at) = head.split_once(' ').context("git printed no commit")?;
-    let branch = git(&["rev-parse", "--abbrev-ref", "HEAD"])?;
+    let branch = Command::new("find the branch", ["git", "rev-parse", "--abbrev-ref", "HEAD"]).in_folder(root);
+    let branch = proc::finish(&branch)?.success()?.stdout;
     let app = config.project.app.as_str();
-    if app.trim_matches('/') != "." && git(&["ls-tree", "-d", "HEAD", "--", app.trim_end_matches('/')])?.is_empty() {
+    let app_tree = || git(&[LITERAL, "ls-tree", "-d", "HEAD", "--", app.trim_end_matches('/')]);
+    if app.trim_matches('/') != "." && app_tree()?.is_empty() {
         return Err(
             Kind::Package.error(format!("[project] app = {app:?} in deploy.toml is no folder of commit {revision}"))
         );
     }
-    let changed = git(&["-c", "core.quotePath=true", "status", "--porcelain=v1", "--untracked-files=all", "--", app])?;
+    let status = ["status", "--porcelain=v1", "--untracked-files=all", "--", app];
+    let changed = git(&[&[LITERAL, "-c", "core.quotePath=true"][..], &status].concat())?;
     Ok(Source {
         revision: revision.to_owned(),
-        branch,
+        branch: as_text(branch.trim_ascii_end()),
         committed_at: committed_at.parse().context("git printed no time")?,
         changed: changed.lines().map(str::to_owned).collect(),
     })
@@ -130,8 +136,10 @@ pub fn package(
         false => commit_of_changes(config, source)?,
     };
     let output = format!("--output={}", archive.display());
+    // A person's settings for line ends must not change what was committed.
+    let as_committed = [LITERAL, "-c", "core.autocrlf=false", "-c", "core.eol=lf"];
     let words = ["archive", "--format=tar.gz", &output, &commit, "--", &config.project.app];
-    proc::line(&config.root, "git", &words).context("making the archive")?;
+    proc::line(&config.root, "git", &[&as_committed[..], &words].concat()).context("making the archive")?;
     let strip = match config.project.app.trim_matches('/') {
         "." => 0,
         app => app.split('/').filter(|part| !matches!(*part, "" | ".")).count(),
@@ -170,7 +178,7 @@ fn commit_of_changes(config: &Config, source: &Source) -> Result<String> {
         proc::text(&command).map(|text| text.trim().to_owned())
     };
     git(&["read-tree", "HEAD"])?;
-    git(&["add", "--all", "--", &config.project.app])?;
+    git(&[LITERAL, "add", "--all", "--", &config.project.app])?;
     let tree = git(&["write-tree"])?;
     git(&[
         "-c",
@@ -190,9 +198,27 @@ fn files(archive: &Path, strip: usize) -> Result<BTreeMap<String, String>> {
     let script = include_str!("scripts/manifest.sh");
     let words =
         ["bash", "-c", script, "manifest", &archive.display().to_string(), &strip.to_string()].map(str::to_owned);
-    let listed = proc::text(&Command::new("list the archive's files", words))?;
-    let pairs = listed.lines().filter_map(|line| line.split_once("  "));
-    Ok(pairs.map(|(sum, path)| (path.replace('\u{1}', "\n"), sum.to_owned())).collect())
+    let listed = proc::finish(&Command::new("list the archive's files", words))?.success()?.stdout;
+    let entries = listed.split(|byte| *byte == 0).filter(|entry| !entry.is_empty());
+    let pairs = entries.map(|entry| Some((entry.get(..64)?, entry.get(66..)?)));
+    let pairs = pairs.map(|pair| pair.map(|(sum, path)| (as_text(path), as_text(sum))));
+    pairs.collect::<Option<_>>().context("sha256sum printed something else")
+}
+
+/// A name as git has it, which may be of any bytes. One that is no UTF-8, or begins with a quote, is written as git
+/// writes it: between double quotes, with escapes.
+fn as_text(name: &[u8]) -> String {
+    match std::str::from_utf8(name) {
+        Ok(name) if !name.starts_with('"') => name.to_owned(),
+        _ => {
+            let escaped = |byte: &u8| match byte {
+                b'"' | b'\\' => format!("\\{}", char::from(*byte)),
+                b' '..=b'~' => char::from(*byte).to_string(),
+                _ => format!("\\{byte:03o}"),
+            };
+            format!("\"{}\"", name.iter().map(escaped).collect::<String>())
+        }
+    }
 }
 
 /// The release's `.env`, byte for byte, and its values, to be hidden in logs.
