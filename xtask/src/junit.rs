@@ -172,7 +172,9 @@ fn decode(text: &str) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {
         decoded.push_str(before);
-        let reference = after.split_once(';').and_then(|(name, after)| Some((character(name)?, after)));
+        // The longest is `&#x10ffff;`, maybe with zeros before. Looking further at each `&` would take long.
+        let end = after.bytes().take(20).position(|byte| byte == b';');
+        let reference = end.and_then(|end| Some((character(&after[..end])?, &after[end + 1..])));
         match reference {
             Some((letter, after)) => {
                 decoded.push(letter);
