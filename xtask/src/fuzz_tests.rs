@@ -133,7 +133,7 @@ pub fn word() -> impl Strategy<Value = String> {
 const TOML: &str = include_str!("../../deploy.toml");
 const RELEASE: &str = "20260131-174502-1a2b3c4";
 
-fn loaded(text: &str, environment: &str) -> anyhow::Result<Config> {
+pub fn loaded(text: &str, environment: &str) -> anyhow::Result<Config> {
     let key = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let variables = [key("PROD_SSH_HOST", "h"), key("PROD_SSH_USER", "u"), key("PROD_SSH_KEY", "k")];
     deploy_toml::load(text, Path::new("/repo/deploy.toml"), environment, &BTreeMap::from(variables))
@@ -157,7 +157,7 @@ fn toml_text(text: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(cases(96))]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn deploy_toml(text in mutated(TOML), environment in prop::sample::select(vec!["local", "prod"])) {
@@ -304,52 +304,6 @@ proptest! {
     }
 }
 
-/// What could make a reader go through the rest again at each letter, deepen without end, or grow.
-#[test]
-fn what_is_very_long_is_read_or_refused_soon() {
-    // A mebibyte in the long run.
-    let length = if std::env::var_os("PROPTEST_CASES").is_some() { 1 << 20 } else { 1 << 17 };
-    let begun = std::time::Instant::now();
-    let anchors = (1..40).map(|n| format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}]\n", n - 1)).collect::<String>();
-    let laughs = format!("a0: &a0 [lol]\n{anchors}test_groups: *a39\n");
-    let pieces = [
-        "&",
-        "[",
-        "{\"a\":",
-        "<a>",
-        "<a b='",
-        "'",
-        "\\\"",
-        "$",
-        "\n",
-        "A='",
-        "\t",
-        "#",
-        " #",
-        "é",
-        "A=1\n",
-        "  a: true\n",
-    ];
-    let config = loaded(&small_toml(), "prod").unwrap();
-    let expect = BTreeMap::from([("status".to_owned(), Value::from("ok"))]);
-    for text in pieces.map(|piece| piece.repeat(length / piece.len() + 1)).into_iter().chain([laughs]) {
-        // The reader of YAML takes time with the square of open brackets. What compose prints has few, and the other file
-        // is short.
-        let some = |bytes: usize| text.get(..bytes).unwrap_or(&text[..text.len().min(bytes)]);
-        assert!(
-            loaded(&text, "prod").is_err() && loaded(&format!("[project]\nname = {}", some(60_000)), "prod").is_err()
-        );
-        assert!(selection::parse(some(8_000), "t.yaml").is_err() && rendered(some(8_000)).is_err());
-        assert!(selection::parse(&format!("test_groups:\n{}", some(8_000)), "t.yaml").is_err());
-        assert!(observed::parse(&text, &config).is_err() && ReleaseId::parse(&text).is_err());
-        assert!(verdict::judge(&Answer { status: 200, body: text.clone() }, &expect, None).is_err());
-        let named = format!("<testsuite><testcase name=\"{text}\"><error/></testcase></testsuite>");
-        let _any = (junit::parse(&text), junit::parse(&named), env_file::read(some(1 << 19).as_bytes()));
-        let _any = nginx::slot_in_upstream(&text, "x", Slots::default());
-    }
-    assert!(begun.elapsed().as_secs() < 30, "it took {:?}", begun.elapsed());
-}
-
 /// The value, written between double quotes and read. `None` where no compose would leave a `$` in it alone.
 fn again(value: &str) -> Option<String> {
     let written = value.replace('\\', r"\\").replace('"', "\\\"").replace('\r', "\\r");
@@ -372,13 +326,13 @@ fn by_number(json: &str) -> String {
 }
 
 /// A file with each section once and no comments.
-fn small_toml() -> String {
+pub fn small_toml() -> String {
     "[project]\nname = \"shop\"\napp = \"backend\"\nweb = \"api\"\nworkers = [\"worker\"]\n[health]\n[test]\n[hooks]\n\
      [environments.prod]\nssh = true\nfolder = \"/srv/shop\"\nurl = \"https://shop.example\"\nnginx = { live_port = 8002 }\n"
         .to_owned()
 }
 
-fn rendered(config: &str) -> anyhow::Result<compose::Files> {
+pub fn rendered(config: &str) -> anyhow::Result<compose::Files> {
     let workers = ["scheduler".to_owned(), "scraper".to_owned()];
     let release = ReleaseId::parse(RELEASE).unwrap();
     let (project, web, slot) = ("shop", "api", Slot::Green);

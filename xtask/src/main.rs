@@ -22,6 +22,8 @@ mod github;
 mod host;
 mod interrupt;
 mod junit;
+#[cfg(test)]
+mod long_tests;
 mod nginx;
 mod observed;
 mod package;
