@@ -156,6 +156,36 @@ fn a_path_is_no_pattern_and_names_of_the_tool_are_refused() {
     project.xtask(&["ship"]).must_end_with(0);
 }
 
+#[test]
+fn files_that_a_person_writes_are_refused_with_line_and_column() {
+    let project = Project::new("instant");
+    let toml = std::fs::read(project.root().join("deploy.toml")).unwrap();
+    let with =
+        |addition: &[u8]| std::fs::write(project.root().join("deploy.toml"), [&toml, addition].concat()).unwrap();
+    let line = toml.iter().filter(|byte| **byte == b'\n').count() + 1;
+    for addition in [&b"# \xff"[..], b"# \0", b"x \"$(touch pwned)\"", b"''", b"[\n", b"\r", b"[[hooks]]"] {
+        with(addition);
+        project.xtask(&["status"]).must_end_with(3).must_say(&[&format!("deploy.toml:{line}:")]);
+    }
+    with(b"");
+    for (text, place) in [
+        (&b"test_groups:\n  \xc3\xa9\xff: true\n"[..], "2:4"),
+        (b"test_groups:\n  a: true\0\n", "2:10"),
+        (b"test_groups:\n  $(touch pwned): `touch pwned`\n", "2:19"),
+        (b"test_groups:\n  'a\nb': maybe\n", "2:3"),
+    ] {
+        std::fs::write(project.root().join("tests_config.yaml"), text).unwrap();
+        project.xtask(&["test"]).must_end_with(3).must_say(&[&format!("tests_config.yaml:{place}: ")]);
+    }
+    for words in
+        [["rollback", "--to", "$(touch pwned)"], ["test", "--group", "--pdb"], ["status", "--env", "a\nb`touch pwned`"]]
+    {
+        let run = project.xtask(&words);
+        assert!([Some(2), Some(3)].contains(&run.code), "{run}");
+    }
+    assert_nothing_was_run(&[project.root()]);
+}
+
 /// `version`: what compose's own begins with.
 fn the_containers_see_what_the_env_file_says(project: &Project, version: &str) {
     commit_nasty_tree(project);
