@@ -82,11 +82,13 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Assignment>, Vec<Refusal>> {
     if refusals.is_empty() { Ok(assignments) } else { Err(refusals) }
 }
 
-/// The values, and how compose writes them where it prints them.
+/// The values, and the other ways in which they are written: in the file, by compose, by the tool.
 pub fn to_be_hidden(assignments: &[Assignment]) -> Vec<String> {
     let forms = assignments.iter().flat_map(|Assignment { value, .. }| {
         let lines = value.lines().map(str::trim).map(str::to_owned);
-        lines.chain([value.clone(), value.replace('$', "$$"), value.escape_debug().to_string()])
+        let written =
+            [value.clone(), value.replace('$', "$$"), value.replace('\'', r"\'"), value.escape_debug().to_string()];
+        lines.chain(written)
     });
     forms.collect()
 }
