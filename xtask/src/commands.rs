@@ -73,8 +73,8 @@ fn wanted(invocation: &Invocation, dirty: bool) -> Result<Wanted> {
     if !dirty {
         source.refuse_dirty()?;
     }
-    let env = package::env_file(config)?;
-    console::mask(package::env_values(&env));
+    let (env, values) = package::env_file(config)?;
+    console::mask(values);
     Ok(Wanted { base: source.release_id(caller.started_at)?, source, env })
 }
 

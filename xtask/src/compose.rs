@@ -251,7 +251,22 @@ fn build_file(rendering: &Rendering, project: &Project, services: &[(&str, &Serv
 }
 
 fn text(file: Map<String, Value>) -> String {
-    format!("{:#}\n", Value::Object(file))
+    escaped(&format!("{:#}\n", Value::Object(file)))
+}
+
+/// JSON lets these letters stand for themselves. YAML does not: its readers refuse them, or take some for line ends and
+/// make a blank of them. None has a meaning outside of a text, and all have four digits.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for letter in json.chars() {
+        match letter {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+                text.push_str(&format!("\\u{:04x}", u32::from(letter)));
+            }
+            _ => text.push(letter),
+        }
+    }
+    text
 }
 
 #[cfg(test)]

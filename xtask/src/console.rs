@@ -42,12 +42,13 @@ pub fn mask(values: impl IntoIterator<Item = String>) {
         if let Some(actions) = ACTIONS.get() {
             command(actions, &github::mask(&value));
         }
-        if value.len() >= SHORTEST_MASKED && !masked.contains(&value) {
+        if value.len() >= SHORTEST_MASKED {
             masked.push(value);
         }
     }
     // The longest first, or a value that contains another would be torn apart.
-    masked.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    masked.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+    masked.dedup();
 }
 
 pub fn masked(text: &str) -> String {

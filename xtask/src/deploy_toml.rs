@@ -1,6 +1,8 @@
 //! Reading `deploy.toml` and the environment's variables. The raw file is private to this module, and defaults are
 //! applied last; the rest of the program sees [`Config`] only.
 
+mod place;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +15,7 @@ use crate::config::{
     Switching, Tests, Traffic,
 };
 use crate::failure::Kind;
+use place::Place;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,10 +64,56 @@ struct RawNginx {
 /// [`Kind::Configuration`], with line and column where the file is at fault, naming all missing variables together.
 pub fn load(text: &str, file: &Path, name: &str, variables: &BTreeMap<String, String>) -> Result<Config> {
     let shown = file.display();
+    if text.len() > LARGEST {
+        return Err(
+            Kind::Configuration.error(format!("{shown}:1:1: the file has more than 64 KiB; is it another file?"))
+        );
+    }
     let raw: RawConfig =
-        toml::from_str(text).map_err(|error| Kind::Configuration.error(format!("{shown}: {error}")))?;
+        toml::from_str(text).map_err(|error| Kind::Configuration.error(refusal(text, file, &error)))?;
     let root = file.parent().map(Path::to_owned).unwrap_or_default();
-    resolve(raw, root, name, variables).map_err(|problem| Kind::Configuration.error(format!("{shown}: {problem}")))
+    resolve(raw, root, name, variables).map_err(|problem| {
+        let place = place::of_key(text, &problem.key).map(|place| format!(":{place}")).unwrap_or_default();
+        Kind::Configuration.error(format!("{shown}{place}: {}", problem.text))
+    })
+}
+
+/// Each of its texts may become a word of a command, and all words of one together may have 128 KiB.
+const LARGEST: usize = 64 * 1024;
+
+/// What the reader of TOML does not understand, with the line it stands in.
+fn refusal(text: &str, file: &Path, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start);
+    let place = Place::of_byte(text, start);
+    let line = text.lines().nth(place.line - 1).unwrap_or_default().trim();
+    let line: String = line.chars().take(120).collect();
+    let message = error.message().trim_end();
+    let hint = match message.contains("expected one of") || message.contains("missing field") {
+        true => "",
+        false => "; hint: a setting is a line as in `keep = 5` or `name = \"shop\"`, below its [section]",
+    };
+    format!("{}:{place}: {message}{hint}\n  {}", file.display(), line.escape_debug())
+}
+
+/// What is wrong, and with which key.
+#[derive(Debug)]
+struct Problem {
+    key: Vec<String>,
+    text: String,
+}
+
+impl Problem {
+    /// `key`: the names that lead to it, with dots.
+    fn at(key: &str, text: impl Into<String>) -> Problem {
+        Problem { key: key.split('.').map(str::to_owned).collect(), text: text.into() }
+    }
+
+    /// Inside of the table `[environments.<name>]`.
+    fn of_environment(self, name: &str) -> Problem {
+        let mut key = vec!["environments".to_owned(), name.to_owned()];
+        key.extend(self.key.into_iter().filter(|part| !part.is_empty()));
+        Problem { key, text: format!("[environments.{name}] {}", self.text) }
+    }
 }
 
 fn resolve(
@@ -72,23 +121,29 @@ fn resolve(
     root: PathBuf,
     name: &str,
     variables: &BTreeMap<String, String>,
-) -> Result<Config, String> {
+) -> Result<Config, Problem> {
     check_project(&raw.project)?;
     check_values(&raw)?;
     let known: Vec<String> = raw.environments.keys().cloned().collect();
-    let environment = raw
-        .environments
-        .remove(name)
-        .ok_or_else(|| format!("there is no environment `{}`; there are: {}", name.escape_debug(), known.join(", ")))?;
+    let environment = raw.environments.remove(name).ok_or_else(|| {
+        let (name, known) = (name.escape_debug(), known.join(", "));
+        Problem::at("environments", format!("there is no environment `{name}`; there are: {known}"))
+    })?;
     let environment = resolve_environment(environment, &raw.project, &root, name, variables)
-        .map_err(|problem| format!("[environments.{name}] {problem}"))?;
+        .map_err(|problem| problem.of_environment(name))?;
     let ports = [raw.slots.blue, raw.slots.green, environment.nginx.live_port];
     if ports.contains(&0) || ports[0] == ports[1] || ports[..2].contains(&ports[2]) {
-        return Err(format!("[slots] blue, green and live_port must be three different ports, not {ports:?}"));
+        let text = format!("blue, green and live_port must be three different ports, not {ports:?}");
+        let of_slots = ports[0] == ports[1] || ports[..2].contains(&0);
+        return Err(match of_slots {
+            true => Problem::at("slots", format!("[slots] {text}")),
+            false => Problem::at("nginx.live_port", format!("nginx.live_port: {text}")).of_environment(name),
+        });
     }
     if matches!(environment.nginx.owner, NginxOwner::Private(_)) && ports.contains(&environment.url.port) {
         let port = environment.url.port;
-        return Err(format!("[environments.{name}] url: port {port} is that of a slot or live_port; choose another"));
+        let text = format!("url: port {port} is that of a slot or live_port; choose another");
+        return Err(Problem::at("url", text).of_environment(name));
     }
     Ok(Config {
         root,
@@ -103,76 +158,117 @@ fn resolve(
 }
 
 /// Compose project names: lower-case letters, digits, `-` and `_` (compose-spec, "Name top-level element").
-fn check_project(project: &Project) -> Result<(), String> {
+fn check_project(project: &Project) -> Result<(), Problem> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
     let name = &project.name;
     if name.is_empty() || !name.bytes().all(plain) || !name.as_bytes()[0].is_ascii_alphanumeric() || name.len() > 40 {
-        return Err(format!(
-            "[project] name = {name:?}: use up to 40 of a-z, 0-9, `-` and `_`, a letter or digit first"
-        ));
+        let text = format!("[project] name = {name:?}: use up to 40 of a-z, 0-9, `-` and `_`, a letter or digit first");
+        return Err(Problem::at("project.name", text));
     }
-    for service in project.workers.iter().chain([&project.web]) {
+    let workers = project.workers.iter().map(|worker| ("project.workers", worker));
+    for (key, service) in workers.chain([("project.web", &project.web)]) {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-        if service.is_empty() || !service.bytes().all(plain) {
-            return Err(format!("[project] {service:?} is not a compose service name"));
+        if service.is_empty() || service.len() > 60 || !service.bytes().all(plain) {
+            let text =
+                format!("[project] {service:?} is not a compose service name: letters, digits, `-`, `_` and `.`");
+            return Err(Problem::at(key, text));
         }
     }
     if project.workers.contains(&project.web) {
-        return Err(format!("[project] `{}` is the web service and cannot be a worker too", project.web));
+        let text = format!("[project] `{}` is the web service and cannot be a worker too", project.web);
+        return Err(Problem::at("project.workers", text));
     }
-    for path in project.compose.iter().chain([&project.app]) {
-        check_relative(path).map_err(|problem| format!("[project] {problem}"))?;
+    let files = project.compose.iter().map(|file| ("project.compose", file));
+    for (key, path) in files.chain([("project.app", &project.app)]) {
+        check_relative(path).map_err(|problem| Problem::at(key, format!("[project] {problem}")))?;
     }
     if project.compose.is_empty() {
-        return Err("[project] compose = []: name at least one compose file".to_owned());
+        return Err(Problem::at("project.compose", "[project] compose = []: name at least one compose file"));
     }
     if project.keep < 2 {
-        return Err(format!("[project] keep = {}: at least 2, or there is nothing to roll back to", project.keep));
+        let text = format!("[project] keep = {}: at least 2, or there is nothing to roll back to", project.keep);
+        return Err(Problem::at("project.keep", text));
     }
     Ok(())
 }
 
-fn check_values(raw: &RawConfig) -> Result<(), String> {
+/// All words of a hook together; quoting makes up to four bytes of one.
+const HOOK_BYTES: usize = 16 * 1024;
+
+fn check_values(raw: &RawConfig) -> Result<(), Problem> {
     let path = &raw.health.path;
-    if !path.starts_with('/') || !path.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(format!("[health] path = {path:?}: begin with `/`, printable ASCII without spaces"));
+    if !path.starts_with('/') || path.len() > PATH_BYTES || !path.bytes().all(|b| b.is_ascii_graphic()) {
+        let text = format!("[health] path = {path:?}: begin with `/`, printable ASCII without spaces");
+        return Err(Problem::at("health.path", text));
     }
     if !(1..=3600).contains(&raw.health.timeout) {
-        return Err(format!("[health] timeout = {}: between 1 and 3600 seconds", raw.health.timeout));
+        let text = format!("[health] timeout = {}: between 1 and 3600 seconds", raw.health.timeout);
+        return Err(Problem::at("health.timeout", text));
     }
     for (field, value) in [("bake", raw.traffic.bake), ("drain", raw.traffic.drain)] {
         if value > 3600 {
-            return Err(format!("[traffic] {field} = {value}: at most 3600 seconds"));
+            let text = format!("[traffic] {field} = {value}: at most 3600 seconds");
+            return Err(Problem::at(&format!("traffic.{field}"), text));
         }
     }
-    let hooks = [&raw.hooks.before_boot, &raw.hooks.before_switch, &raw.hooks.after_switch];
-    if hooks.into_iter().flatten().any(|words| words.is_empty() || words.iter().any(|word| word.contains('\0'))) {
-        return Err("[hooks] a hook is a list of words, as in [\"python\", \"migrate.py\"]".to_owned());
-    }
-    for path in [&raw.test.requirements, &raw.test.folder, &raw.test.selection] {
-        check_relative(path).map_err(|problem| format!("[test] {problem}"))?;
+    check_hooks(&raw.hooks)?;
+    let tests = &raw.test;
+    for (key, path) in
+        [("requirements", &tests.requirements), ("folder", &tests.folder), ("selection", &tests.selection)]
+    {
+        check_relative(path).map_err(|problem| Problem::at(&format!("test.{key}"), format!("[test] {problem}")))?;
     }
     Ok(())
 }
+
+fn check_hooks(hooks: &Hooks) -> Result<(), Problem> {
+    for (key, hooks) in [
+        ("hooks.before_boot", &hooks.before_boot),
+        ("hooks.before_switch", &hooks.before_switch),
+        ("hooks.after_switch", &hooks.after_switch),
+    ] {
+        for words in hooks {
+            if words.is_empty() || words.iter().any(|word| word.contains('\0')) {
+                let text = "[hooks] a hook is a list of words, as in [\"python\", \"migrate.py\"]";
+                return Err(Problem::at(key, text));
+            }
+            if words.iter().map(String::len).sum::<usize>() > HOOK_BYTES {
+                return Err(Problem::at(key, "[hooks] the words of a hook have more than 16 KiB; put them in a file"));
+            }
+        }
+    }
+    if !(1..=86_400).contains(&hooks.timeout) {
+        let text = format!("[hooks] timeout = {}: between 1 and 86400 seconds", hooks.timeout);
+        return Err(Problem::at("hooks.timeout", text));
+    }
+    Ok(())
+}
+
+/// Longer ones no host can open.
+const PATH_BYTES: usize = 1024;
 
 /// A path inside the repository.
 fn check_relative(path: &str) -> Result<(), String> {
     let inside = Path::new(path)
         .components()
         .all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir));
-    match !path.is_empty() && inside && !path.contains(['\0', '\n']) && !path.starts_with('-') {
+    let short = path.len() <= PATH_BYTES;
+    match !path.is_empty() && short && inside && !path.contains(['\0', '\n']) && !path.starts_with('-') {
         true => Ok(()),
-        false => Err(format!("{path:?}: give a path inside the repository, without `..`")),
+        false => Err(format!("{path:?}: give a path inside the repository, without `..` or a `-` first")),
     }
 }
 
 /// An absolute path on a server, of characters that nginx, compose and a shell all take literally.
-fn check_absolute(field: &str, path: &str) -> Result<(), String> {
+fn check_absolute(field: &str, path: &str) -> Result<(), Problem> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
     let dots = path.split('/').any(|part| part == "..");
-    match path.starts_with('/') && path.len() > 1 && !dots && path.bytes().all(plain) {
+    match path.starts_with('/') && (2..=PATH_BYTES).contains(&path.len()) && !dots && path.bytes().all(plain) {
         true => Ok(()),
-        false => Err(format!("{field} = {path:?}: an absolute path of letters, digits, `-`, `_`, `.` and `/`")),
+        false => {
+            let text = format!("{field} = {path:?}: an absolute path of letters, digits, `-`, `_`, `.` and `/`");
+            Err(Problem::at(field, text))
+        }
     }
 }
 
@@ -182,13 +278,13 @@ fn resolve_environment(
     root: &Path,
     name: &str,
     variables: &BTreeMap<String, String>,
-) -> Result<Environment, String> {
+) -> Result<Environment, Problem> {
     let prefix = format!("{}_", name.to_uppercase().replace('-', "_"));
     if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-        return Err("the name may have a-z, 0-9 and `-`".to_owned());
+        return Err(Problem::at("", "the name may have a-z, 0-9 and `-`"));
     }
     let reach = match raw.ssh {
-        true => ssh_target(&prefix, variables)?,
+        true => ssh_target(&prefix, variables).map_err(|text| Problem::at("ssh", text))?,
         false => Reach::Local,
     };
     let folder = match raw.ssh {
@@ -196,11 +292,12 @@ fn resolve_environment(
         false => root.join(&raw.folder).display().to_string(),
     };
     check_absolute("folder", &folder)?;
-    let url = SiteUrl::parse(&raw.url)
-        .ok_or_else(|| format!("url = {:?}: write http://host[:port] or https://host[:port]", raw.url))?;
+    let url = SiteUrl::parse(&raw.url).ok_or_else(|| {
+        Problem::at("url", format!("url = {:?}: write http://host[:port] or https://host[:port]", raw.url))
+    })?;
     let env_file = match raw.env_file {
         Some(path) => {
-            check_relative(&path).map_err(|problem| format!("env_file: {problem}"))?;
+            check_relative(&path).map_err(|problem| Problem::at("env_file", format!("env_file: {problem}")))?;
             EnvFile::Path(root.join(path))
         }
         None => {
@@ -213,23 +310,28 @@ fn resolve_environment(
         }
     };
     if !matches!(raw.compose.as_deref(), None | Some("docker compose" | "docker-compose")) {
-        return Err("compose: either \"docker compose\" or \"docker-compose\"; leave it out to find out".to_owned());
+        let text = "compose: either \"docker compose\" or \"docker-compose\"; leave it out to find out";
+        return Err(Problem::at("compose", text));
     }
     let nginx = resolve_nginx(raw.nginx, project, &folder, raw.ssh)?;
     Ok(Environment { name: name.to_owned(), reach, folder, url, nginx, env_file, compose: raw.compose })
 }
 
-fn resolve_nginx(raw: RawNginx, project: &Project, folder: &str, remote: bool) -> Result<Nginx, String> {
+fn resolve_nginx(raw: RawNginx, project: &Project, folder: &str, remote: bool) -> Result<Nginx, Problem> {
     let upstream = raw.upstream.unwrap_or_else(|| format!("{}_backend", project.name.replace('-', "_")));
-    if upstream.is_empty() || !upstream.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-        return Err(format!("nginx.upstream = {upstream:?}: letters, digits and `_`"));
+    if upstream.is_empty() || upstream.len() > 60 || !upstream.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        let text = format!("nginx.upstream = {upstream:?}: letters, digits and `_`, at most 60");
+        return Err(Problem::at("nginx.upstream", text));
     }
     let owner = match (raw.private, raw.switch) {
-        (true, _) if remote => return Err("nginx.private: only where ssh = false".to_owned()),
+        (true, _) if remote => {
+            return Err(Problem::at("nginx.private", "nginx.private: only where ssh = false"));
+        }
         (true, switch) => NginxOwner::Private(switch.unwrap_or(Switching::Instant)),
         (false, None) => NginxOwner::System,
         (false, Some(_)) => {
-            return Err("nginx.switch is for a private nginx; a server's own is read from its site file".to_owned());
+            let text = "nginx.switch is for a private nginx; a server's own is read from its site file";
+            return Err(Problem::at("nginx.switch", text));
         }
     };
     let (default_upstream, default_site) = match owner {

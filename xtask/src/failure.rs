@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use anyhow::Result;
+
 /// Why a command ended without success. The number is the process's exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -64,6 +66,24 @@ impl Kind {
         let inner = || error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
         direct.or_else(inner).map(|failure| failure.kind)
     }
+}
+
+/// The text of a file that a person writes.
+///
+/// # Errors
+/// [`Kind::Configuration`] with the place of what is no UTF-8, or is a NUL.
+pub fn utf8<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str> {
+    let valid = match std::str::from_utf8(bytes) {
+        Ok(text) => text.find('\0').unwrap_or(text.len()),
+        Err(error) => error.valid_up_to(),
+    };
+    let before = String::from_utf8_lossy(&bytes[..valid]);
+    if valid == bytes.len() {
+        return std::str::from_utf8(bytes).map_err(anyhow::Error::new);
+    }
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Err(Kind::Configuration.error(format!("{file}:{line}:{column}: this is not UTF-8 text; save the file as UTF-8")))
 }
 
 /// An error that knows its exit code.

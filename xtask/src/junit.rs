@@ -71,6 +71,10 @@ impl Results {
             Verdict::Error => self.errors += 1,
             Verdict::Failed => self.failed += 1,
         }
+        // A test may be called anything; its name is printed, where a line end or an escape sequence would be obeyed.
+        let shown =
+            |letter: char| if letter.is_control() { letter.escape_default().collect() } else { letter.to_string() };
+        let name: String = name.chars().map(shown).collect();
         if verdict >= Verdict::Error && !self.failures.contains(&name) {
             self.failures.push(name);
         }
@@ -168,7 +172,9 @@ fn decode(text: &str) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {
         decoded.push_str(before);
-        let reference = after.split_once(';').and_then(|(name, after)| Some((character(name)?, after)));
+        // The longest is `&#x10ffff;`, maybe with zeros before. Looking further at each `&` would take long.
+        let end = after.bytes().take(20).position(|byte| byte == b';');
+        let reference = end.and_then(|end| Some((character(&after[..end])?, &after[end + 1..])));
         match reference {
             Some((letter, after)) => {
                 decoded.push(letter);
@@ -231,6 +237,12 @@ mod tests {
     fn a_test_without_its_file_still_has_a_name() {
         let text = "<testsuite><testcase classname='a.b' name='t'><error/></testcase><testcase name='u'><failure/></testcase></testsuite>";
         assert_eq!(parse(text).unwrap().failures, ["a.b::t", "u"]);
+    }
+
+    #[test]
+    fn a_name_cannot_end_the_line_it_is_printed_in() {
+        let text = "<testsuite><testcase name='t&#10;::stop-commands::x&#27;[2J'><failure/></testcase></testsuite>";
+        assert_eq!(parse(text).unwrap().failures, [r"t\n::stop-commands::x\u{1b}[2J"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `cargo xtask`: deploys of a docker compose backend with zero downtime.
 //!
 //! Three kinds of file. **Rules** are pure, no process, file, clock or network: `config` and `deploy_toml` (what is deployed, where to), `release` (ids,
-//! slots, names), `command` (words, quoting, secrets), `observed` (what a host said), `plan` (what to do about it), `step`,
+//! slots, names), `command` (words, quoting, secrets), `env_file` (what an `.env` says), `observed` (what a host said), `plan` (what to do about it), `step`,
 //! `nginx` and `compose` (rendered files), `script` (a step's words), `verdict`, `selection`, `junit`, `setup`,
 //! `status`, `report`, `github`, `flags`, `failure`. **Hands** touch the world and know no plan: `proc` (the only file that starts a
 //! process), `session` (SSH), `shell` (runs scripts there, holds the lock), `host`, `probe`, `receipt`, `package`, `pytest`, `console`, `interrupt`. The
@@ -13,12 +13,17 @@ mod compose;
 mod config;
 mod console;
 mod deploy_toml;
+mod env_file;
 mod failure;
 mod flags;
+#[cfg(test)]
+mod fuzz_tests;
 mod github;
 mod host;
 mod interrupt;
 mod junit;
+#[cfg(test)]
+mod long_tests;
 mod nginx;
 mod observed;
 mod package;
@@ -110,9 +115,10 @@ fn load(flags: &Flags, variables: &BTreeMap<String, String>) -> Result<Config> {
             Kind::Configuration.error(format!("there is no deploy.toml in {} or above", here.display()))
         })?,
     };
-    let text = std::fs::read_to_string(&file)
-        .map_err(|error| Kind::Configuration.error(format!("{}: {error}", file.display())))?;
-    deploy_toml::load(&text, &file, &flags.common.environment, variables)
+    let text =
+        std::fs::read(&file).map_err(|error| Kind::Configuration.error(format!("{}: {error}", file.display())))?;
+    let text = failure::utf8(&text, &file.display().to_string())?;
+    deploy_toml::load(text, &file, &flags.common.environment, variables)
 }
 
 fn find(from: &Path, name: &str) -> Option<PathBuf> {

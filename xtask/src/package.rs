@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::command::{Input, Secret};
 use crate::config::{Config, EnvFile};
+use crate::env_file;
 use crate::failure::Kind;
 use crate::proc::{self, Command};
 use crate::release::ReleaseId;
@@ -53,6 +54,9 @@ struct Manifest<'a> {
     files: BTreeMap<String, String>,
 }
 
+/// A path is a path to git, whatever `*` or `:` it has.
+const LITERAL: &str = "--literal-pathspecs";
+
 /// # Errors
 /// [`Kind::Package`] where this is no git repository with a commit.
 pub fn source(config: &Config) -> Result<Source> {
@@ -65,17 +69,20 @@ pub fn source(config: &Config) -> Result<Source> {
     };
     let head = git(&["show", "--no-patch", "--format=%H %ct", "HEAD"])?;
     let (revision, committed_at) = head.split_once(' ').context("git printed no commit")?;
-    let branch = git(&["rev-parse", "--abbrev-ref", "HEAD"])?;
+    let branch = Command::new("find the branch", ["git", "rev-parse", "--abbrev-ref", "HEAD"]).in_folder(root);
+    let branch = proc::finish(&branch)?.success()?.stdout;
     let app = config.project.app.as_str();
-    if app.trim_matches('/') != "." && git(&["ls-tree", "-d", "HEAD", "--", app.trim_end_matches('/')])?.is_empty() {
+    let app_tree = || git(&[LITERAL, "ls-tree", "-d", "HEAD", "--", app.trim_end_matches('/')]);
+    if app.trim_matches('/') != "." && app_tree()?.is_empty() {
         return Err(
             Kind::Package.error(format!("[project] app = {app:?} in deploy.toml is no folder of commit {revision}"))
         );
     }
-    let changed = git(&["-c", "core.quotePath=true", "status", "--porcelain=v1", "--untracked-files=all", "--", app])?;
+    let status = ["status", "--porcelain=v1", "--untracked-files=all", "--", app];
+    let changed = git(&[&[LITERAL, "-c", "core.quotePath=true"][..], &status].concat())?;
     Ok(Source {
         revision: revision.to_owned(),
-        branch,
+        branch: as_text(branch.trim_ascii_end()),
         committed_at: committed_at.parse().context("git printed no time")?,
         changed: changed.lines().map(str::to_owned).collect(),
     })
@@ -129,8 +136,10 @@ pub fn package(
         false => commit_of_changes(config, source)?,
     };
     let output = format!("--output={}", archive.display());
+    // A person's settings for line ends must not change what was committed.
+    let as_committed = [LITERAL, "-c", "core.autocrlf=false", "-c", "core.eol=lf"];
     let words = ["archive", "--format=tar.gz", &output, &commit, "--", &config.project.app];
-    proc::line(&config.root, "git", &words).context("making the archive")?;
+    proc::line(&config.root, "git", &[&as_committed[..], &words].concat()).context("making the archive")?;
     let strip = match config.project.app.trim_matches('/') {
         "." => 0,
         app => app.split('/').filter(|part| !matches!(*part, "" | ".")).count(),
@@ -169,7 +178,7 @@ fn commit_of_changes(config: &Config, source: &Source) -> Result<String> {
         proc::text(&command).map(|text| text.trim().to_owned())
     };
     git(&["read-tree", "HEAD"])?;
-    git(&["add", "--all", "--", &config.project.app])?;
+    git(&[LITERAL, "add", "--all", "--", &config.project.app])?;
     let tree = git(&["write-tree"])?;
     git(&[
         "-c",
@@ -189,42 +198,52 @@ fn files(archive: &Path, strip: usize) -> Result<BTreeMap<String, String>> {
     let script = include_str!("scripts/manifest.sh");
     let words =
         ["bash", "-c", script, "manifest", &archive.display().to_string(), &strip.to_string()].map(str::to_owned);
-    let listed = proc::text(&Command::new("list the archive's files", words))?;
-    let pairs = listed.lines().filter_map(|line| line.split_once("  "));
-    Ok(pairs.map(|(sum, path)| (path.replace('\u{1}', "\n"), sum.to_owned())).collect())
+    let listed = proc::finish(&Command::new("list the archive's files", words))?.success()?.stdout;
+    let entries = listed.split(|byte| *byte == 0).filter(|entry| !entry.is_empty());
+    let pairs = entries.map(|entry| Some((entry.get(..64)?, entry.get(66..)?)));
+    let pairs = pairs.map(|pair| pair.map(|(sum, path)| (as_text(path), as_text(sum))));
+    pairs.collect::<Option<_>>().context("sha256sum printed something else")
 }
 
-/// The release's `.env`, byte for byte.
-///
-/// # Errors
-/// [`Kind::Configuration`] naming the variable or file that is missing.
-pub fn env_file(config: &Config) -> Result<Secret> {
-    match &config.environment.env_file {
-        EnvFile::Content(content) => Ok(content.clone()),
-        EnvFile::Path(path) => {
-            let bytes = std::fs::read(path);
-            bytes.map(Secret::new).map_err(|error| {
-                let environment = &config.environment.name;
-                Kind::Configuration.error(format!("[environments.{environment}] env_file {}: {error}", path.display()))
-            })
+/// A name as git has it, which may be of any bytes. One that is no UTF-8, or begins with a quote, is written as git
+/// writes it: between double quotes, with escapes.
+fn as_text(name: &[u8]) -> String {
+    match std::str::from_utf8(name) {
+        Ok(name) if !name.starts_with('"') => name.to_owned(),
+        _ => {
+            let escaped = |byte: &u8| match byte {
+                b'"' | b'\\' => format!("\\{}", char::from(*byte)),
+                b' '..=b'~' => char::from(*byte).to_string(),
+                _ => format!("\\{byte:03o}"),
+            };
+            format!("\"{}\"", name.iter().map(escaped).collect::<String>())
         }
-        EnvFile::Missing { variable } => Err(Kind::Configuration
-            .error(format!("the environment variable {variable} is not set; it holds the release's .env"))),
     }
 }
 
-/// The values of an env file, to be hidden in logs. Compose is the reader that counts; this one only has to find what
-/// must not show, so it takes each value as written and without its quotes.
-pub fn env_values(env: &Secret) -> Vec<String> {
-    let text = String::from_utf8_lossy(env.expose());
-    let assignments = text.lines().filter(|line| !line.trim_start().starts_with('#'));
-    let values = assignments.filter_map(|line| line.split_once('=')).map(|(_, value)| value.trim().to_owned());
-    values
-        .flat_map(|value| {
-            let bare = value.trim_matches(['"', '\'']).to_owned();
-            [value, bare]
-        })
-        .collect()
+/// The release's `.env`, byte for byte, and its values, to be hidden in logs.
+///
+/// # Errors
+/// [`Kind::Configuration`] naming the variable or file that is missing, or the lines that have no one meaning.
+pub fn env_file(config: &Config) -> Result<(Secret, Vec<String>)> {
+    let (env, from) = match &config.environment.env_file {
+        EnvFile::Content(content) => (content.clone(), format!("the env file of {}", config.environment.name)),
+        EnvFile::Path(path) => {
+            let from = format!("[environments.{}] env_file {}", config.environment.name, path.display());
+            let bytes = std::fs::read(path).map_err(|error| Kind::Configuration.error(format!("{from}: {error}")))?;
+            (Secret::new(bytes), from)
+        }
+        EnvFile::Missing { variable } => {
+            return Err(Kind::Configuration
+                .error(format!("the environment variable {variable} is not set; it holds the release's .env")));
+        }
+    };
+    let assignments = env_file::read(env.expose()).map_err(|refusals| {
+        let shown: Vec<String> = refusals.iter().take(10).map(|refusal| format!("\n  {refusal}")).collect();
+        Kind::Configuration
+            .error(format!("{from}: compose would not give the containers what it says:{}", shown.concat()))
+    })?;
+    Ok((env, env_file::to_be_hidden(&assignments)))
 }
 
 /// sha256 of bytes, hexadecimal.

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::console;
-use crate::failure::Kind;
+use crate::failure::{self, Kind};
 use crate::junit::{self, Results};
 use crate::proc::{self, Command};
 use crate::selection::{self, Disk, Selection};
@@ -143,12 +143,12 @@ fn choose(tests: &Tests, only: Option<&str>, extra: &[String]) -> Result<Selecti
     }
     let entries = entries_with_tests(&folder)?;
     let file = tests.root.join(tests.selection_file);
-    let text = std::fs::read_to_string(&file).map_err(|error| {
+    let text = std::fs::read(&file).map_err(|error| {
         let example: Vec<String> = entries.iter().map(|entry| format!("\n  {entry}: true")).collect();
         let hint = format!("hint: it says which tests run, as in\ntest_groups:{}", example.concat());
         Kind::Configuration.error(format!("{}: {error}; {hint}", file.display()))
     })?;
-    let switches = selection::parse(&text, tests.selection_file)?;
+    let switches = selection::parse(failure::utf8(&text, tests.selection_file)?, tests.selection_file)?;
     let disk = Disk { exists: &|path| app.join(path).exists(), entries: &entries };
     if only.is_none() && names_tests(extra, &disk) {
         let notes = vec!["tests are named on the command line: they run instead of the groups".to_owned()];

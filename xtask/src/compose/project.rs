@@ -172,7 +172,8 @@ impl Project {
     /// # Errors
     /// With the place in what compose printed, never with a value.
     pub fn read(config: &str) -> Result<Project> {
-        yaml_serde::from_str(config).map_err(|error| {
+        let json = config.starts_with('{').then(|| super::escaped(config));
+        yaml_serde::from_str(json.as_deref().unwrap_or(config)).map_err(|error| {
             let place = error.location().map(|at| format!(" at line {}", at.line())).unwrap_or_default();
             anyhow!("what compose printed is not understood{place}; see it with `docker-compose config` in the release's folder")
         })

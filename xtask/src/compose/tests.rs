@@ -130,3 +130,14 @@ fn an_error_never_shows_a_value() {
         assert!(!error.contains("hunter2"), "{error}");
     }
 }
+
+#[test]
+fn letters_that_yaml_reads_otherwise_are_escaped() {
+    let value = "a\u{7f}b\u{85}c\u{2028}d\u{2029}e\u{feff}f\u{9f}g\u{ffff}h😀ä\u{1}\"\\";
+    let api = json!({"image": "x", "environment": {"A": value}});
+    let others = json!({"image": "x"});
+    let config = json!({"services": {"api": api, "scheduler": others, "scraper": others}}).to_string();
+    let slot = rendered(&config).unwrap().slot;
+    assert!(slot.contains(r"a\u007fb\u0085c\u2028d\u2029e\ufefff\u009fg\uffffh😀ä"), "{slot}");
+    assert_eq!(file(&slot)["services"]["api-green"]["environment"]["A"], value);
+}

@@ -87,7 +87,8 @@ fn a_mistake_is_told_with_its_place() {
     let unknown = SMALLEST.replace("web = \"web\"", "web = \"web\"\nwebb = 1");
     let error = refused(&unknown, "local", &[]);
     assert!(
-        error.contains("/repo/deploy.toml") && error.contains("unknown field `webb`") && error.contains("line 6"),
+        error.starts_with("/repo/deploy.toml:6:1: unknown field `webb`, expected one of ")
+            && error.ends_with("\n  webb = 1"),
         "{error}"
     );
     assert!(refused(SMALLEST, "staging", &[]).contains("there are: local, prod"));
@@ -107,7 +108,30 @@ fn a_mistake_is_told_with_its_place() {
         assert_ne!(changed, SMALLEST);
         let error = refused(&changed, "local", &[]);
         assert!(error.contains(named), "{to}: {error}");
+        let line = 1 + SMALLEST.lines().position(|line| line.contains(from)).unwrap() + to.matches('\n').count();
+        assert!(error.starts_with(&format!("/repo/deploy.toml:{line}:")), "{to}: {error}");
     }
+}
+
+#[test]
+fn the_place_is_that_of_the_value_and_of_its_table_where_it_is_a_default() {
+    for (from, to, place) in [
+        ("name = \"shop\"", "name = \"Shop\"", "3:12"),
+        ("name = \"shop\"", "name = \"shop", "3:17"),
+        ("name = \"shop\"", "naïve = {x = \"shop\" y = 1}", "3:25"),
+        ("nginx = { private = true }", "nginx = { private = true, switch = \"soon\" }", "10:40"),
+        ("nginx = { private = true }", "nginx = { private = true }\n[slots]\nblue = 8001", "11:2"),
+        ("url = \"http://127.0.0.1:8080\"", "url = \"http://127.0.0.1:8000\"", "8:11"),
+        ("app = \"app\"", "app = \"a\\u0000b\"", "4:11"),
+        ("app = \"app\"", "app = 5", "4:11"),
+    ] {
+        let error = refused(&SMALLEST.replace(from, to), "local", &[]);
+        assert!(error.starts_with(&format!("/repo/deploy.toml:{place}: ")), "{to}: {error}");
+    }
+    let long = format!("{SMALLEST}[hooks]\nbefore_boot = [[\"{}\"]]\n", "x".repeat(HOOK_BYTES + 1));
+    assert!(refused(&long, "local", &[]).starts_with("/repo/deploy.toml:17:15: [hooks] the words of a hook"));
+    let large = format!("{SMALLEST}# {}", "x".repeat(LARGEST));
+    assert!(refused(&large, "local", &[]).contains("more than 64 KiB"));
 }
 
 proptest::proptest! {

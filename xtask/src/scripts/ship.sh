@@ -14,8 +14,15 @@ printf '%s  %s\n' "$archive_sum" "$archive" | sha256sum -c --quiet - ||
 rm -rf "$unpacked"
 mkdir "$unpacked"
 tar -xzf "$archive" -C "$unpacked" --strip-components="$strip" --no-same-owner --no-same-permissions
+# What the tree has under such a name would be taken for the tool's own.
+for own in "$unpacked"/.release.json "$unpacked"/.served "$unpacked"/.compose.*.json "$unpacked"/..compose.*; do
+  if [ -e "$own" ] || [ -L "$own" ]; then
+    rm -rf "$unpacked" "$archive"
+    fail "the app's folder has ${own##*/}, a name that this tool keeps for itself in a release; rename the file"
+  fi
+done
 while read -r name size; do
-  rm -f "${unpacked:?}/$name"
+  rm -rf "${unpacked:?}/$name"
   [ "$name" != .env ] || umask 077
   head -c "$size" >"$unpacked/$name"
   [ "$(stat -c %s "$unpacked/$name")" = "$size" ] || fail "$name did not arrive whole; is the disk full?"

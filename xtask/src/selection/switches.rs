@@ -13,6 +13,9 @@ use crate::failure::Kind;
 
 /// The key below which the groups stand.
 const GROUPS_KEY: &str = "test_groups";
+/// Each group is read once more for its line, so the time grows with the square.
+const LARGEST: usize = 64 * 1024;
+const MOST: usize = 500;
 const EXAMPLE: &str =
     "a line `test_groups:`, and below it, two spaces in, a line such as `routes: true` for each group";
 
@@ -22,6 +25,11 @@ const EXAMPLE: &str =
 /// [`Kind::Configuration`] with line and column: broken YAML, no `test_groups`, a value that is not a boolean, a name
 /// that is given twice or is not a path inside the tests folder.
 pub fn parse(text: &str, file: &str) -> Result<Switches> {
+    if text.len() > LARGEST {
+        return Err(
+            Kind::Configuration.error(format!("{file}:1:1: the file has more than 64 KiB; is it another file?"))
+        );
+    }
     let (mut groups, others) = match read(text, usize::MAX) {
         Ok(found) => found,
         Err(error) => return Err(located(&error, file)),
@@ -159,6 +167,11 @@ impl<'de> Visitor<'de> for Groups {
             let enabled = map.next_value_seed(Switch { name: &name, stop: groups.len() == self.stop })?;
             seen.insert(name.clone());
             groups.push(Group { name, enabled, line: 0 });
+            if groups.len() > MOST {
+                return Err(A::Error::custom(format!(
+                    "there are more than {MOST} groups; hint: let one stand for several"
+                )));
+            }
         }
         if groups.is_empty() { Err(A::Error::custom("it names no group")) } else { Ok(groups) }
     }

@@ -25,7 +25,7 @@ fn every_command_has_help_with_an_example() {
     project.xtask(&["package"]).must_end_with(11).must_say(&["app = \"backend/ap\"", "no folder of commit"]);
     project.rewrite("deploy.toml", "app = \"backend/ap\"", "app = \"backend\"");
     project.rewrite("deploy.toml", "keep = 3", "keep = 3\nkeeep = 3");
-    project.xtask(&["status"]).must_end_with(3).must_say(&["deploy.toml", "line 7", "keeep"]);
+    project.xtask(&["status"]).must_end_with(3).must_say(&["deploy.toml:7:1: ", "keeep"]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod load_itself;
 mod local_commands;
 mod local_deploys;
 mod local_failures;
+mod local_hostile;
 mod local_machine;
 mod local_project;
 mod local_signals;

@@ -1,0 +1,48 @@
+//! Where in the file something stands.
+
+use std::fmt;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Line and column, both counted from 1.
+pub struct Place {
+    pub line: usize,
+    column: usize,
+}
+
+impl Place {
+    pub fn of_byte(text: &str, byte: usize) -> Place {
+        let before = text.get(..byte).unwrap_or(text);
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        Place { line: before.matches('\n').count() + 1, column: line.chars().count() + 1 }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// Where the value of a key stands; what surrounds it, where the file leaves it to its default.
+pub fn of_key(text: &str, key: &[String]) -> Option<Place> {
+    let file = DeTable::parse(text).ok()?;
+    let mut table = file.get_ref();
+    let mut found = None;
+    for part in key {
+        let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref() == part) else { break };
+        found = Some(start(name, value));
+        let DeValue::Table(inner) = value.get_ref() else { break };
+        table = inner;
+    }
+    found.map(|byte| Place::of_byte(text, byte))
+}
+
+/// A table's value begins with its header, as its name does.
+fn start(name: &Spanned<impl Sized>, value: &Spanned<DeValue>) -> usize {
+    match value.get_ref() {
+        DeValue::Table(_) => name.span().start,
+        _ => value.span().start,
+    }
+}
