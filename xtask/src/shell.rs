@@ -241,9 +241,11 @@ impl Shell {
         self.held.alive()
     }
 
-    /// What it said to standard error last.
+    /// What it said to standard error last, its own marks left out.
     pub fn tail(&self) -> String {
-        self.held.tail()
+        let said = self.held.tail();
+        let lines = said.lines().filter(|line| !line.is_empty() && !line.starts_with(&self.token));
+        lines.collect::<Vec<&str>>().join("\n")
     }
 }
 

@@ -68,12 +68,12 @@ pub fn a_deploy_shows_no_secret(server: &Server, site: &Site) {
 }
 
 /// On the server: its own files, what containers wrote and the layers of images. A container's own settings, which docker
-/// keeps for root, have the values by their nature.
+/// keeps for root below /run and /var/lib, have the values by their nature.
 pub fn only_releases_hold_secrets(server: &Server) {
     let secrets = secrets(server).join("\n");
     let script = format!(
         "patterns=$(mktemp -p /dev/shm); trap 'rm -f \"$patterns\"' EXIT\ncat >\"$patterns\" <<'SECRETS'\n{secrets}\nSECRETS\n\
-         {{ grep -rlsaF -f \"$patterns\" /app /home /root /tmp /var/tmp /var/log /var/spool /etc /run /var/lib/docker/overlay2/*/diff \
+         {{ grep -rlsaF -f \"$patterns\" /app /home /root /tmp /var/tmp /var/log /var/spool /etc /run/user /run/lock /var/lib/docker/overlay2/*/diff \
            /var/lib/docker/image || true; }} | while read -r file; do printf '%s %s\\n' \"$(stat -c %a \"$file\")\" \"$file\"; done"
     );
     let holders = server.root(&script);

@@ -3,12 +3,12 @@
 //! Its name is one of a few that are the same in every run of one checkout, so its docker engine keeps the layers it has
 //! built; the container itself is new each time.
 
-use std::collections::BTreeSet;
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -22,6 +22,7 @@ pub enum Compose {
 
 pub struct Server {
     name: String,
+    _taken: File,
     /// The key pair of the deploying user.
     folder: tempfile::TempDir,
     ports: [u16; 2],
@@ -32,7 +33,7 @@ pub struct Server {
 impl Server {
     pub fn start(compose: Compose) -> Server {
         let version = format!("{compose:?}").to_lowercase();
-        let name = take_name(&version);
+        let (name, taken) = take_name(&version);
         let folder = tempfile::Builder::new().prefix("deploy-test-key-").tempdir().unwrap();
         let begun = Instant::now();
         let output = run(Command::new("bash").arg(script()).args(["up", &name, &version]).arg(folder.path()));
@@ -45,7 +46,7 @@ impl Server {
         println!("server {name} is up after {:.1} s", begun.elapsed().as_secs_f64());
         let port = |key: &str| u16::try_from(up[key].as_u64().unwrap()).unwrap();
         let ports = ["ssh_port", "http_port"].map(port);
-        Server { name, folder, ports, known_hosts: up["known_hosts"].as_str().unwrap().to_owned() }
+        Server { name, _taken: taken, folder, ports, known_hosts: up["known_hosts"].as_str().unwrap().to_owned() }
     }
 
     pub fn ssh_port(&self) -> u16 {
@@ -134,18 +135,16 @@ impl Server {
     }
 }
 
-/// Names of servers that run now.
-static TAKEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-
-/// A name that no other test of this program has, nor another program of tests.
-fn take_name(version: &str) -> String {
+/// A name that no other test has, of this program or another one, for as long as the file is open.
+fn take_name(version: &str) -> (String, File) {
     let mut hasher = DefaultHasher::new();
-    (repository(), env!("CARGO_CRATE_NAME")).hash(&mut hasher);
-    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut names = (1..).map(|number| format!("deploy-test-{version}-{:08x}-{number}", hasher.finish() as u32));
-    let name = names.find(|name| !taken.contains(name)).unwrap();
-    taken.insert(name.clone());
-    name
+    repository().hash(&mut hasher);
+    let names = (1..).map(|number| format!("deploy-test-{version}-{:08x}-{number}", hasher.finish() as u32));
+    let mut open = names.map(|name| {
+        let file = File::create(std::env::temp_dir().join(format!("{name}.lock"))).unwrap();
+        (name, file)
+    });
+    open.find(|(_, file)| file.try_lock().is_ok()).unwrap()
 }
 
 impl Drop for Server {
@@ -157,7 +156,6 @@ impl Drop for Server {
         if !removed.status.success() {
             println!("the server {} was not removed: {}", self.name, said(&removed));
         }
-        TAKEN.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
     }
 }
 

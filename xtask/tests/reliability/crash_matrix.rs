@@ -62,7 +62,7 @@ fn case(place: &Place, cutter: &Cutter, arguments: &[&str], cut: &Cut, clients: 
     if arguments[0] == "deploy" {
         place.new_version(&what);
     }
-    let before = Before { live: place.answers(), slots: place.run(&["status", "--json"]).json()["slots"].clone() };
+    let before = Before { slots: place.run(&["status", "--json"]).json()["slots"].clone() };
     let load = Load::start(&place.address(), clients, RATE);
     let killed = cutter.cut(place, arguments, cut);
     assert!(killed.killed || killed.code == Some(0), "{what}: {:?}\n{}", killed.code, killed.log);
@@ -109,26 +109,28 @@ fn status_that_is_true(place: &Place, what: &str) -> Value {
 
 /// What there was before a run, to name what there is after it.
 struct Before {
-    live: Value,
     slots: Value,
 }
 
 impl Before {
-    /// As the model describes it.
+    /// As the model describes it. A container is known by its id: a release may be deployed twice.
     fn describe(&self, status: &Value) -> String {
-        let older = self.slots.as_array().unwrap().iter().find(|slot| slot["live"] == false).unwrap();
-        let name = |release: &Value| match release {
+        let slot = |slots: &Value, live: bool| {
+            slots.as_array().unwrap().iter().find(|slot| slot["live"] == live).unwrap()["container"].clone()
+        };
+        let [before, older] = [true, false].map(|live| slot(&self.slots, live)["id"].clone());
+        let name = |container: &Value| match &container["id"] {
             Value::Null => "none",
-            release if *release == self.live => "before",
-            release if *release == older["container"]["release"] => "older",
+            id if *id == before => "before",
+            id if *id == older => "older",
             _ => "new",
         };
-        let other = status["slots"].as_array().unwrap().iter().find(|slot| slot["live"] == false).unwrap();
-        let other = match &other["container"] {
-            Value::Null => "empty".to_owned(),
-            container => format!("{} {}", container["status"].as_str().unwrap(), name(&container["release"])),
+        let [live, other] = [true, false].map(|live| slot(&status["slots"], live));
+        let other = match other["status"].as_str() {
+            None => "empty".to_owned(),
+            Some(state) => format!("{state} {}", name(&other)),
         };
-        format!("live {}, other slot {other}", name(&status["live_release"]))
+        format!("live {}, other slot {other}", name(&live))
     }
 }
 
