@@ -72,10 +72,11 @@ if problem=$(timeout 10 docker info --format '{{.DockerRootDir}}' 2>&1); then
   printf 'docker\trunning\n'
   docker_root=$problem
   containers=$(docker ps -aq --no-trunc)
-  # The last field, the number of its first process, is not part of the report.
+  # A container without a health check has no `Health` at all, and `.State.Health` would fail for it (docker 28). The last
+  # field, the number of its first process, is not part of the report.
   # shellcheck disable=SC2086 # a list of ids
   [ -n "$containers" ] && docker inspect --format \
-    'container{{"\t"}}{{.Id}}{{"\t"}}{{.Name}}{{"\t"}}{{.State.Status}}{{"\t"}}{{if .State.Health}}{{.State.Health.Status}}{{end}}{{"\t"}}{{.RestartCount}}{{"\t"}}{{.State.StartedAt}}{{"\t"}}{{json .Config.Labels}}{{"\t"}}{{json .HostConfig.PortBindings}}{{"\t"}}{{json .Mounts}}{{"\t"}}{{.State.Pid}}' \
+    'container{{"\t"}}{{.Id}}{{"\t"}}{{.Name}}{{"\t"}}{{.State.Status}}{{"\t"}}{{with index .State "Health"}}{{.Status}}{{end}}{{"\t"}}{{.RestartCount}}{{"\t"}}{{.State.StartedAt}}{{"\t"}}{{json .Config.Labels}}{{"\t"}}{{json .HostConfig.PortBindings}}{{"\t"}}{{json .Mounts}}{{"\t"}}{{.State.Pid}}' \
     $containers 2>/dev/null | while IFS= read -r line; do
     printf '%s\n' "${line%$'\t'*}"
     case $line in *$'\trunning\t'*'"com.docker.compose.project":"'"$project"[\"-]*)
