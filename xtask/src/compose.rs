@@ -7,11 +7,12 @@
 
 mod project;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 
+use crate::config::Slots;
 use crate::release::{LABEL_PROJECT, LABEL_RELEASE, LABEL_SLOT, ReleaseId, Slot, image, live_network, slot_service};
 use project::{Project, Resource, Service};
 
@@ -28,8 +29,8 @@ pub struct Rendering<'a> {
     pub web_port: u16,
     pub release: &'a ReleaseId,
     pub slot: Slot,
-    /// The slot's port on the host's loopback.
-    pub slot_port: u16,
+    /// The slots' ports on the host's loopback.
+    pub slots: Slots,
 }
 
 /// The rendered files, each a JSON text with values of the env file in it: 0600.
@@ -49,6 +50,10 @@ pub struct Files {
     /// Key and name of each network and volume that slots and workers expect to find.
     pub networks: Vec<(String, String)>,
     pub volumes: Vec<(String, String)>,
+    /// Kind and name of what the project expects and nobody here makes.
+    pub externals: Vec<(&'static str, String)>,
+    /// What a person should know: parts of the file that a slot cannot have.
+    pub notes: Vec<String>,
 }
 
 /// `config` is what compose's `config` printed for the base project, run in the release's folder.
@@ -57,11 +62,17 @@ pub struct Files {
 /// When it is not a compose project, lacks a service that `deploy.toml` names, or has the web service do what two
 /// versions of it cannot do side by side. No error holds a value of the file.
 pub fn render(config: &str, rendering: &Rendering) -> Result<Files> {
-    let project = Project::read(config)?;
+    let mut project = Project::read(config)?;
+    let named = |name: &str| name == rendering.web || rendering.workers.iter().any(|worker| worker == name);
+    project.services.retain(|name, service| named(name) || service.wanted(project.active_profiles.as_deref()));
     let service = |name: &str| {
         project.services.get(name).with_context(|| {
             let there: Vec<&str> = project.services.keys().map(String::as_str).collect();
-            format!("there is no service `{name}`, which deploy.toml names; there are: {}", there.join(", "))
+            format!(
+                "there is no service `{name}`, which deploy.toml names; there are: {}. One that has `profiles` is there only \
+                 while its profile is on: `COMPOSE_PROFILES` in the .env",
+                there.join(", ")
+            )
         })
     };
     let web = service(rendering.web)?;
@@ -74,6 +85,12 @@ pub fn render(config: &str, rendering: &Rendering) -> Result<Files> {
     let of_release: Vec<(&str, &Service)> = [(rendering.web, web)].into_iter().chain(workers.iter().copied()).collect();
     let is_accessory = |name: &str| of_release.iter().all(|(released, _)| *released != name);
     let accessories: Vec<String> = project.services.keys().filter(|name| is_accessory(name)).cloned().collect();
+    for name in &accessories {
+        refuse_what_is_forgotten(name, &project.services[name], rendering.web, web)?;
+    }
+    for (name, service) in project.services.iter().filter(|(name, _)| *name != rendering.web) {
+        refuse_a_port_of_a_slot(name, service, rendering.slots)?;
+    }
 
     let used = |select: fn(&Service) -> Vec<String>| -> BTreeMap<String, ()> {
         of_release.iter().flat_map(|(_, service)| select(service)).map(|key| (key, ())).collect()
@@ -84,13 +101,16 @@ pub fn render(config: &str, rendering: &Rendering) -> Result<Files> {
     };
     let worker_file = || {
         let services = workers.iter().map(|(name, worker)| {
-            let body = released(rendering, name, worker, web);
+            let mut body = released(rendering, name, worker, web);
+            // The old one has gone before the new one starts, so it can have its ports.
+            body.extend(worker.ports.clone().map(|ports| ("ports".to_owned(), ports)));
             ((*name).to_owned(), with_networks(body, worker, &[]))
         });
         released_file(rendering, &project, &workers, services.collect(), json!({"external": true}))
     };
+    let slot_port = rendering.slots.port(rendering.slot);
     let mut slot_body = released(rendering, rendering.web, web, web);
-    slot_body.insert("ports".to_owned(), json!([format!("127.0.0.1:{}:{}", rendering.slot_port, rendering.web_port)]));
+    slot_body.insert("ports".to_owned(), json!([format!("127.0.0.1:{slot_port}:{}", rendering.web_port)]));
     let slot_body = with_networks(slot_body, web, &[rendering.web]);
     let slot_services = Map::from_iter([(slot_service(rendering.web, rendering.slot), slot_body)]);
     Ok(Files {
@@ -106,7 +126,71 @@ pub fn render(config: &str, rendering: &Rendering) -> Result<Files> {
             .collect(),
         networks: expected(used(Service::network_keys), &project.networks),
         volumes: expected(used(Service::volume_keys), &project.volumes),
+        externals: externals(&project, rendering.project),
+        notes: notes(rendering, web),
     })
+}
+
+/// What services use and this project does not make.
+fn externals(project: &Project, base: &str) -> Vec<(&'static str, String)> {
+    let used =
+        |kind: &'static str, select: fn(&Service) -> Vec<String>, resources: &BTreeMap<String, Option<Resource>>| {
+            let keys: BTreeSet<String> = project.services.values().flat_map(select).collect();
+            let external = keys.iter().filter(|key| Resource::external(resources, key));
+            external.map(|key| (kind, Resource::name(resources, key, base))).collect::<Vec<_>>()
+        };
+    let networks = used("external-network", Service::network_keys, &project.networks);
+    networks.into_iter().chain(used("external-volume", Service::volume_keys, &project.volumes)).collect()
+}
+
+/// What of the web service's ports a slot does not have.
+fn notes(rendering: &Rendering, web: &Service) -> Vec<String> {
+    let (name, port) = (rendering.web, rendering.web_port);
+    let ports = web.published();
+    let mut notes: Vec<String> = ports
+        .iter()
+        .filter(|published| published.inside != port)
+        .map(|published| {
+            format!(
+                "service `{name}` publishes port {} of its container too, which two versions cannot do at once: in a slot \
+                 it is not published",
+                published.inside
+            )
+        })
+        .collect();
+    if !ports.is_empty() && ports.iter().all(|published| published.inside != port) {
+        notes.push(format!("service `{name}` is asked on port {port}, which it does not publish; `web_port` in deploy.toml says on which it listens"));
+    }
+    notes
+}
+
+/// A service of the release's own code that no deploy would renew: accessories stay as they are.
+fn refuse_what_is_forgotten(name: &str, service: &Service, web_name: &str, web: &Service) -> Result<()> {
+    let same_build = matches!((&service.build, &web.build), (Some(own), Some(webs)) if own.source() == webs.source());
+    let same_image =
+        service.build.is_none() && web.build.is_some() && service.image.is_some() && service.image == web.image;
+    if same_build || same_image {
+        bail!(
+            "service `{name}` runs the same code as `{web_name}`, and deploy.toml names it nowhere, so it would keep its \
+             first version for ever. Add it to `workers`, which are replaced at each deploy; or, if it is not for \
+             servers, give it a profile (`profiles: [tools]`)"
+        );
+    }
+    Ok(())
+}
+
+/// On a slot's port nobody else may listen.
+fn refuse_a_port_of_a_slot(name: &str, service: &Service, slots: Slots) -> Result<()> {
+    let ports = service.published();
+    let taken = |slot: &Slot| ports.iter().any(|published| published.outside == Some(slots.port(*slot)));
+    if let Some(slot) = Slot::BOTH.into_iter().find(taken) {
+        bail!(
+            "service `{name}` publishes port {}, which is that of slot {slot}: give the service another one (`ports` in \
+             the compose file), or the slot (`[slots]` in deploy.toml)",
+            slots.port(slot)
+        );
+    }
+    Ok(())
 }
 
 /// What would let two versions of the web service collide.

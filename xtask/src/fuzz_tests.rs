@@ -338,14 +338,22 @@ pub fn rendered(config: &str) -> anyhow::Result<compose::Files> {
     let (project, web, slot) = ("shop", "api", Slot::Green);
     compose::render(
         config,
-        &Rendering { project, web, workers: &workers, web_port: 8000, release: &release, slot, slot_port: 8001 },
+        &Rendering {
+            project,
+            web,
+            workers: &workers,
+            web_port: 8000,
+            release: &release,
+            slot,
+            slots: crate::config::Slots::default(),
+        },
     )
 }
 
 const REPORT: &str = "live\tgreen\nupstream\tupstream shop_backend {\r server 127.0.0.1:8001;\r}\nsite\tproxy_pass http://shop_backend;\n\
-    flag\tgreen\nnginx\trunning\nnginx-problem\tno\ncompose\tdocker compose\ndocker\t20.10\n\
+    flag\tgreen\nnginx\trunning\nnginx-problem\tno\ncompose\tdocker compose\ndocker\trunning\n\
     container\tabc\t/shop-green\trunning\thealthy\t0\t2026-01-31T17:45:02Z\t{\"deploy.project\":\"shop\",\"deploy.slot\":\"green\",\"deploy.release\":\"20260131-174502-1a2b3c4\",\"com.docker.compose.project\":\"shop-green\"}\t{\"8000/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"8001\"}]}\t[{\"Source\":\"/srv/shop/releases/20260131-174502-1a2b3c4/x\"}]\n\
-    image\tshop-api:20260131-174502-1a2b3c4\nrelease\t20260131-174502-1a2b3c4\tsum\t100\nlistening\t8001\ndisk-free\t1000\nlast-record\t{\"x\":1}\nend\n";
+    image\tshop-api:20260131-174502-1a2b3c4\t210MB\nmemory\tabc\t1000\nrelease\t20260131-174502-1a2b3c4\tsum\t100\nlistening\t8001\ndisk-free\t1000\t/\ndocker-disk-free\t1000\t/\nmemory-free\t1000\nuser\tdeploy\nunwritable\t/srv\nlast-record\t{\"x\":1}\nend\n";
 
 const JUNIT: &str = "<?xml version=\"1.0\"?><testsuites><testsuite name=\"pytest\" time=\"1.250\"><testcase classname=\"tests.a.test_a.TestX\" \
     name=\"test_p[a&lt;b &#233;&#10;]\" file=\"tests/a/test_a.py\"><failure message=\"x\">v</failure></testcase><testcase classname=\"t\" name=\"ok\" />\

@@ -1,7 +1,8 @@
 //! `cargo xtask`: deploys of a docker compose backend with zero downtime.
 //!
 //! Three kinds of file. **Rules** are pure, no process, file, clock or network: `config` and `deploy_toml` (what is deployed, where to), `release` (ids,
-//! slots, names), `command` (words, quoting, secrets), `env_file` (what an `.env` says), `observed` (what a host said), `plan` (what to do about it), `step`,
+//! slots, names), `command` (words, quoting, secrets), `env_file` (what an `.env` says), `observed` (what a host said),
+//! `preflight` (what is in the way of a deploy), `plan` (what to do about it), `step`,
 //! `nginx` and `compose` (rendered files), `script` (a step's words), `verdict`, `selection`, `junit`, `setup`,
 //! `status`, `report`, `github`, `flags`, `failure`. **Hands** touch the world and know no plan: `proc` (the only file that starts a
 //! process), `session` (SSH), `shell` (runs scripts there, holds the lock), `host`, `probe`, `receipt`, `package`, `pytest`, `console`, `interrupt`. The
@@ -28,6 +29,7 @@ mod nginx;
 mod observed;
 mod package;
 mod plan;
+mod preflight;
 mod probe;
 mod proc;
 mod pytest;

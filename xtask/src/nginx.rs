@@ -119,6 +119,13 @@ pub fn switching_of_site(site: &str, upstream: &str) -> Option<Switching> {
     }
 }
 
+/// Whether the text turns nginx's memory of file lookups off. It is inherited where nothing else is said, and with it a
+/// flag that came or went would be seen up to a minute later (ngx_http_core_module, `open_file_cache`,
+/// `open_file_cache_valid`).
+pub fn looks_up_uncached(text: &str) -> bool {
+    directives(text).any(|line| line.split_whitespace().eq(["open_file_cache", "off"]))
+}
+
 /// The slot whose port the upstream file of the reload mode names, also where a person wrote it.
 pub fn slot_in_upstream(text: &str, upstream: &str, slots: Slots) -> Option<Slot> {
     let mut inside = false;

@@ -37,8 +37,34 @@ pub struct Observed {
     pub listening: BTreeSet<Slot>,
     /// Bytes free where the releases are.
     pub disk_free: u64,
+    pub room: Room,
+    /// Who asks.
+    pub user: String,
+    /// Folders of ours in which this user cannot write.
+    pub unwritable: Vec<String>,
+    /// The folder of the upstream file, where this user cannot write in it.
+    pub unwritable_upstream: Option<String>,
+    /// The line that has nginx remember whether a file is there, for all sites or this one.
+    pub file_cache: Option<String>,
+    /// The site, or what it includes, turns that off for itself.
+    pub lookups_uncached: bool,
     /// The last line of the record.
     pub last_record: Option<String>,
+}
+
+/// What there is of disk and memory, and what a version takes. What could not be found out is not there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Room {
+    /// The file system of the releases.
+    pub releases_place: String,
+    /// Bytes free where docker keeps images, and that file system.
+    pub docker_disk: Option<(u64, String)>,
+    /// Bytes of memory, swap included, that can be had without taking it from anybody.
+    pub memory_free: Option<u64>,
+    /// Bytes of memory by container, those of cached files not counted.
+    pub memory_used: BTreeMap<String, u64>,
+    /// Bytes by `repository:tag`.
+    pub image_sizes: BTreeMap<String, u64>,
 }
 
 /// A container that runs, or ran, in a slot.
@@ -96,18 +122,6 @@ impl Observed {
         self.occupant(self.live()?).filter(|container| container.running())?.release.as_ref()
     }
 
-    /// Why traffic cannot be moved where that takes a reload.
-    pub fn reload_problem(&self) -> Option<String> {
-        let problem = self.nginx_problem.as_ref().filter(|_| self.switching == Some(Switching::Reload))?;
-        Some(match problem.contains("[emerg]") {
-            true => format!("nginx refuses its configuration as it is now, so it cannot be reloaded: {problem}"),
-            false => format!(
-                "this user may not run `sudo nginx -t` and `sudo nginx -s reload` without a password; `cargo xtask setup` \
-                 prints the rules ({problem})"
-            ),
-        })
-    }
-
     pub fn release(&self, id: &ReleaseId) -> Option<&StoredRelease> {
         self.releases.iter().find(|release| release.id == *id)
     }
@@ -143,19 +157,41 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
             ["site", text] => {
                 observed.site_file_found = !text.is_empty();
                 observed.switching = nginx::switching_of_site(&lines(text), &config.environment.nginx.upstream);
+                observed.lookups_uncached |= nginx::looks_up_uncached(&lines(text));
             }
+            ["included", text] => observed.lookups_uncached |= nginx::looks_up_uncached(&lines(text)),
+            ["file-cache", line] => observed.file_cache = Some(line.to_owned()).filter(|line| !line.is_empty()),
+            ["user", name] => observed.user = name.to_owned(),
+            ["unwritable", place] => observed.unwritable.push(place.to_owned()),
+            ["unwritable-upstream", place] => observed.unwritable_upstream = Some(place.to_owned()),
             ["nginx", _] => observed.nginx_running = true,
             ["nginx-problem", problem] => observed.nginx_problem = Some(problem.to_owned()),
             ["compose", tool] => observed.compose = Some(tool.to_owned()).filter(|tool| !tool.is_empty()),
             ["docker-problem", problem] => observed.docker_problem = Some(problem.trim().to_owned()),
             ["container", ..] => read_container(&fields, config, &mut observed).with_context(read)?,
-            ["image", name] => drop(observed.images.insert(name.to_owned())),
+            ["image", name, size] => {
+                observed.images.insert(name.to_owned());
+                observed.room.image_sizes.extend(docker_size(size).map(|bytes| (name.to_owned(), bytes)));
+            }
+            ["memory", id, bytes] => {
+                observed.room.memory_used.insert(id.to_owned(), bytes.parse().with_context(read)?);
+            }
+            ["memory-free", bytes] => {
+                let bytes: u64 = bytes.parse().with_context(read)?;
+                observed.room.memory_free = Some(observed.room.memory_free.unwrap_or_default().saturating_add(bytes));
+            }
+            ["docker-disk-free", bytes, place] => {
+                observed.room.docker_disk = Some((bytes.parse().with_context(read)?, place.to_owned()));
+            }
             ["release", id, env_sum, served_at] => observed.releases.extend(read_release(id, env_sum, served_at)),
             ["listening", port] => {
                 let slots = Slot::BOTH.into_iter().filter(|slot| config.slots.port(*slot).to_string() == port);
                 observed.listening.extend(slots);
             }
-            ["disk-free", bytes] => observed.disk_free = bytes.parse().with_context(read)?,
+            ["disk-free", bytes, place] => {
+                observed.disk_free = bytes.parse().with_context(read)?;
+                observed.room.releases_place = place.to_owned();
+            }
             ["last-record", record] => observed.last_record = Some(record.to_owned()).filter(|text| !text.is_empty()),
             ["end"] | ["docker", _] => {}
             _ => bail!("{}", read()),
@@ -177,6 +213,20 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
 /// A file's text travels as one field: its line ends as carriage returns, its tabs as spaces.
 fn lines(text: &str) -> String {
     text.replace('\r', "\n")
+}
+
+/// `230MB`, `1.2GB`: docker's sizes are decimal (go-units, `HumanSize`).
+fn docker_size(text: &str) -> Option<u64> {
+    let unit = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let factor = match &text[unit..] {
+        "B" => 1e0,
+        "kB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        "TB" => 1e12,
+        _ => return None,
+    };
+    text[..unit].parse::<f64>().ok().map(|number| (number * factor) as u64)
 }
 
 /// A folder that is not named like a release was not made by us and is left alone.
@@ -251,104 +301,4 @@ fn read_container(fields: &[&str], config: &Config, observed: &mut Observed) -> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::deploy_toml;
-    use std::path::Path;
-
-    const TOML: &str = r#"
-        [project]
-        name = "shop"
-        app = "app"
-        web = "web"
-        [environments.prod]
-        ssh = true
-        folder = "/srv/shop"
-        url = "https://shop.example"
-        nginx = {}
-    "#;
-
-    fn config() -> Config {
-        deploy_toml::load(TOML, Path::new("/repo/deploy.toml"), "prod", &BTreeMap::new()).unwrap()
-    }
-
-    fn read(lines: &[&str]) -> Observed {
-        parse(&format!("{}\nend\n", lines.join("\n")), &config()).unwrap()
-    }
-
-    fn container(name: &str, status: &str, labels: &str, ports: &str, mounts: &str) -> String {
-        format!(
-            "container\tid-{name}\t/{name}\t{status}\thealthy\t0\t2026-01-31T17:45:02Z\t{labels}\t{ports}\t{mounts}"
-        )
-    }
-
-    const OURS: &str = r#"{"deploy.project":"shop","deploy.slot":"green","deploy.release":"20260131-174502-1a2b3c4","com.docker.compose.project":"shop-green","com.docker.compose.oneoff":"False"}"#;
-    const ON_8001: &str = r#"{"8000/tcp":[{"HostIp":"127.0.0.1","HostPort":"8001"}]}"#;
-
-    #[test]
-    fn nginx_is_believed_before_its_file() {
-        let site = "site\tserver {\r  location / { proxy_pass http://shop_backend; }\r}";
-        let upstream = "upstream\tupstream shop_backend {\r  server 127.0.0.1:8000;\r}";
-        let running = read(&["live\tgreen", upstream, site, "nginx\trunning"]);
-        assert_eq!((running.answered, running.filed), (Some(Slot::Green), Some(Slot::Blue)));
-        assert_eq!((running.switching, running.live()), (Some(Switching::Reload), Some(Slot::Green)));
-        let stopped = read(&["live\t", upstream, site]);
-        assert_eq!((stopped.nginx_running, stopped.live()), (false, Some(Slot::Blue)));
-        let instant = read(&["live\t", "flag\tgreen", "site\tlocation / { proxy_pass http://$shop_backend; }"]);
-        assert_eq!((instant.switching, instant.live()), (Some(Switching::Instant), Some(Slot::Green)));
-    }
-
-    #[test]
-    fn a_slot_is_read_from_its_containers_labels() {
-        let slot = container("shop-green", "running", OURS, ON_8001, "[]");
-        let hook = container("hook", "running", &OURS.replace("False", "True"), "{}", "[]");
-        let observed = read(&["live\tgreen", &slot, &hook]);
-        assert_eq!(observed.containers.len(), 1, "a hook's container was taken for a slot's");
-        assert_eq!(observed.live_release().map(ReleaseId::as_str), Some("20260131-174502-1a2b3c4"));
-    }
-
-    #[test]
-    fn a_container_of_before_the_first_deploy_is_told_from_a_strangers() {
-        let before = r#"{"com.docker.compose.project":"shop","com.docker.compose.service":"web"}"#;
-        let observed = read(&[&container("shop_web_1", "running", before, ON_8001, "null")]);
-        assert_eq!(observed.occupant(Slot::Green).map(|c| c.release.clone()), Some(None));
-        let observed = read(&[&container("other", "running", "null", ON_8001, "null")]);
-        assert_eq!((observed.containers.len(), observed.foreign), (0, vec![(Slot::Green, "other".to_owned())]));
-    }
-
-    #[test]
-    fn a_release_whose_file_an_accessory_has_mounted_is_known() {
-        let mounts =
-            r#"[{"Source":"/srv/shop/releases/20260131-174502-1a2b3c4/prometheus.yml"},{"Source":"/etc/hosts"}]"#;
-        let observed = read(&[&container("prometheus", "exited", "{}", "{}", mounts)]);
-        assert_eq!(observed.mounted.iter().map(ReleaseId::as_str).collect::<Vec<_>>(), ["20260131-174502-1a2b3c4"]);
-    }
-
-    #[test]
-    fn releases_that_served_come_latest_first_and_other_folders_are_left_alone() {
-        let observed = read(&[
-            "release\t20260131-174502-1a2b3c4\tsum\t100",
-            "release\t20260131-174503-1a2b3c4\tsum\t",
-            "release\t20260131-174504-1a2b3c4\tsum\t50",
-            "release\t2026-notes\tsum\t1",
-        ]);
-        let good: Vec<&str> = observed.good_releases().into_iter().map(|release| release.id.as_str()).collect();
-        assert_eq!(good, ["20260131-174502-1a2b3c4", "20260131-174504-1a2b3c4"]);
-        assert_eq!(observed.releases.len(), 3);
-    }
-
-    #[test]
-    fn a_report_that_is_cut_short_or_garbled_is_refused() {
-        assert!(parse("live\tgreen\n", &config()).is_err());
-        assert!(parse("live\tgreen\nwhat is this\nend\n", &config()).is_err());
-        assert!(parse("container\tx\nend\n", &config()).is_err());
-        assert!(parse("disk-free\tmuch\nend\n", &config()).is_err());
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_report_makes_it_panic(text in "([a-z-]{0,10}\t[^\n]{0,40}\n){0,6}") {
-            drop(parse(&format!("{text}end\n"), &config()));
-        }
-    }
-}
+mod tests;

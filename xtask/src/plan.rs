@@ -9,6 +9,7 @@ use anyhow::Result;
 use crate::config::{Config, NginxOwner, Switching};
 use crate::failure::Kind;
 use crate::observed::Observed;
+use crate::preflight;
 use crate::release::{ReleaseId, Slot, image};
 use crate::step::{HookPoint, Step};
 
@@ -44,7 +45,13 @@ pub fn deploy(config: &Config, observed: &Observed, release: &ReleaseId, tests: 
     if observed.release(release).is_none() {
         steps.extend([Step::Package, Step::Ship]);
     }
-    replace(config, observed, release, Preparation { steps, build: true, before_boot: &config.hooks.before_boot })
+    let preparation = Preparation {
+        room: preflight::room(config, observed, release),
+        steps,
+        build: true,
+        before_boot: &config.hooks.before_boot,
+    };
+    replace(config, observed, release, preparation)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,11 +84,13 @@ pub fn rollback(config: &Config, observed: &Observed, wanted: Option<&ReleaseId>
         },
     };
     let build = !observed.images.contains(&image(&config.project.name, &config.project.web, release));
-    replace(config, observed, release, Preparation { steps: Vec::new(), build, before_boot: &[] })
+    replace(config, observed, release, Preparation { room: Vec::new(), steps: Vec::new(), build, before_boot: &[] })
 }
 
 /// What comes before the release can boot.
 struct Preparation<'a> {
+    /// What there is too little of. A way back is not held up by that: it may be what helps.
+    room: Vec<String>,
     steps: Vec<Step>,
     /// Its images may be missing.
     build: bool,
@@ -90,7 +99,7 @@ struct Preparation<'a> {
 
 /// The release takes the free slot, then the traffic; the old slot drains and stops. In reading order.
 fn replace(config: &Config, observed: &Observed, release: &ReleaseId, preparation: Preparation) -> Result<Plan> {
-    let switching = check_host(config, observed)?;
+    let switching = preflight::host(config, observed, preparation.room)?;
     let live = observed.live();
     let to = live.map_or(Slot::Blue, Slot::other);
     let old = live.and_then(|slot| observed.occupant(slot)).filter(|container| container.active());
@@ -153,7 +162,7 @@ pub fn build(observed: &Observed, release: &ReleaseId) -> Plan {
 
 /// Traffic to a slot that runs a healthy version already; boots nothing, stops nothing.
 pub fn switch(config: &Config, observed: &Observed, wanted: Option<Slot>) -> Result<Plan> {
-    let switching = check_host(config, observed)?;
+    let switching = preflight::host(config, observed, Vec::new())?;
     let live = observed.live();
     let to = wanted.unwrap_or_else(|| live.map_or(Slot::Blue, Slot::other));
     let occupant = observed.occupant(to).filter(|container| container.running());
@@ -182,50 +191,6 @@ fn align(config: &Config, observed: &Observed, switching: Switching, live: Optio
             Some(Step::AlignUpstream { live: answered })
         }
         _ => None,
-    }
-}
-
-/// # Errors
-/// [`Kind::Preflight`] with everything that is in the way, at once.
-fn check_host(config: &Config, observed: &Observed) -> Result<Switching> {
-    let nginx = &config.environment.nginx;
-    let mut problems = Vec::new();
-    if let Some(problem) = &observed.docker_problem {
-        problems.push(format!(
-            "docker does not answer ({problem}); start the daemon, and let this user run docker (`docker` group)"
-        ));
-    } else if observed.compose.is_none() {
-        problems.push("neither `docker compose` nor `docker-compose` is installed on the host".to_owned());
-    }
-    if nginx.owner == NginxOwner::System && !observed.nginx_running {
-        problems.push("nginx does not run on the host; start it".to_owned());
-    }
-    problems.extend(observed.reload_problem());
-    if observed.switching.is_none() {
-        let site = &nginx.site_file;
-        let upstream = &nginx.upstream;
-        problems.push(match observed.site_file_found {
-            true => format!("{site} has neither `proxy_pass http://{upstream}` nor `proxy_pass http://${upstream}`"),
-            false => format!("{site} is not there or not readable; `cargo xtask setup` prints how to make it"),
-        });
-    }
-    let to = observed.live().map_or(Slot::Blue, Slot::other);
-    let port = config.slots.port(to);
-    if let Some((_, name)) = observed.foreign.iter().find(|(slot, _)| *slot == to) {
-        problems
-            .push(format!("port {port} of the free slot {to} is published by the container {name} of somebody else"));
-    } else if observed.listening.contains(&to)
-        && !observed.containers.iter().any(|c| c.slot == to && c.status != "exited")
-    {
-        problems
-            .push(format!("port {port} of the free slot {to} is taken by another process: ss -ltnp 'sport = :{port}'"));
-    }
-    match (observed.switching, problems.is_empty()) {
-        (Some(switching), true) => Ok(switching),
-        _ => {
-            Err(Kind::Preflight
-                .error(format!("this host is not ready, nothing was touched:\n- {}", problems.join("\n- "))))
-        }
     }
 }
 
@@ -273,7 +238,7 @@ pub fn abort(plan: &Plan, failed: usize) -> Vec<Step> {
 
 #[cfg(test)]
 #[path = "plan_tests.rs"]
-mod tests;
+pub(crate) mod tests;
 
 #[cfg(test)]
 #[path = "plan_model.rs"]

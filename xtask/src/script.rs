@@ -219,6 +219,8 @@ fn accessories(config: &Config, release: &ReleaseId, compose: &str, files: Optio
         for (kind, resources) in [("network", &files.networks), ("volume", &files.volumes)] {
             arguments.extend(resources.iter().flat_map(|(key, name)| [kind.to_owned(), key.clone(), name.clone()]));
         }
+        let externals = files.externals.iter();
+        arguments.extend(externals.flat_map(|(kind, name)| [(*kind).to_owned(), name.clone(), name.clone()]));
     }
     script("start the accessories", changing!("accessories.sh"), MINUTES, arguments)
 }

@@ -70,9 +70,10 @@ pub fn render(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, com
         web_port: config.project.web_port,
         release,
         slot,
-        slot_port: config.slots.port(slot),
+        slots: config.slots,
     };
     let files = compose::render(&project, &rendering).context("the compose files")?;
+    files.notes.iter().for_each(|note| console::warning(note));
     let store = script::store(config, release, slot, &files);
     Ok((files, store))
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::config::{Config, Switching};
 use crate::observed::{Container, Observed};
+use crate::preflight;
 use crate::release::{ReleaseId, Slot};
 
 #[derive(Debug, Serialize)]
@@ -66,7 +67,7 @@ fn problems(config: &Config, observed: &Observed, site: Result<(), String>) -> V
     if !observed.nginx_running {
         problems.push("nginx does not run".to_owned());
     }
-    problems.extend(observed.reload_problem());
+    problems.extend(preflight::standing(config, observed));
     if observed.switching.is_none() {
         problems.push(format!("{} does not route to the slots", config.environment.nginx.site_file));
     }

@@ -28,6 +28,10 @@ pub struct Project {
     secrets: Option<Value>,
     #[serde(default)]
     configs: Option<Value>,
+    /// Profiles that are on, apart by commas. v1 prints the services of all profiles, and `config.sh` adds this; v2 prints
+    /// only services that are on.
+    #[serde(default, rename = "x-active-profiles")]
+    pub active_profiles: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -45,11 +49,11 @@ pub struct Service {
     networks: Option<Attached>,
     #[serde(default)]
     volumes: Option<Vec<Value>>,
-    ports: Option<Value>,
+    pub ports: Option<Value>,
     depends_on: Option<Value>,
     pub links: Option<Vec<String>>,
     container_name: Option<String>,
-    profiles: Option<Value>,
+    profiles: Option<Vec<String>>,
     pub network_mode: Option<String>,
     pub deploy: Option<Value>,
     pub scale: Option<u64>,
@@ -72,6 +76,42 @@ struct HealthCheck {
     test: Option<Words>,
     #[serde(flatten)]
     rest: BTreeMap<String, Value>,
+}
+
+impl Build {
+    /// What it is built of: context and file.
+    pub fn source(&self) -> (Option<&str>, &str) {
+        let text = |key: &str| self.rest.get(key).and_then(Value::as_str);
+        (text("context"), text("dockerfile").unwrap_or("Dockerfile"))
+    }
+}
+
+/// A port of a container, and the machine's port that leads to it.
+pub struct Published {
+    pub outside: Option<u16>,
+    pub inside: u16,
+}
+
+impl Published {
+    /// `127.0.0.1:8000:8000/tcp`, or `{target: 8000, published: "8000"}`.
+    fn read(port: &Value) -> Option<Published> {
+        let number = |value: &Value| match value {
+            Value::String(text) => text.parse().ok(),
+            other => other.as_u64().and_then(|number| u16::try_from(number).ok()),
+        };
+        match port {
+            Value::Object(fields) => {
+                let outside = fields.get("published").and_then(number);
+                Some(Published { outside, inside: number(fields.get("target")?)? })
+            }
+            Value::String(text) => {
+                let mut parts = text.split('/').next()?.rsplit(':');
+                let inside = parts.next()?.parse().ok()?;
+                Some(Published { outside: parts.next().and_then(|port| port.parse().ok()), inside })
+            }
+            other => Some(Published { outside: None, inside: number(other)? }),
+        }
+    }
 }
 
 /// A network or volume of the project.
@@ -191,6 +231,18 @@ impl Project {
 }
 
 impl Service {
+    pub fn published(&self) -> Vec<Published> {
+        let ports = self.ports.as_ref().and_then(Value::as_array);
+        ports.into_iter().flatten().filter_map(Published::read).collect()
+    }
+
+    /// Whether one of its profiles is on, or it has none. `None`: what is off is not printed.
+    pub fn wanted(&self, active: Option<&str>) -> bool {
+        let profiles = self.profiles.as_deref().unwrap_or_default();
+        let on = |active: &str| active.split(',').any(|name| name == "*" || profiles.iter().any(|own| own == name));
+        profiles.is_empty() || active.is_none_or(on)
+    }
+
     /// What a version in a slot, or a worker, keeps of its service.
     pub fn passed_on(&self) -> Map<String, Value> {
         let mut body: Map<String, Value> = self.rest.clone().into_iter().collect();
@@ -223,7 +275,7 @@ impl Service {
             ("depends_on", self.depends_on.clone()),
             ("links", self.links.as_ref().map(|links| json!(links))),
             ("container_name", self.container_name.as_ref().map(|name| json!(name))),
-            ("profiles", self.profiles.clone()),
+            ("profiles", self.profiles.as_ref().map(|profiles| json!(profiles))),
             ("scale", self.scale.map(|scale| json!(scale))),
         ];
         body.extend(typed.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));

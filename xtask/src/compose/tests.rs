@@ -15,7 +15,7 @@ fn rendered(config: &str) -> Result<Files> {
         web_port: 8000,
         release: &release,
         slot: Slot::Green,
-        slot_port: 8001,
+        slots: Slots { blue: 8000, green: 8001 },
     };
     render(config, &rendering)
 }
@@ -121,6 +121,70 @@ fn what_two_versions_cannot_do_side_by_side_is_refused() {
     }
     let error = rendered("services:\n  web: {image: x}\n").err().unwrap().to_string();
     assert!(error.contains("`api`") && error.contains("there are: web"), "{error}");
+}
+
+/// A project with another service beside the three that deploy.toml names.
+fn with(other: &str) -> Result<Files> {
+    let named = "api: {build: {context: /x}, image: own}\n  scheduler: {image: x}\n  scraper: {image: x}";
+    rendered(&format!("services:\n  {named}\n  {other}\n"))
+}
+
+#[test]
+fn code_of_the_release_that_no_deploy_would_renew_is_refused() {
+    for forgotten in ["{build: {context: /x}}", "{build: {context: /x, dockerfile: Dockerfile}}", "{image: own}"] {
+        let error = with(&format!("admin: {forgotten}")).err().expect(forgotten).to_string();
+        assert!(error.contains("`admin`") && error.contains("`workers`") && error.contains("profiles"), "{error}");
+    }
+    for accessory in ["{build: {context: /y}}", "{build: {context: /x, dockerfile: Dockerfile.db}}", "{image: other}"] {
+        assert_eq!(with(&format!("db: {accessory}")).unwrap().accessories, ["db"]);
+    }
+}
+
+#[test]
+fn a_port_of_a_slot_is_nobody_elses() {
+    for ports in ["['127.0.0.1:8001:80/tcp']", "[{target: 80, published: 8001}]", "[{target: 80, published: '8001'}]"] {
+        let error = with(&format!("db: {{image: y, ports: {ports}}}")).err().expect(ports).to_string();
+        for part in ["`db` publishes port 8001", "slot green", "`[slots]` in deploy.toml"] {
+            assert!(error.contains(part), "{part} is not in: {error}");
+        }
+    }
+    for ports in ["[8001]", "['9000:8001']", "[{target: 8001}]", "['[::1]:9001:80']"] {
+        assert!(with(&format!("db: {{image: y, ports: {ports}}}")).is_ok(), "{ports}");
+    }
+}
+
+#[test]
+fn ports_are_the_workers_own_and_of_the_web_service_only_one_is_kept() {
+    let config = "services:\n  api: {image: x, ports: ['8000:8000', '9090:9090']}\n  scheduler: {image: x, ports: ['9100:9100']}\n  scraper: {image: x}\n";
+    let files = rendered(config).unwrap();
+    assert_eq!(file(files.workers.as_ref().unwrap())["services"]["scheduler"]["ports"], json!(["9100:9100"]));
+    assert_eq!(file(&files.slot)["services"]["api-green"]["ports"], json!(["127.0.0.1:8001:8000"]));
+    assert_eq!(files.notes.len(), 1, "{:?}", files.notes);
+    assert!(files.notes[0].contains("`api` publishes port 9090"), "{:?}", files.notes);
+    let other = rendered(&config.replace("'8000:8000', ", "")).unwrap().notes.join("\n");
+    assert!(other.contains("asked on port 8000") && other.contains("`web_port`"), "{other}");
+}
+
+#[test]
+fn what_has_a_profile_is_started_only_while_that_is_on() {
+    let project = "debug: {image: y, profiles: [debug]}\n  db: {image: y}\n  beta: {image: y, profiles: [beta, test]}";
+    let accessories = |active: &str| with(&format!("{project}\n{active}")).unwrap().accessories;
+    // v2 prints those that are on, v1 all, to which is added what is on.
+    assert_eq!(accessories(""), ["beta", "db", "debug"]);
+    assert_eq!(accessories("x-active-profiles: ''"), ["db"]);
+    assert_eq!(accessories("x-active-profiles: 'other,test'"), ["beta", "db"]);
+    let named = "services:\n  api: {image: x, profiles: [web]}\n  scheduler: {image: x}\n  scraper: {image: x}\nx-active-profiles: ''";
+    assert!(rendered(named).is_ok(), "what deploy.toml names is wanted");
+    let error = rendered("services:\n  scheduler: {image: x}\n").err().unwrap().to_string();
+    assert!(error.contains("`COMPOSE_PROFILES`"), "{error}");
+}
+
+#[test]
+fn what_others_make_is_known_by_its_name() {
+    let resources = "networks: {outer: {external: true, name: proxy}, own: {}}\nvolumes: {media: {external: true}}";
+    let files =
+        with(&format!("db: {{image: y, networks: [outer, own], volumes: ['media:/media']}}\n{resources}")).unwrap();
+    assert_eq!(files.externals, [("external-network", "proxy".to_owned()), ("external-volume", "media".to_owned())]);
 }
 
 #[test]

@@ -11,6 +11,21 @@ while [ "$1" != -- ]; do
   shift
 done
 shift
+networks=$(docker network ls --format '{{.Name}}')
+volumes=$(docker volume ls --format '{{.Name}}')
+# Resources come as kind, key, name. What others make must be there before anything is started.
+resources=("$@")
+for ((at = 0; at < $#; at += 3)); do
+  name=${resources[at + 2]}
+  case ${resources[at]} in
+    external-network) there=$networks ;;
+    external-volume) there=$volumes ;;
+    *) continue ;;
+  esac
+  kind=${resources[at]#external-}
+  grep -qxF -- "$name" <<<"$there" ||
+    fail "the $kind $name is \`external\` in the compose file, so nothing here makes it, and it is not on this host; make it with: docker $kind create $name"
+done
 of_project() { docker ps "$@" --filter "label=com.docker.compose.project=$project"; }
 running=$(of_project --format '{{.Label "com.docker.compose.service"}}')
 for service in ${accessories[@]+"${accessories[@]}"}; do
@@ -33,6 +48,7 @@ while [ $# -gt 0 ]; do
   case $kind in
     network) there=$networks ;;
     volume) there=$volumes ;;
+    *) continue ;;
   esac
   grep -qxF -- "$name" <<<"$there" ||
     docker "$kind" create --label "com.docker.compose.project=$project" --label "com.docker.compose.$kind=$key" "$name" >/dev/null

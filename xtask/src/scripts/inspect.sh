@@ -15,6 +15,23 @@ printf 'live\t%s\n' "$live"
 printf 'upstream\t%s\n' "$(one_line "$upstream_file")"
 printf 'site\t%s\n' "$(one_line "$site_file")"
 [ -e "$folder/live/green" ] && printf 'flag\tgreen\n'
+# What the site includes: the switch of the instant mode is there.
+while read -r included; do
+  case $included in /*) ;; *) included=/etc/nginx/$included ;; esac
+  printf 'included\t%s\n' "$(one_line "$included")"
+done < <(sed -nE 's/^[[:space:]]*include[[:space:]]+([^;*[:space:]]+);.*/\1/p' "$site_file" 2>/dev/null)
+# Who turns on the cache of file lookups for all sites, or for this one.
+printf 'file-cache\t%s\n' "$(grep -sHoE '^[^#]*open_file_cache[[:space:]]+(max|inactive)=[^;]*' \
+  /etc/nginx/nginx.conf /etc/nginx/conf.d/*.conf "$site_file" | head -n 1 | tr -s '\t ' ' ')"
+
+# Where this user cannot write. What is not there yet will be made in the folder above.
+for place in "$folder" "$folder/releases" "$folder/live"; do
+  while [ ! -e "$place" ]; do place=$(dirname "$place"); done
+  [ -w "$place" ] || printf 'unwritable\t%s\n' "$place"
+done
+place=$(dirname "$(readlink -f "$upstream_file")" 2>/dev/null)
+[ -w "$place" ] || printf 'unwritable-upstream\t%s\n' "$place"
+printf 'user\t%s\n' "$(id -un)"
 
 if [ -n "$private_pid" ]; then
   nginx_pid=$(cat "$private_pid" 2>/dev/null) &&
@@ -33,15 +50,44 @@ if [ -z "$compose" ]; then
 fi
 printf 'compose\t%s\n' "$compose"
 
-if problem=$(docker version --format '{{.Server.Version}}' 2>&1); then
-  printf 'docker\t%s\n' "$problem"
+# Of a container's memory, what no other can have: without the cache of files. Read from the kernel, because `docker stats`
+# takes two seconds. Version 2 of cgroups calls it `anon`, version 1 `total_rss` (kernel: cgroup-v2.rst, v1/memory.rst).
+memory_of() {
+  local hierarchy controllers group place name bytes
+  while IFS=: read -r hierarchy controllers group; do
+    case $hierarchy:$controllers in
+      0:) place=/sys/fs/cgroup$group ;;
+      *:memory) place=/sys/fs/cgroup/memory$group ;;
+      *) continue ;;
+    esac
+    [ -r "$place/memory.stat" ] || continue
+    while read -r name bytes; do
+      case $name in anon | total_rss) printf 'memory\t%s\t%s\n' "$2" "$bytes" ;; esac
+    done <"$place/memory.stat"
+  done <"/proc/$1/cgroup"
+} 2>/dev/null
+
+docker_root=
+if problem=$(timeout 10 docker info --format '{{.DockerRootDir}}' 2>&1); then
+  printf 'docker\trunning\n'
+  docker_root=$problem
   containers=$(docker ps -aq --no-trunc)
+  # A container without a health check has no `Health` at all, and `.State.Health` would fail for it (docker 28). The last
+  # field, the number of its first process, is not part of the report.
   # shellcheck disable=SC2086 # a list of ids
   [ -n "$containers" ] && docker inspect --format \
-    'container{{"\t"}}{{.Id}}{{"\t"}}{{.Name}}{{"\t"}}{{.State.Status}}{{"\t"}}{{if .State.Health}}{{.State.Health.Status}}{{end}}{{"\t"}}{{.RestartCount}}{{"\t"}}{{.State.StartedAt}}{{"\t"}}{{json .Config.Labels}}{{"\t"}}{{json .HostConfig.PortBindings}}{{"\t"}}{{json .Mounts}}' \
-    $containers 2>/dev/null
-  docker image ls --filter "reference=$project-*" --format 'image{{"\t"}}{{.Repository}}:{{.Tag}}'
+    'container{{"\t"}}{{.Id}}{{"\t"}}{{.Name}}{{"\t"}}{{.State.Status}}{{"\t"}}{{with index .State "Health"}}{{.Status}}{{end}}{{"\t"}}{{.RestartCount}}{{"\t"}}{{.State.StartedAt}}{{"\t"}}{{json .Config.Labels}}{{"\t"}}{{json .HostConfig.PortBindings}}{{"\t"}}{{json .Mounts}}{{"\t"}}{{.State.Pid}}' \
+    $containers 2>/dev/null | while IFS= read -r line; do
+    printf '%s\n' "${line%$'\t'*}"
+    case $line in *$'\trunning\t'*'"com.docker.compose.project":"'"$project"[\"-]*)
+      id=${line#*$'\t'}
+      memory_of "${line##*$'\t'}" "${id%%$'\t'*}"
+      ;;
+    esac
+  done
+  docker image ls --filter "reference=$project-*" --format 'image{{"\t"}}{{.Repository}}:{{.Tag}}{{"\t"}}{{.Size}}'
 else
+  [ -n "$problem" ] || problem='no answer within 10 s'
   printf 'docker-problem\t%s\n' "$(printf '%s' "$problem" | tr '\n\t' '  ')"
 fi
 
@@ -55,6 +101,14 @@ for port in "$blue_port" "$green_port"; do
 done
 existing=$folder
 while [ ! -d "$existing" ]; do existing=$(dirname "$existing"); done
-printf 'disk-free\t%s\n' "$(df -B1 --output=avail "$existing" | tail -n 1 | tr -d ' ')"
+df -B1 --output=avail,target "$existing" | tail -n 1 | while read -r bytes place; do
+  printf 'disk-free\t%s\t%s\n' "$bytes" "$place"
+done
+[ -n "$docker_root" ] && df -B1 --output=avail,target "$docker_root" 2>/dev/null | tail -n 1 | while read -r bytes place; do
+  printf 'docker-disk-free\t%s\t%s\n' "$bytes" "$place"
+done
+while read -r name kilobytes _; do
+  case $name in MemAvailable: | SwapFree:) printf 'memory-free\t%s\n' "$((kilobytes * 1024))" ;; esac
+done </proc/meminfo
 printf 'last-record\t%s\n' "$(tail -n 1 "$folder/deploys.jsonl" 2>/dev/null)"
 printf 'end\n'

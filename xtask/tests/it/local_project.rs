@@ -84,6 +84,11 @@ impl Project {
         self.root().join(".deploy/local").join(path)
     }
 
+    /// Ports of the slots, blue first.
+    pub fn slot_ports(&self) -> [u16; 2] {
+        [self.ports[0], self.ports[1]]
+    }
+
     pub fn address(&self) -> Address {
         Address { port: self.ports[3], host: "127.0.0.1".to_owned() }
     }
@@ -249,7 +254,7 @@ impl Drop for Project {
         }
         let script = r#"
             for project in "$@"; do docker ps -aq --filter "label=com.docker.compose.project=$project"; done | xargs -r docker rm -f
-            for slot in blue green; do docker network ls -q --filter "name=^$1-$slot-live$"; done | xargs -r docker network rm
+            docker network ls -q --filter "name=^$1-" | xargs -r docker network rm
             docker network ls -q --filter "name=^$1_default$" | xargs -r docker network rm
             docker volume ls -q --filter "name=^$1_" | xargs -r docker volume rm
             docker image ls --filter "reference=$1-*" --format '{{.Repository}}:{{.Tag}}' | xargs -r docker image rm"#;

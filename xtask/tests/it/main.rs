@@ -6,6 +6,7 @@
 mod load;
 mod load_itself;
 mod local_commands;
+mod local_compose_forms;
 mod local_deploys;
 mod local_failures;
 mod local_hostile;

@@ -1,0 +1,130 @@
+//! Hosts on which something is wrong, without any host.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::plan::tests::{config, container, release, server};
+
+/// What is told of it, in one text; the host itself must be refused for it.
+fn told(observed: &Observed) -> String {
+    let error = host(&config(), observed, room(&config(), observed, &release(9))).unwrap_err();
+    assert_eq!(Kind::of(&error), Some(Kind::Preflight), "{error:#}");
+    format!("{error:#}")
+}
+
+fn fits(observed: &Observed) -> bool {
+    host(&config(), observed, room(&config(), observed, &release(9))).is_ok()
+}
+
+fn reloading() -> Observed {
+    Observed { switching: Some(Switching::Reload), ..server(Slot::Blue, 2) }
+}
+
+#[test]
+fn an_upstream_file_that_is_read_twice_is_told_with_the_line_to_remove() {
+    let of = |problem: &str| Observed { nginx_problem: Some(problem.to_owned()), ..reloading() };
+    let ours = of("nginx: [emerg] duplicate upstream \"backend\" in /etc/nginx/conf.d/x.conf:2");
+    let nginx = config().environment.nginx;
+    assert_eq!(nginx.upstream, "shop_backend");
+    assert!(told(&ours).contains("mend what it names"), "an upstream of another site was taken for ours");
+    let ours = of("nginx: [emerg] duplicate upstream \"shop_backend\" in /etc/nginx/conf.d/x.conf:2");
+    let text = told(&ours);
+    for part in ["Remove the line that includes it", &nginx.site_file, &nginx.upstream_file] {
+        assert!(text.contains(part), "{part} is not in: {text}");
+    }
+    // Where nothing is reloaded, that is not in the way.
+    assert!(fits(&Observed { switching: Some(Switching::Instant), ..ours }));
+}
+
+#[test]
+fn remembered_lookups_are_in_the_way_of_the_flag_only_and_where_nothing_turns_them_off() {
+    let line = "/etc/nginx/nginx.conf:open_file_cache max=1000".to_owned();
+    let cached = Observed { file_cache: Some(line.clone()), ..server(Slot::Blue, 2) };
+    let text = told(&cached);
+    assert!(text.contains(&line) && text.contains("`open_file_cache off;`"), "{text}");
+    assert!(fits(&Observed { lookups_uncached: true, ..cached.clone() }));
+    assert!(fits(&Observed { switching: Some(Switching::Reload), ..cached }));
+}
+
+#[test]
+fn what_is_not_writable_is_told_with_its_place_and_for_whom() {
+    let place = "/srv/shop/live".to_owned();
+    let closed = Observed { unwritable: vec![place.clone()], user: "deploy".to_owned(), ..reloading() };
+    let text = told(&Observed { unwritable_upstream: Some(place.clone()), ..closed.clone() });
+    assert_eq!(text.matches("/srv/shop/live is not writable for deploy").count(), 1, "{text}");
+    let upstream = Observed { unwritable_upstream: Some("/etc/nginx/conf.d".to_owned()), ..reloading() };
+    assert!(told(&upstream).contains("/etc/nginx/conf.d is not writable"));
+    // The instant mode never writes there.
+    assert!(fits(&Observed { switching: Some(Switching::Instant), ..upstream }));
+}
+
+#[test]
+fn a_port_of_the_live_slot_is_nobodys_business_and_one_of_the_free_slot_is_told() {
+    let listening = |slot: Slot| Observed { listening: [slot].into(), ..server(Slot::Blue, 2) };
+    assert!(fits(&listening(Slot::Blue)));
+    let text = told(&listening(Slot::Green));
+    assert!(text.contains("port 8001 of the free slot green") && text.contains("ss -ltnp"), "{text}");
+    let foreign = Observed { foreign: vec![(Slot::Green, "grafana".to_owned())], ..server(Slot::Blue, 2) };
+    assert!(told(&foreign).contains("the container grafana of somebody else"));
+}
+
+/// Blue is live and has an image of 200 MB.
+fn with_room(disk: u64, docker_disk: Option<(u64, &str)>) -> Observed {
+    let mut observed = Observed { disk_free: disk, ..server(Slot::Blue, 2) };
+    observed.room.releases_place = "/".to_owned();
+    observed.room.docker_disk = docker_disk.map(|(free, place)| (free, place.to_owned()));
+    observed.room.image_sizes = BTreeMap::from([(format!("shop-web:{}", release(2)), 200_000_000)]);
+    observed
+}
+
+#[test]
+fn a_disk_must_hold_a_release_and_an_image_like_the_live_one() {
+    assert!(fits(&with_room(300_000_000, Some((300_000_000, "/")))));
+    let text = told(&with_room(299_000_000, Some((299_000_000, "/"))));
+    for part in ["the disk at / has 299 MB free", "may take 300 MB", "200 MB for an image", "docker builder prune"] {
+        assert!(text.contains(part), "{part} is not in: {text}");
+    }
+    assert_eq!(text.matches("the disk at").count(), 1, "{text}");
+
+    assert!(fits(&with_room(100_000_000, Some((200_000_000, "/data")))));
+    let text = told(&with_room(99_000_000, Some((199_000_000, "/data"))));
+    assert!(text.contains("at / has 99 MB free") && text.contains("at /data has 199 MB free"), "{text}");
+
+    // What is built already takes nothing, and a disk of which nothing is known is not in the way.
+    let mut built = with_room(100_000_000, Some((0, "/data")));
+    built.images.insert(format!("shop-web:{}", release(9)));
+    assert!(fits(&built));
+    assert!(fits(&with_room(300_000_000, None)));
+}
+
+#[test]
+fn memory_must_hold_a_second_version_and_a_way_back_is_not_held_up() {
+    let with = |free: Option<u64>, used: u64| {
+        let mut observed = server(Slot::Blue, 2);
+        observed.room.memory_free = free;
+        observed.room.memory_used = BTreeMap::from([(container(Slot::Blue, 2, "running").id, used)]);
+        observed
+    };
+    assert!(fits(&with(Some(110_000_000), 100_000_000)));
+    assert!(fits(&with(None, u64::MAX)));
+    let narrow = with(Some(109_000_000), 100_000_000);
+    let text = told(&narrow);
+    for part in ["109 MB of memory can be had", "uses 100 MB", "about 110 MB", "swap", "cargo xtask rollback"] {
+        assert!(text.contains(part), "{part} is not in: {text}");
+    }
+    assert!(crate::plan::rollback(&config(), &narrow, None).is_ok());
+    assert!(!fits(&with(Some(0), 1)));
+    assert!(fits(&server(Slot::Blue, 2)), "nothing is known of its memory");
+}
+
+#[test]
+fn all_that_is_in_the_way_is_told_at_once() {
+    let mut bad = with_room(0, None);
+    bad.docker_problem = Some("Cannot connect".to_owned());
+    bad.nginx_running = false;
+    let text = told(&bad);
+    assert!(text.contains("nothing was touched"), "{text}");
+    for part in ["docker does not answer (Cannot connect)", "nginx does not run", "the disk at"] {
+        assert!(text.contains(part), "{part} is not in: {text}");
+    }
+}
