@@ -1,6 +1,7 @@
 //! Requests to the host: to a slot's port, to nginx's own answer, through nginx to the site.
 
-use std::time::Duration;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -12,6 +13,45 @@ use crate::verdict::Answer;
 
 /// Bytes of an answer that are read; a health check says less.
 const BODY_LIMIT: u64 = 64 << 10;
+
+/// Probes that wait for their answer at the same time; more would only burden an app that does not answer.
+const UNDER_WAY: usize = 6;
+
+/// Probes of one address, of which the next may begin before the one before is answered: over a slow link each takes
+/// longer than the time between two.
+pub struct Polls {
+    probe: Probe,
+    path: String,
+    sender: mpsc::Sender<Result<Answer>>,
+    answers: mpsc::Receiver<Result<Answer>>,
+    under_way: usize,
+}
+
+impl Polls {
+    pub fn new(probe: Probe, path: &str) -> Polls {
+        let (sender, answers) = mpsc::channel();
+        Polls { probe, path: path.to_owned(), sender, answers, under_way: 0 }
+    }
+
+    /// Asks once more, unless too many wait already.
+    pub fn start(&mut self, limit: Duration) {
+        if self.under_way < UNDER_WAY {
+            self.under_way += 1;
+            let (probe, path, sender) = (self.probe.clone(), self.path.clone(), self.sender.clone());
+            std::thread::spawn(move || {
+                // Once one was healthy, nobody listens any more.
+                let _nobody = sender.send(probe.get(&path, limit));
+            });
+        }
+    }
+
+    /// The next answer that comes until `deadline`.
+    pub fn answer(&mut self, deadline: Instant) -> Option<Result<Answer>> {
+        let answer = self.answers.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()?;
+        self.under_way -= 1;
+        Some(answer)
+    }
+}
 
 /// One address that can be asked, by a new connection each time.
 #[derive(Clone)]

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::failure::Kind;
 use crate::host::Host;
 use crate::package::Package;
-use crate::probe::Probe;
+use crate::probe::{Polls, Probe};
 use crate::proc::{self, Held};
 use crate::release::{ReleaseId, Slot};
 use crate::verdict::judge;
@@ -83,31 +83,27 @@ pub fn render(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, com
 /// # Errors
 /// [`Kind::Unhealthy`] with what the last probe saw and the container's last log lines.
 pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slot) -> Result<()> {
-    let probe = Probe::slot(config, host, slot)?;
+    let mut polls = Polls::new(Probe::slot(config, host, slot)?, &config.health.path);
     let watch = Watch::start(config, host, slot)?;
     let deadline = Instant::now() + config.health.limit();
     let mut answers = Answers::default();
-    loop {
+    while Instant::now() < deadline {
         interrupt::check()?;
         host.check()?;
         let begun = Instant::now();
-        let limit = PROBE.min(deadline.saturating_duration_since(begun)).max(Duration::from_millis(1));
-        match probe.get(&config.health.path, limit) {
-            Ok(answer) => match judge(&answer, &config.health.expect, Some(release)) {
+        polls.start(PROBE.min(deadline.saturating_duration_since(begun)).max(Duration::from_millis(1)));
+        while let Some(answer) = polls.answer(begun + POLL) {
+            let healthy = answer
+                .map_err(|error| format!("{error:#}"))
+                .and_then(|answer| judge(&answer, &config.health.expect, Some(release)));
+            match healthy {
                 Ok(()) => return Ok(()),
                 Err(reason) => answers.add(reason),
-            },
-            // The last probe has less time than a fair one; its time-out says nothing.
-            Err(_) if limit < PROBE && Instant::now() >= deadline => {}
-            Err(error) => answers.add(format!("{error:#}")),
+            }
         }
         if let Some(ended) = ended(&watch)? {
             return Err(Kind::Unhealthy.error(format!("the container of slot {slot} {ended}")));
         }
-        if Instant::now() >= deadline {
-            break;
-        }
-        std::thread::sleep(POLL.saturating_sub(begun.elapsed()));
     }
     let logs = host.text(&script::logs(config, slot, LOG_LINES))?;
     Err(Kind::Unhealthy.error(format!(
@@ -235,9 +231,12 @@ pub fn bake(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, secon
     let watch = Watch::start(config, host, slot)?;
     let deadline = Instant::now() + Duration::from_secs(seconds);
     let mut failures = 0;
-    while Instant::now() < deadline {
+    let mut took = Duration::ZERO;
+    // A probe that would not be answered before the end is none.
+    while Instant::now() + took < deadline {
         interrupt::check()?;
         host.check()?;
+        let begun = Instant::now();
         if let Some(ended) = ended(&watch)? {
             return Err(Kind::Bake.error(format!("after the switch, the container of slot {slot} {ended}")));
         }
@@ -255,7 +254,9 @@ pub fn bake(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, secon
                 }
             }
         }
+        took = begun.elapsed();
         std::thread::sleep(Duration::from_millis(100));
     }
+    std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
     Ok(())
 }
