@@ -19,7 +19,7 @@ fn compose_v2_and_a_reload() {
     remote_ship::a_release_is_sent_once(&server, &site);
     remote_ship::a_release_that_did_not_arrive_whole_is_not_there(&server, &site);
     remote_deploy::two_machines_take_turns(&server, &site);
-    slow_link::a_deploy_pays_for_few_round_trips(&server, &mut site);
+    slow_link::a_deploy_waits_for_few_round_trips(&server, &mut site);
     remote_secrets::only_releases_hold_secrets(&server);
     workflow::the_run_lines_deploy(&server);
 }

@@ -57,33 +57,34 @@ fn carry(mut from: TcpStream, mut to: TcpStream, later: Duration, opened: Instan
     });
 }
 
-/// The round trips a deploy waits for, the connection's own included: what it takes longer over a slow link. A very slow
-/// one, so that they are told from what a busy machine takes longer now and then; the shortest of some counts.
-pub fn a_deploy_pays_for_few_round_trips(server: &Server, site: &mut Site) {
+/// The round trips that commands wait for, the connection's own included: what each takes longer over a slow link. A very
+/// slow one, so that they are told from what a busy machine takes longer now and then; it may be tried again for those.
+pub fn a_deploy_waits_for_few_round_trips(server: &Server, site: &mut Site) {
     const ROUND_TRIP: Duration = Duration::from_millis(300);
     let link = SlowLink::to(server.ssh_port(), ROUND_TRIP);
-    let mut shortest = [[Duration::MAX; 2]; 2];
-    for _ in 0..2 {
-        for (over_the_link, port) in [server.ssh_port(), link.port].into_iter().enumerate() {
-            site.set("PROD_SSH_PORT", &port.to_string());
-            for (what, arguments) in
-                [["status", "--json"].as_slice(), &["deploy", "--skip-tests"]].into_iter().enumerate()
-            {
+    for (arguments, most) in [(["status", "--json"].as_slice(), 14.0), (&["deploy", "--skip-tests"], 25.0)] {
+        let mut shortest = [Duration::MAX; 2];
+        let mut round_trips = f64::MAX;
+        for _ in 0..3 {
+            for (shortest, port) in shortest.iter_mut().zip([server.ssh_port(), link.port]) {
+                site.set("PROD_SSH_PORT", &port.to_string());
                 site.new_version("over a slow link, or not");
                 let begun = Instant::now();
                 site.xtask(arguments).must_end_with(0);
-                shortest[what][over_the_link] = shortest[what][over_the_link].min(begun.elapsed());
+                *shortest = begun.elapsed().min(*shortest);
+            }
+            round_trips = (shortest[1].as_secs_f64() - shortest[0].as_secs_f64()) / ROUND_TRIP.as_secs_f64();
+            if round_trips <= most {
+                break;
             }
         }
+        let [near, far] = shortest.map(|time| time.as_secs_f64());
+        println!(
+            "{} over a link with 300 ms: {far:.2} s, without {near:.2} s: {round_trips:.1} round trips",
+            arguments[0]
+        );
+        assert!(round_trips <= most, "{} waits for more than {most} round trips", arguments[0]);
     }
     site.set("PROD_SSH_PORT", &server.ssh_port().to_string());
-    for (what, most, [near, far]) in [("status", 14.0, shortest[0]), ("deploy", 25.0, shortest[1])] {
-        let round_trips = far.saturating_sub(near).as_secs_f64() / ROUND_TRIP.as_secs_f64();
-        println!(
-            "{what} over a link with 300 ms: {:.2} s, without {:.2} s: {round_trips:.1} round trips",
-            far.as_secs_f64(),
-            near.as_secs_f64()
-        );
-        assert!(round_trips <= most, "{what} waits for more than {most} round trips");
-    }
+    site.status();
 }
