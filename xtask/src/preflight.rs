@@ -53,6 +53,9 @@ pub fn standing(config: &Config, observed: &Observed) -> Vec<String> {
 fn reload(config: &Config, observed: &Observed) -> Option<String> {
     let problem = observed.nginx_problem.as_ref().filter(|_| observed.switching == Some(Switching::Reload))?;
     let nginx = &config.environment.nginx;
+    if mends_itself(config, observed, problem) {
+        return None;
+    }
     let refused = "nginx refuses its configuration as it is now, so it cannot be reloaded";
     Some(if problem.contains(&format!("duplicate upstream \"{}\"", nginx.upstream)) {
         format!(
@@ -69,6 +72,16 @@ fn reload(config: &Config, observed: &Observed) -> Option<String> {
              prints the rules ({problem})"
         )
     })
+}
+
+/// What nginx refuses is the upstream file, which somebody has spoiled or removed, while nginx itself says what it obeys: a
+/// deploy begins by writing that file anew.
+fn mends_itself(config: &Config, observed: &Observed, problem: &str) -> bool {
+    let nginx = &config.environment.nginx;
+    let of_the_file = problem.contains(&nginx.upstream_file)
+        || problem.contains(&format!("host not found in upstream \"{}\"", nginx.upstream));
+    let twice = problem.contains("duplicate upstream");
+    of_the_file && !twice && observed.answered.is_some() && observed.answered != observed.filed
 }
 
 /// nginx would remember whether the flag is there, and go on sending requests to a slot that has been stopped.

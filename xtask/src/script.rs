@@ -132,6 +132,12 @@ pub fn watch(config: &Config, slot: Slot) -> Script {
     script("watch the container", reading!("watch.sh"), Duration::MAX, [config.project.name.clone(), slot.to_string()])
 }
 
+/// How much is free where the releases are.
+pub fn space(config: &Config) -> Script {
+    let releases = format!("{}/releases", config.environment.folder);
+    script("look how much disk is free", reading!("space.sh"), SHORT, [releases])
+}
+
 pub fn logs(config: &Config, slot: Slot, lines: usize) -> Script {
     let arguments = [config.project.name.clone(), slot.to_string(), lines.to_string()];
     script("read the container's log", reading!("logs.sh"), SHORT, arguments)

@@ -87,7 +87,7 @@ fn reload_files(config: &Config, user: &str) -> String {
     let content = nginx::reload_upstream(&nginx.upstream, config.slots, Slot::Blue, nginx.live_port);
     let (file, quoted_place) = (quote(&nginx.upstream_file), quote(&place));
     format!(
-        "if [ ! -L {file} ]; then\n  if [ -e {file} ]; then cp {file} {quoted_place}; else\n{write}  fi\nfi\n\
+        "if [ -e {file} ] && [ ! -L {file} ]; then\n  cp {file} {quoted_place}\nelif [ ! -e {quoted_place} ]; then\n{write}fi\n\
          chown {user}: {quoted_place}\nln -sfn {quoted_place} {file}\n",
         write = write_file(&place, &content),
         user = quote(user),

@@ -50,7 +50,15 @@ pub fn test(config: &Config, group: Option<&str>, extra: &[String]) -> Result<py
 ///
 /// `next` is what will be run after it: it is sent along.
 pub fn ship(config: &Config, host: &Host, package: &Package, env: &Secret, next: Option<Script>) -> Result<()> {
-    host.put(&package.archive, &script::incoming(config, &package.release))?;
+    let place = script::incoming(config, &package.release);
+    host.put(&package.archive, &place).map_err(|error| match host.text(&script::space(config)) {
+        Ok(space) => error.context(format!(
+            "the archive of {} bytes could not be copied to {place}; {}; where the disk is full, free some and deploy again",
+            package.bytes,
+            space.trim()
+        )),
+        Err(_) => error,
+    })?;
     let manifest = std::fs::read(&package.manifest)
         .with_context(|| format!("reading the manifest {}", package.manifest.display()))?;
     let archive = script::Archive { sha256: &package.sha256, strip: package.strip };

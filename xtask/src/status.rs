@@ -77,6 +77,10 @@ fn problems(config: &Config, observed: &Observed, site: Result<(), String>) -> V
                 "nginx obeys slot {answered}, but its file names {filed}: a reload would move the traffic"
             ));
         }
+        (Some(answered), None) if observed.switching == Some(Switching::Reload) => problems.push(format!(
+            "nginx obeys slot {answered}, but the upstream file {} names no slot any more; the next deploy writes it anew",
+            config.environment.nginx.upstream_file
+        )),
         _ => {}
     }
     match observed.live().map(|slot| (slot, observed.occupant(slot))) {

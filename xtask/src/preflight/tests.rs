@@ -37,6 +37,18 @@ fn an_upstream_file_that_is_read_twice_is_told_with_the_line_to_remove() {
 }
 
 #[test]
+fn an_upstream_file_that_somebody_spoiled_is_written_anew_by_the_deploy() {
+    let file = config().environment.nginx.upstream_file;
+    let problem = format!("nginx: [emerg] unknown directive \"nonsense\" in {file}:1");
+    let spoiled = Observed { nginx_problem: Some(problem), filed: None, ..reloading() };
+    assert!(fits(&spoiled));
+    let plan = crate::plan::deploy(&config(), &spoiled, &release(9), crate::plan::Tests::Skip).unwrap();
+    assert!(plan.steps.contains(&crate::step::Step::AlignUpstream { live: Slot::Blue }), "{}", plan.describe());
+    // Where nginx does not say what it obeys, there is nothing to write.
+    assert!(told(&Observed { answered: None, filed: Some(Slot::Blue), ..spoiled }).contains("mend what it names"));
+}
+
+#[test]
 fn remembered_lookups_are_in_the_way_of_the_flag_only_and_where_nothing_turns_them_off() {
     let line = "/etc/nginx/nginx.conf:open_file_cache max=1000".to_owned();
     let cached = Observed { file_cache: Some(line.clone()), ..server(Slot::Blue, 2) };

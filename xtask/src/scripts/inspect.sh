@@ -43,13 +43,6 @@ else
     printf 'nginx-problem\t%s\n' "$(printf '%s' "$problem" | tr '\n\t' '  ')"
 fi
 
-if [ -z "$compose" ]; then
-  if docker compose version >/dev/null 2>&1; then compose='docker compose'
-  elif command -v docker-compose >/dev/null 2>&1; then compose='docker-compose'
-  fi
-fi
-printf 'compose\t%s\n' "$compose"
-
 # Of a container's memory, what no other can have: without the cache of files. Read from the kernel, because `docker stats`
 # takes two seconds. Version 2 of cgroups calls it `anon`, version 1 `total_rss` (kernel: cgroup-v2.rst, v1/memory.rst).
 memory_of() {
@@ -67,10 +60,14 @@ memory_of() {
   done <"/proc/$1/cgroup"
 } 2>/dev/null
 
-docker_root=
-if problem=$(timeout 10 docker info --format '{{.DockerRootDir}}' 2>&1); then
+if docker_root=$(timeout 10 docker info --format '{{.DockerRootDir}}' 2>/dev/null) && [ -n "$docker_root" ]; then
   printf 'docker\trunning\n'
-  docker_root=$problem
+  if [ -z "$compose" ]; then
+    if docker compose version >/dev/null 2>&1; then compose='docker compose'
+    elif command -v docker-compose >/dev/null 2>&1; then compose='docker-compose'
+    fi
+  fi
+  printf 'compose\t%s\n' "$compose"
   containers=$(docker ps -aq --no-trunc)
   # A container without a health check has no `Health` at all, and `.State.Health` would fail for it (docker 28). The last
   # field, the number of its first process, is not part of the report.
@@ -87,7 +84,11 @@ if problem=$(timeout 10 docker info --format '{{.DockerRootDir}}' 2>&1); then
   done
   docker image ls --filter "reference=$project-*" --format 'image{{"\t"}}{{.Repository}}:{{.Tag}}{{"\t"}}{{.Size}}'
 else
-  [ -n "$problem" ] || problem='no answer within 10 s'
+  # `docker info` of docker 20 does not say why, `docker version` does.
+  case $? in
+    124) problem='no answer within 10 s' ;;
+    *) problem=$(timeout 10 docker version --format '{{.Server.Version}}' 2>&1) ;;
+  esac
   printf 'docker-problem\t%s\n' "$(printf '%s' "$problem" | tr '\n\t' '  ')"
 fi
 
@@ -99,7 +100,7 @@ done
 for port in "$blue_port" "$green_port"; do
   listening "$port" && printf 'listening\t%s\n' "$port"
 done
-existing=$folder
+existing=$folder/releases
 while [ ! -d "$existing" ]; do existing=$(dirname "$existing"); done
 df -B1 --output=avail,target "$existing" | tail -n 1 | while read -r bytes place; do
   printf 'disk-free\t%s\t%s\n' "$bytes" "$place"

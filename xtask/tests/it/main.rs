@@ -15,6 +15,7 @@ mod local_project;
 mod local_signals;
 mod remote_access;
 mod remote_deploy;
+mod remote_hostile;
 mod remote_nginx;
 mod remote_secrets;
 mod remote_ship;
