@@ -84,7 +84,9 @@ fn mends_itself(config: &Config, observed: &Observed, problem: &str) -> bool {
     of_the_file && !twice && observed.answered.is_some() && observed.answered != observed.filed
 }
 
-/// nginx would remember whether the flag is there, and go on sending requests to a slot that has been stopped.
+/// nginx would remember whether the flag is there, and go on sending requests to a slot that has been stopped: on nginx
+/// 1.22 a flag that has gone counts as there until `open_file_cache_valid` is over, and with `open_file_cache off;` in the
+/// server block, whatever all sites have, it is looked up each time.
 fn lookups(config: &Config, observed: &Observed) -> Option<String> {
     let line = observed.file_cache.as_ref().filter(|_| !observed.lookups_uncached)?;
     (observed.switching == Some(Switching::Instant) && config.environment.nginx.owner == NginxOwner::System).then(
