@@ -211,7 +211,9 @@ pub fn health(invocation: &Invocation, flags: &flags::Health) -> Result<()> {
 pub fn status(invocation: &Invocation) -> Result<()> {
     let config = invocation.config;
     let session = Session::look(config)?;
-    let status = status::status(config, &session.observed, site(config, &session));
+    let site = site(config, &session);
+    session.host.require_forwarding()?;
+    let status = status::status(config, &session.observed, site);
     let agree = status.problems.is_empty();
     print(invocation, &status, status::Status::describe)?;
     match agree {

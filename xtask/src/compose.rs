@@ -16,9 +16,6 @@ use crate::config::Slots;
 use crate::release::{LABEL_PROJECT, LABEL_RELEASE, LABEL_SLOT, ReleaseId, Slot, image, live_network, slot_service};
 use project::{Project, Resource, Service};
 
-/// The key under which a slot's own network stands in the rendered files.
-const LIVE: &str = "deploy-live";
-
 /// What the compose files of a release are rendered for.
 pub struct Rendering<'a> {
     /// The base compose project.
@@ -99,19 +96,20 @@ pub fn render(config: &str, rendering: &Rendering) -> Result<Files> {
         let owned = keys.into_keys().filter(|key| !Resource::external(resources, key));
         owned.map(|key| (key.clone(), Resource::name(resources, &key, rendering.project))).collect()
     };
+    let live_network = live_network(rendering.project, rendering.slot);
     let worker_file = || {
         let services = workers.iter().map(|(name, worker)| {
             let mut body = released(rendering, name, worker, web);
             // The old one has gone before the new one starts, so it can have its ports.
             body.extend(worker.ports.clone().map(|ports| ("ports".to_owned(), ports)));
-            ((*name).to_owned(), with_networks(body, worker, &[]))
+            ((*name).to_owned(), with_networks(body, worker, &live_network, &[]))
         });
         released_file(rendering, &project, &workers, services.collect(), json!({"external": true}))
     };
     let slot_port = rendering.slots.port(rendering.slot);
     let mut slot_body = released(rendering, rendering.web, web, web);
     slot_body.insert("ports".to_owned(), json!([format!("127.0.0.1:{slot_port}:{}", rendering.web_port)]));
-    let slot_body = with_networks(slot_body, web, &[rendering.web]);
+    let slot_body = with_networks(slot_body, web, &live_network, &[rendering.web]);
     let slot_services = Map::from_iter([(slot_service(rendering.web, rendering.slot), slot_body)]);
     Ok(Files {
         base: base_file(&project, &accessories, rendering.project),
@@ -252,7 +250,7 @@ fn released(rendering: &Rendering, name: &str, service: &Service, web: &Service)
 
 /// The service's networks and the slot's own, on which alone it has `aliases` and those of its file: a name must lead to
 /// a slot that is ready, and on the base network a container has its names as soon as it starts.
-fn with_networks(mut body: Map<String, Value>, service: &Service, aliases: &[&str]) -> Value {
+fn with_networks(mut body: Map<String, Value>, service: &Service, live: &str, aliases: &[&str]) -> Value {
     let mut networks = Map::new();
     let mut names: Vec<String> = aliases.iter().map(|alias| (*alias).to_owned()).collect();
     for (key, settings) in service.networks_or_default() {
@@ -265,7 +263,7 @@ fn with_networks(mut body: Map<String, Value>, service: &Service, aliases: &[&st
         }
         networks.insert(key, Value::Object(settings));
     }
-    networks.insert(LIVE.to_owned(), if names.is_empty() { json!({}) } else { json!({ "aliases": names }) });
+    networks.insert(live.to_owned(), if names.is_empty() { json!({}) } else { json!({ "aliases": names }) });
     body.insert("networks".to_owned(), Value::Object(networks));
     Value::Object(body)
 }
@@ -286,8 +284,10 @@ fn released_file(
     let keys = |select: fn(&Service) -> Vec<String>| services.iter().flat_map(|(_, service)| select(service)).collect();
     let mut networks = external(keys(Service::network_keys), &project.networks);
     let mut live = live;
-    live["name"] = json!(live_network(rendering.project, rendering.slot));
-    networks.insert(LIVE.to_owned(), live);
+    // v1 labels a network with its name, v2 with its key, and refuses one labelled otherwise: here they are the same.
+    let name = live_network(rendering.project, rendering.slot);
+    live["name"] = json!(name);
+    networks.insert(name, live);
     let mut file = project.head();
     file.insert("services".to_owned(), Value::Object(bodies));
     file.insert("networks".to_owned(), Value::Object(networks));

@@ -1,13 +1,15 @@
 //! The host a deploy goes to: this machine or one behind SSH. Runs scripts, copies files, leads to its loopback ports.
 
-use std::path::Path;
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 
 use crate::command::Script;
 use crate::config::{Config, Reach};
+use crate::failure::Kind;
 use crate::proc::{self, Command, Finished, Held};
 use crate::script;
 use crate::session::{Session, Start};
@@ -15,11 +17,12 @@ use crate::shell::{Shell, Show};
 
 /// A host that can be reached.
 pub struct Host {
-    // The shell goes first: the connection ends with it.
+    // The connection ends with it.
     shell: Shell,
     reach: Connected,
     /// Scripts and copies beside those of the shell.
     beside: AtomicU32,
+    forwarding: Forwarding,
 }
 
 enum Connected {
@@ -34,15 +37,15 @@ pub struct Claim<'a> {
 }
 
 impl Host {
-    /// Connects where the environment is behind SSH, takes the lock where it is claimed, and sends the `first` scripts,
+    /// Connects where the environment is behind SSH, takes the lock where it is claimed, and has the `first` script run,
     /// which will be asked for first.
     ///
     /// # Errors
     /// Where somebody else has the lock, or there is no connection.
-    pub fn connect(config: &Config, claim: Option<&Claim>, first: Vec<Script>) -> Result<Host> {
+    pub fn connect(config: &Config, claim: Option<&Claim>, first: Script) -> Result<Host> {
         let token = token()?;
         let wait_seconds = claim.map_or(0, |claim| claim.wait_seconds);
-        let script = script::shell(config, &token, claim.map(|claim| claim.holder), wait_seconds);
+        let script = script::shell(config, &token, claim.map(|claim| claim.holder), wait_seconds, &first);
         // Besides, it waits for the last script of a run that has died.
         let start = Start { script, token, first, wait: Duration::from_secs(wait_seconds) + script::GRACE * 2 };
         let (reach, shell) = match &config.environment.reach {
@@ -55,7 +58,7 @@ impl Host {
             }
             Reach::Missing(variables) => return Err(config.missing(variables)),
         };
-        Ok(Host { shell, reach, beside: AtomicU32::new(0) })
+        Ok(Host { shell, reach, beside: AtomicU32::new(0), forwarding: Forwarding::default() })
     }
 
     /// Scripts that will be run next, in this order and with nothing in between, each only if the one before has
@@ -93,35 +96,55 @@ impl Host {
     }
 
     /// # Errors
-    /// Where the host can no longer be reached.
+    /// Where the host can no longer be reached, or its ports were found not to be.
     pub fn check(&self) -> Result<()> {
+        self.forwarding.found_so_far()?;
         if self.shell.alive()? { Ok(()) } else { Err(self.lost()) }
+    }
+
+    /// Begins to find out whether ports of the host can be reached from here, by asking one that answers there.
+    pub fn try_forwarding(&self, ask: impl FnOnce() -> Result<()> + Send + 'static) {
+        if let Connected::Ssh(_) = self.reach {
+            self.forwarding.begin(ask);
+        }
+    }
+
+    /// Waits for what [`Host::try_forwarding`] finds out.
+    ///
+    /// # Errors
+    /// [`Kind::Preflight`] where no port can be reached.
+    pub fn require_forwarding(&self) -> Result<()> {
+        self.forwarding.found()
     }
 
     /// A script that stays; it ends when what is returned is dropped, or when this process ends.
     pub fn hold(&self, script: &Script) -> Result<Held> {
-        self.beside.fetch_add(1, Ordering::Relaxed);
-        proc::hold(&match &self.reach {
-            Connected::Local => Command::new(script.name, script.words()),
-            Connected::Ssh(session) => session.command(script.name, &script.remote_line()),
-        })
+        proc::hold(&self.command(script))
     }
 
-    /// Copies a file to an absolute path on the host.
-    pub fn put(&self, from: &Path, to: &str) -> Result<()> {
+    /// Runs a script beside the shell, for an input that may take long: meanwhile the shell hears that we live.
+    pub fn send_beside(&self, script: &Script) -> Result<()> {
+        let finished = proc::finish(&self.command(script).reading(script.input.clone()).within(script.limit))?;
+        if finished.code != Some(0) {
+            self.check_soon()?;
+        }
+        finished.success().map(drop)
+    }
+
+    /// A script that runs beside the shell.
+    fn command(&self, script: &Script) -> Command {
+        self.beside.fetch_add(1, Ordering::Relaxed);
         match &self.reach {
-            Connected::Local => {
-                let copied = std::fs::copy(from, to);
-                copied.with_context(|| format!("copying {} to {to}", from.display())).map(drop)
-            }
-            Connected::Ssh(session) => {
-                self.beside.fetch_add(1, Ordering::Relaxed);
-                let finished = proc::finish(&session.copy(from, to).within(Duration::from_secs(600)))?;
-                if finished.code != Some(0) {
-                    session.check(&self.shell)?;
-                }
-                finished.success().map(drop)
-            }
+            Connected::Local => Command::new(script.name, script.words()),
+            Connected::Ssh(session) => session.command(script.name, &script.remote_line()),
+        }
+    }
+
+    /// The same as [`Host::check`], where something else has just ended: what runs over ssh ends a moment before it.
+    fn check_soon(&self) -> Result<()> {
+        match &self.reach {
+            Connected::Local => Ok(()),
+            Connected::Ssh(session) => session.check(&self.shell),
         }
     }
 
@@ -142,10 +165,55 @@ impl Host {
     }
 }
 
+impl Drop for Host {
+    /// A connection ends by itself and takes along what belongs to it; to wait for that would cost a round trip.
+    fn drop(&mut self) {
+        if let Connected::Ssh(_) = self.reach {
+            self.shell.leave();
+        }
+    }
+}
+
+/// Whether sshd forwards ports for this user. Over a slow link the answer takes a while, and is not needed at once.
+#[derive(Default)]
+struct Forwarding(RefCell<Option<mpsc::Receiver<Result<()>>>>);
+
+impl Forwarding {
+    fn begin(&self, ask: impl FnOnce() -> Result<()> + Send + 'static) {
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            // Where the run has ended meanwhile, nobody listens.
+            let _nobody = sender.send(ask());
+        });
+        *self.0.borrow_mut() = Some(receiver);
+    }
+
+    fn found_so_far(&self) -> Result<()> {
+        let answer = self.0.borrow().as_ref().and_then(|receiver| receiver.try_recv().ok());
+        self.take(answer)
+    }
+
+    fn found(&self) -> Result<()> {
+        let answer = self.0.borrow().as_ref().and_then(|receiver| receiver.recv().ok());
+        self.take(answer)
+    }
+
+    fn take(&self, answer: Option<Result<()>>) -> Result<()> {
+        let Some(answer) = answer else { return Ok(()) };
+        *self.0.borrow_mut() = None;
+        answer.map_err(|error| {
+            Kind::Preflight.around(
+                error,
+                "nginx answers on the host itself, but not from here: sshd there must allow TCP forwarding for this user \
+                 (AllowTcpForwarding, PermitOpen)",
+            )
+        })
+    }
+}
+
 fn local(start: &Start) -> Result<Shell> {
     let held = proc::hold(&Command::new(start.script.name, start.script.words()))?;
-    let shell = Shell::new(held, &start.token);
-    shell.send_ahead(start.first.clone())?;
+    let shell = Shell::new(held, &start.token, Some(&start.first));
     shell.await_ready(start.wait, || ended(&shell.tail()))?;
     Ok(shell)
 }

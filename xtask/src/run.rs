@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::command::{Script, Secret};
@@ -30,7 +30,7 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     /// For commands that only read.
     pub fn look(config: &'a Config) -> Result<Session<'a>> {
-        Session::on(config, Host::connect(config, None, vec![script::inspect(config)])?)
+        Session::on(config, Host::connect(config, None, script::inspect(config))?)
     }
 
     /// For commands that change the host: takes the lock before looking, holds it to the end.
@@ -38,19 +38,14 @@ impl<'a> Session<'a> {
         let since = caller.started_at.strftime("%Y-%m-%d %H:%M:%S UTC");
         let holder = format!("{} since {since} for: {purpose}", caller.name);
         let claim = Claim { holder: &holder, wait_seconds };
-        Session::on(config, Host::connect(config, Some(&claim), vec![script::inspect(config)])?)
+        Session::on(config, Host::connect(config, Some(&claim), script::inspect(config))?)
     }
 
     fn on(config: &'a Config, host: Host) -> Result<Session<'a>> {
-        // Both at once: over a slow link each takes its time.
-        let live = Probe::live(config, &host)?;
-        let reached = std::thread::spawn(move || live.get("/", Duration::from_secs(5)).map(drop));
         let observed = inspect(config, &host)?;
         if observed.answered.is_some() {
-            reached
-                .join()
-                .map_err(|_| anyhow!("the probe of nginx panicked"))?
-                .map_err(|error| no_forwarding(config, error))?;
+            let live = Probe::live(config, &host)?;
+            host.try_forwarding(move || live.get("/", Duration::from_secs(5)).map(drop));
         }
         Ok(Session { config, observed, host })
     }
@@ -67,18 +62,6 @@ impl<'a> Session<'a> {
 
 fn inspect(config: &Config, host: &Host) -> Result<Observed> {
     observed::parse(&host.text(&script::inspect(config))?, config)
-}
-
-/// What the host can ask itself must be reachable from here too, or every probe would fail for a reason of its own.
-fn no_forwarding(config: &Config, error: anyhow::Error) -> anyhow::Error {
-    let port = config.environment.nginx.live_port;
-    Kind::Preflight.around(
-        error,
-        format!(
-            "nginx answers on port {port} of the host itself, but not from here: sshd there must allow TCP forwarding for \
-             this user (AllowTcpForwarding, PermitOpen)"
-        ),
-    )
 }
 
 /// What a run needs beside its plan, and what it finds out on its way.
@@ -156,6 +139,9 @@ impl<'a> Execution<'a> {
 
     /// Runs one step of a plan.
     pub fn step(&mut self, plan: &Plan, index: usize) -> Result<()> {
+        if plan.steps[index].changes_what_runs() {
+            self.session.host.require_forwarding()?;
+        }
         self.send_ahead(plan, index)?;
         self.stage(index + 1, plan.steps.len(), &plan.release, &plan.steps[index])
     }

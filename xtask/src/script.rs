@@ -65,8 +65,8 @@ pub fn inspect(config: &Config) -> Script {
 }
 
 /// The shell that runs all other scripts. `holder`: who, since when, for which release, in one line; without one, it does
-/// not take the lock.
-pub fn shell(config: &Config, token: &str, holder: Option<&str>, wait_seconds: u64) -> Script {
+/// not take the lock. `first`: the script it runs before it is asked for any, which reads no input.
+pub fn shell(config: &Config, token: &str, holder: Option<&str>, wait_seconds: u64, first: &Script) -> Script {
     let arguments = [
         token.to_owned(),
         config.environment.folder.clone(),
@@ -74,13 +74,16 @@ pub fn shell(config: &Config, token: &str, holder: Option<&str>, wait_seconds: u
         wait_seconds.to_string(),
         SILENCE.as_secs().to_string(),
         GRACE.as_secs().to_string(),
+        first.remote_line(),
     ];
     script("run scripts on the host", reading!("shell.sh"), Duration::MAX, arguments)
 }
 
-/// The archive is copied to this place.
-pub fn incoming(config: &Config, release: &ReleaseId) -> String {
-    format!("{}/releases/.incoming-{release}.tar.gz", config.environment.folder)
+/// Takes the archive of a release to be.
+pub fn receive(config: &Config, release: &ReleaseId, archive: Vec<u8>) -> Script {
+    let arguments = [config.environment.folder.clone(), release.to_string()];
+    let receive = script("copy the archive", changing!("receive.sh"), MINUTES, arguments);
+    Script { input: Input::Bytes(archive), ..receive }
 }
 
 pub fn ship(config: &Config, release: &ReleaseId, archive: Archive, manifest: &[u8], env: &Secret) -> Script {

@@ -29,8 +29,8 @@ pub struct Start {
     /// The shell itself.
     pub script: Script,
     pub token: String,
-    /// Scripts it shall run first. They need not wait for it to be ready.
-    pub first: Vec<Script>,
+    /// What it was given to run before anything else.
+    pub first: Script,
     /// How long it may wait for the lock.
     pub wait: Duration,
 }
@@ -45,14 +45,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// Connects, starts `shell` on the server, sends it `first`, and forwards each of the server's loopback `ports` to this
+    /// Connects, starts the shell on the server, and forwards each of the server's loopback `ports` to this
     /// machine. `state` keeps the host keys that were accepted at first use.
     ///
     /// # Errors
     /// [`Kind::HostKey`] where the server's key is not the known one, [`Kind::Connection`] where there is no connection,
     /// [`Kind::Locked`] and [`Kind::Preflight`] where there is no lock.
     pub fn open(target: &SshTarget, ports: &[u16], state: &Path, start: &Start) -> Result<(Session, Shell)> {
-        for program in ["ssh", "ssh-agent", "ssh-add", "scp"] {
+        for program in ["ssh", "ssh-agent", "ssh-add"] {
             proc::require(program, "install the OpenSSH client")?;
         }
         let mut tries = 1;
@@ -64,8 +64,7 @@ impl Session {
             let master = proc::hold(&master(target, &folder, &forwards, &known, &start.script))?;
             // From here on the session's own shell removes it, also when this process is killed.
             let session = Session { target: target.clone(), folder: private.keep(), forwards };
-            let shell = Shell::new(master, &start.token);
-            shell.send_ahead(start.first.clone())?;
+            let shell = Shell::new(master, &start.token, Some(&start.first));
             match shell.await_ready(CONNECTED + start.wait, || refused(target, &shell)) {
                 Err(_) if tries < TRIES && shell.tail().contains("Could not request local forwarding") => tries += 1,
                 Err(error) => return Err(error),
@@ -84,17 +83,6 @@ impl Session {
         words.extend(["-p".to_owned(), self.target.port.to_string(), "-l".to_owned(), self.target.user.clone()]);
         words.extend(["--".to_owned(), self.target.host.clone(), line.to_owned()]);
         Command::new(purpose, words)
-    }
-
-    /// The words that copy a file to an absolute path on the server.
-    pub fn copy(&self, from: &Path, to: &str) -> Command {
-        let mut words = vec!["scp".to_owned(), "-q".to_owned(), "-P".to_owned(), self.target.port.to_string()];
-        words.extend(self.through_master());
-        let host =
-            if self.target.host.contains(':') { format!("[{}]", self.target.host) } else { self.target.host.clone() };
-        let destination = format!("{}@{host}:{to}", self.target.user);
-        words.extend(["--".to_owned(), from.display().to_string(), destination]);
-        Command::new("copy the archive to the server", words)
     }
 
     /// Through the master or not at all: without one, ssh would open a connection of its own, with other keys.

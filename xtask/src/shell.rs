@@ -52,9 +52,11 @@ pub enum Show {
 }
 
 impl Shell {
-    /// A shell that was started just now. Scripts may be sent ahead before it is ready.
-    pub fn new(held: Held, token: &str) -> Shell {
-        let (sent, ahead, early) = (Cell::new(0), RefCell::default(), RefCell::default());
+    /// A shell that was started just now, with the script that it was given to run first.
+    pub fn new(held: Held, token: &str, first: Option<&Script>) -> Shell {
+        let ahead: VecDeque<(u32, Script)> = first.map(|script| (1, script.clone())).into_iter().collect();
+        let sent = Cell::new(first.map_or(0, |_| 1));
+        let (ahead, early) = (RefCell::new(ahead), RefCell::default());
         Shell { held, token: token.to_owned(), sent, ahead, early, ended: Arc::default() }
     }
 
@@ -239,6 +241,11 @@ impl Shell {
     /// Whether the shell still runs.
     pub fn alive(&self) -> Result<bool> {
         self.held.alive()
+    }
+
+    /// Lets it end by itself.
+    pub fn leave(&self) {
+        self.held.leave();
     }
 
     /// What it said to standard error last, its own marks left out.

@@ -50,11 +50,14 @@ pub fn test(config: &Config, group: Option<&str>, extra: &[String]) -> Result<py
 ///
 /// `next` is what will be run after it: it is sent along.
 pub fn ship(config: &Config, host: &Host, package: &Package, env: &Secret, next: Option<Script>) -> Result<()> {
-    let place = script::incoming(config, &package.release);
-    host.put(&package.archive, &place).map_err(|error| match host.text(&script::space(config)) {
+    let archive = std::fs::read(&package.archive)
+        .with_context(|| format!("reading the archive {}", package.archive.display()))?;
+    let receive = script::receive(config, &package.release, archive);
+    host.send_beside(&receive).map_err(|error| match host.text(&script::space(config)) {
         Ok(space) => error.context(format!(
-            "the archive of {} bytes could not be copied to {place}; {}; where the disk is full, free some and deploy again",
+            "the archive of {} bytes could not be copied to {}; {}; where the disk is full, free some and deploy again",
             package.bytes,
+            config.environment.folder,
             space.trim()
         )),
         Err(_) => error,

@@ -149,6 +149,11 @@ impl Step {
         }
     }
 
+    /// Whether anything that runs on the host is another after it.
+    pub fn changes_what_runs(&self) -> bool {
+        !matches!(self, Step::Test | Step::Package | Step::Ship | Step::Render { .. } | Step::AwaitHealth { .. })
+    }
+
     /// The kind of failure when this step fails and says nothing closer.
     pub fn failure(&self) -> Kind {
         match self {

@@ -54,12 +54,12 @@ fn the_services_names_lead_to_a_slot_only_on_the_slots_own_network() {
     for (flavour, config) in PRINTED {
         let slot = file(&rendered(config).unwrap().slot);
         let networks = &slot["services"]["api-green"]["networks"];
-        assert_eq!(networks[LIVE]["aliases"], json!(["api", "backend"]), "{flavour}");
+        assert_eq!(networks["shop-green-live"]["aliases"], json!(["api", "backend"]), "{flavour}");
         assert!(networks["default"].get("aliases").is_none(), "{flavour}: {networks}");
         assert_eq!(slot["networks"]["default"], json!({"external": true, "name": "shop_default"}), "{flavour}");
-        assert_eq!(slot["networks"][LIVE], json!({"name": "shop-green-live"}));
+        assert_eq!(slot["networks"]["shop-green-live"], json!({"name": "shop-green-live"}));
         let workers = file(rendered(config).unwrap().workers.as_ref().unwrap());
-        assert_eq!(workers["networks"][LIVE], json!({"external": true, "name": "shop-green-live"}));
+        assert_eq!(workers["networks"]["shop-green-live"], json!({"external": true, "name": "shop-green-live"}));
         assert_eq!(workers["networks"]["back"], json!({"external": true, "name": "back"}), "{flavour}");
         assert!(workers["services"]["scraper"]["networks"].get("back").is_some(), "{flavour}");
     }

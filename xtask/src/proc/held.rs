@@ -1,5 +1,6 @@
 //! A process that stays: how it is started, written to, read from line by line, and ended.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::sync::{Arc, Mutex, mpsc};
@@ -18,6 +19,7 @@ pub struct Held {
     lines: mpsc::Receiver<Line>,
     tail: Arc<Mutex<VecDeque<String>>>,
     purpose: String,
+    left: Cell<bool>,
 }
 
 /// A line that a held process printed, without its end.
@@ -75,7 +77,7 @@ pub fn hold(command: &Command) -> Result<Held> {
     let pipe = Arc::new(Mutex::new(Some(stdin_writer)));
     let input = Writer { pipe, purpose: command.purpose.as_str().into() };
     input.write(command.input.bytes())?;
-    Ok(Held { handle, input, lines, tail, purpose: command.purpose.clone() })
+    Ok(Held { handle, input, lines, tail, purpose: command.purpose.clone(), left: Cell::new(false) })
 }
 
 /// Hands each line to `take`, in a thread of its own, until that wants no more.
@@ -137,6 +139,12 @@ impl Held {
         lock(&self.tail).iter().cloned().collect::<Vec<String>>().join("\n")
     }
 
+    /// Closes its input and lets it end by itself, whenever that is.
+    pub fn leave(&self) {
+        *lock(&self.input.pipe) = None;
+        self.left.set(true);
+    }
+
     /// Whether it still runs.
     pub fn alive(&self) -> Result<bool> {
         Ok(self.handle.try_wait().with_context(|| format!("watching the process to {}", self.purpose))?.is_none())
@@ -145,6 +153,9 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
+        if self.left.get() {
+            return;
+        }
         *lock(&self.input.pipe) = None;
         match self.handle.wait_timeout(Duration::from_secs(3)) {
             Ok(Some(_)) => {}

@@ -1,7 +1,8 @@
 # Runs the scripts of one run of the tool, one after the other, and holds the deploy lock meanwhile.
 #
 # Standard input: per script a line `run NUMBER LINE_BYTES INPUT_BYTES NAME` (or `then`: only if the one before succeeded),
-# its command line, its input. `stop` ends the script that runs, the second time by force; an empty line says that the
+# its command line, its input. The first script comes as the argument $7: ssh sends no input before the command has been
+# answered for. `stop` ends the script that runs, the second time by force; an empty line says that the
 # deploying side lives. Standard output: around what each script prints, a line that says it begins and one that it has
 # ended; standard error: the latter.
 #
@@ -10,7 +11,7 @@
 # the lock is free, nothing of an earlier run is at work.
 set -u
 export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-8
-token=$1 folder=$2 holder=$3 wait_seconds=$4 silence_seconds=$5 grace_seconds=$6
+token=$1 folder=$2 holder=$3 wait_seconds=$4 silence_seconds=$5 grace_seconds=$6 first=$7
 lock=$folder/deploy.lock
 
 # A run that is ending by itself, or has nothing left but its last child, is waited for without being asked to.
@@ -83,6 +84,7 @@ exec 3>&1
 coproc WORK { exec 3>&-; work; } >&3
 exec 3>&-
 printf 'ready\n'
+[ -z "$first" ] || printf 'run 1 %s 0 first\n%s' "$(printf '%s' "$first" | wc -c)" "$first" >&"${WORK[1]}"
 while IFS= read -r -t "$silence_seconds" header; do
   case $header in
     '') ;;

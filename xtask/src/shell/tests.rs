@@ -9,9 +9,14 @@ use crate::proc::{Command, hold};
 const TOKEN: &str = "deploy-shell-test";
 
 fn shell(folder: &Path, holder: &str, wait_seconds: u64) -> Shell {
-    let arguments = [TOKEN, folder.to_str().unwrap(), holder, &wait_seconds.to_string(), "30", "5"];
+    shell_with(folder, holder, wait_seconds, None)
+}
+
+fn shell_with(folder: &Path, holder: &str, wait_seconds: u64, first: Option<&Script>) -> Shell {
+    let line = first.map(Script::remote_line).unwrap_or_default();
+    let arguments = [TOKEN, folder.to_str().unwrap(), holder, &wait_seconds.to_string(), "30", "5", &line];
     let start = Script { text: include_str!("../scripts/shell.sh"), ..script("shell", arguments) };
-    Shell::new(hold(&Command::new("shell", start.words())).unwrap(), TOKEN)
+    Shell::new(hold(&Command::new("shell", start.words())).unwrap(), TOKEN, first)
 }
 
 fn ready(shell: &Shell) -> Result<()> {
@@ -25,6 +30,16 @@ fn script<const COUNT: usize>(text: &'static str, arguments: [&str; COUNT]) -> S
 
 fn run(shell: &Shell, script: &Script) -> Finished {
     shell.finish(script, Show::Nothing).unwrap().expect("the shell has ended")
+}
+
+#[test]
+fn the_first_script_comes_with_the_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = script("echo \"$1\"; head -c 1 | wc -c", ["grüße 'and' more"]);
+    let shell = shell_with(folder.path(), "somebody", 0, Some(&first));
+    ready(&shell).unwrap();
+    assert_eq!(run(&shell, &first).text(), "grüße 'and' more\n0\n");
+    assert_eq!(run(&shell, &script("echo next", [])).text(), "next\n");
 }
 
 #[test]

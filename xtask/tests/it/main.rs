@@ -15,7 +15,6 @@ mod local_project;
 mod local_signals;
 mod remote_access;
 mod remote_deploy;
-mod remote_hostile;
 mod remote_nginx;
 mod remote_secrets;
 mod remote_ship;

@@ -20,7 +20,10 @@ fn copies(site: &Site) -> bool {
         let counters = std::fs::read_to_string(format!("/proc/{number}/io")).ok()?;
         counters.lines().find_map(|line| line.strip_prefix("rchar: "))?.parse().ok()
     };
-    let copies = site.processes().into_iter().filter(|(_, words)| words.starts_with("scp\0"));
+    let copies = site
+        .processes()
+        .into_iter()
+        .filter(|(_, words)| words.starts_with("ssh\0") && words.contains("Keeps what comes"));
     copies.filter_map(|(number, _)| sent(number)).any(|bytes| bytes > LARGE / 8)
 }
 

@@ -15,7 +15,7 @@ import time
 folder = os.environ["CUT_FOLDER"]
 kind, _, rest = open(f"{folder}/at").read().strip().partition(" ")
 name, _, seconds = rest.rpartition(" ") if kind == "while" else (rest, "", "0")
-names = {}
+names = {1: "inspect the host"}  # the first comes with the command
 begun = {}
 
 
@@ -88,6 +88,8 @@ def look(line):
             talk.write(f"{number}\t{title}\t{time.monotonic() - begun[number]:.3f}\n")
 
 
+if kind == "before" and name == names[1]:
+    kill_tool()
 child = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 threading.Thread(target=pass_requests, args=(child.stdin,), daemon=True).start()
 while line := child.stdout.readline():

@@ -38,7 +38,7 @@ impl Cutter {
     pub fn new() -> Cutter {
         let folder = tempfile::Builder::new().prefix("deploy-test-cut-").tempdir().unwrap();
         std::fs::write(folder.path().join("cut.py"), include_str!("cut.py")).unwrap();
-        for program in ["bash", "ssh", "scp"] {
+        for program in ["bash", "ssh"] {
             let file = folder.path().join(program);
             std::fs::write(&file, include_str!("stand_in.sh")).unwrap();
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -19,6 +19,7 @@ mod server;
 mod crash_matrix;
 mod cut;
 mod cut_off;
+mod hostile;
 mod long_run;
 mod place;
 mod reboot;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Named bash, ssh or scp and first in the PATH of the tool. The shell on the host goes through cut.py; of the other
+# Named bash or ssh and first in the PATH of the tool. The shell on the host goes through cut.py; of the other
 # commands that the tool itself starts, the one to cut at kills it, before it runs or a while after. All else is real.
 program=$(basename "$0")
 real=/usr/bin/$program
@@ -12,7 +12,7 @@ esac
 [ $shell = no ] || exec python3 "$CUT_FOLDER/cut.py" "$real" "$@"
 if [ $of_tool = yes ]; then
   case "$program $*" in
-    scp*) name='beside: scp' ;;
+    *'# Keeps what comes'*) name='beside: copy' ;;
     *'# Watches the container'*) name='beside: watch' ;;
     *) exec "$real" "$@" ;;
   esac

@@ -1,6 +1,8 @@
 //! A server on which something is wrong. Each time the live slot serves every request, and a deploy either says what is
 //! in the way, where and what to do, before it has touched anything, or puts it right.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::load::{Address, Client, Load, assert_none_failed};
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
@@ -35,7 +37,12 @@ fn a_hostile_server() {
     a_live_container_that_starts_over_and_over(&server, &site);
     nginx_that_does_not_run(&server, &site);
     lookups_that_nginx_remembers(&server, &site);
+    let [troubles, requests] = [&TROUBLES, &REQUESTS].map(|count| count.load(Ordering::Relaxed));
+    println!("hostile server: {troubles} deploys in trouble, {requests} requests, 0 failed");
 }
+
+static TROUBLES: AtomicU64 = AtomicU64::new(0);
+static REQUESTS: AtomicU64 = AtomicU64::new(0);
 
 /// Runs `act` while requests are sent; none of them may fail.
 #[track_caller]
@@ -43,7 +50,10 @@ pub fn under_load<T>(what: &str, server: &Server, act: impl FnOnce() -> T) -> T 
     let address = Address { port: server.http_port(), host: "api.example".to_owned() };
     let load = Load::start(&address, &[Client::NewConnection], 40);
     let result = act();
-    assert_none_failed(what, &load.finish(), &[Client::NewConnection]);
+    let figures = load.finish();
+    assert_none_failed(what, &figures, &[Client::NewConnection]);
+    TROUBLES.fetch_add(1, Ordering::Relaxed);
+    REQUESTS.fetch_add(figures.values().map(|figures| figures.sent).sum(), Ordering::Relaxed);
     result
 }
 
