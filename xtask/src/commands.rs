@@ -47,7 +47,7 @@ pub fn package(invocation: &Invocation, flags: &flags::Package) -> Result<()> {
     }
     let release = source.release_id(caller.started_at)?;
     let folder = config.root.join(&flags.output);
-    let package = package::package(config, &source, &release, caller, &folder)?;
+    let package = package::package(config, &source, &release, caller, &folder, None)?;
     print(invocation, &package, |package| {
         format!(
             "{}\n{}\nsha256 {}, {} bytes",
@@ -66,6 +66,14 @@ struct Wanted {
     env: Secret,
 }
 
+impl Wanted {
+    fn execution<'a>(self, session: &'a Session<'a>, caller: &'a Caller) -> Execution<'a> {
+        let mut execution = Execution::new(session, caller);
+        (execution.source, execution.env) = (Some(self.source), Some(self.env));
+        execution
+    }
+}
+
 fn wanted(invocation: &Invocation, dirty: bool) -> Result<Wanted> {
     let Invocation { config, caller, .. } = invocation;
     config.require_for_shipping()?;
@@ -80,11 +88,10 @@ fn wanted(invocation: &Invocation, dirty: bool) -> Result<Wanted> {
 
 /// Runs a plan, prints its report, gives its outcome.
 fn execute(invocation: &Invocation, session: &Session, plan: &Plan, wanted: Option<Wanted>) -> Result<()> {
-    let mut execution = Execution::new(session, invocation.caller);
-    if let Some(wanted) = wanted {
-        execution.source = Some(wanted.source);
-        execution.env = Some(wanted.env);
-    }
+    let execution = match wanted {
+        Some(wanted) => wanted.execution(session, invocation.caller),
+        None => Execution::new(session, invocation.caller),
+    };
     let (report, outcome) = execution.execute(plan);
     print(invocation, &report, Report::describe)?;
     console::summary(&report.summary());
@@ -138,6 +145,8 @@ struct Shipped {
     release: ReleaseId,
     /// It was there already, nothing was sent.
     present: bool,
+    /// Bytes of the archive that was sent.
+    bytes: u64,
 }
 
 pub fn ship(invocation: &Invocation, flags: &flags::Source) -> Result<()> {
@@ -146,13 +155,14 @@ pub fn ship(invocation: &Invocation, flags: &flags::Source) -> Result<()> {
     let session = Session::own(config, caller, &format!("ship of {}", wanted.base), flags.lock_wait)?;
     let release = session.choose_release(&wanted.base, &wanted.env)?;
     let present = session.observed.release(&release).is_some();
+    let mut bytes = 0;
     if !present {
-        let folder = package::fresh_folder(config)?;
-        let package = package::package(config, &wanted.source, &release, caller, &folder)?;
-        stages::ship(config, &session.host, &package, &wanted.env, None)
-            .map_err(|error| Kind::Ship.around(error, "ship"))?;
+        let plan = plan::ship(&session.observed, &release);
+        let mut execution = wanted.execution(&session, caller);
+        (0..plan.steps.len()).try_for_each(|index| execution.step(&plan, index))?;
+        bytes = execution.package.map_or(0, |package| package.bytes);
     }
-    print(invocation, &Shipped { release, present }, |shipped| {
+    print(invocation, &Shipped { release, present, bytes }, |shipped| {
         let how = if shipped.present { "is there already" } else { "was shipped" };
         format!("release {} {how}", shipped.release)
     })

@@ -134,7 +134,7 @@ impl Health {
     }
 }
 
-/// What happens around the switch. All in seconds.
+/// What happens around the switch. Times are in seconds.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Traffic {
@@ -142,11 +142,13 @@ pub struct Traffic {
     pub bake: u64,
     /// How long requests and websockets of the old slot may take to finish.
     pub drain: u64,
+    /// The old version runs on in its slot until the next deploy, so that a rollback only moves the traffic.
+    pub standby: bool,
 }
 
 impl Default for Traffic {
     fn default() -> Traffic {
-        Traffic { bake: 3, drain: 30 }
+        Traffic { bake: 3, drain: 30, standby: false }
     }
 }
 

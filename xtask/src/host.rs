@@ -72,17 +72,22 @@ impl Host {
         self.shell.forget_ahead()
     }
 
+    /// However it ends; gives what it printed.
+    pub fn finish(&self, script: &Script) -> Result<Finished> {
+        self.run(script, Show::Nothing)
+    }
+
     /// Must succeed; gives what it printed.
     pub fn text(&self, script: &Script) -> Result<String> {
-        Ok(self.finish(script, Show::Nothing)?.success()?.text())
+        Ok(self.finish(script)?.success()?.text())
     }
 
     /// Must succeed; shows what it prints.
     pub fn stream(&self, script: &Script) -> Result<()> {
-        self.finish(script, Show::Lines)?.success().map(drop)
+        self.run(script, Show::Lines)?.success().map(drop)
     }
 
-    fn finish(&self, script: &Script, show: Show) -> Result<Finished> {
+    fn run(&self, script: &Script, show: Show) -> Result<Finished> {
         let finished = self.shell.finish(script, show)?;
         finished.ok_or_else(|| self.lost()).with_context(|| format!("while trying to {}", script.name))
     }

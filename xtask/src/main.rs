@@ -3,6 +3,7 @@
 //! Three kinds of file. **Rules** are pure, no process, file, clock or network: `config` and `deploy_toml` (what is deployed, where to), `release` (ids,
 //! slots, names), `command` (words, quoting, secrets), `env_file` (what an `.env` says), `observed` (what a host said),
 //! `preflight` (what is in the way of a deploy), `plan` (what to do about it), `step`,
+//! `tree` (what of a commit the host has already),
 //! `nginx` and `compose` (rendered files), `script` (a step's words), `verdict`, `selection`, `junit`, `setup`,
 //! `status`, `report`, `github`, `flags`, `failure`. **Hands** touch the world and know no plan: `proc` (the only file that starts a
 //! process), `session` (SSH), `shell` (runs scripts there, holds the lock), `host`, `probe`, `receipt`, `package`, `pytest`, `console`, `interrupt`. The
@@ -45,6 +46,7 @@ mod shell;
 mod stages;
 mod status;
 mod step;
+mod tree;
 mod verdict;
 
 use std::collections::BTreeMap;

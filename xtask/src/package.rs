@@ -15,6 +15,7 @@ use crate::failure::Kind;
 use crate::proc::{self, Command};
 use crate::release::ReleaseId;
 use crate::report::Caller;
+use crate::tree::{self, Content, Entry, Reuse};
 
 /// What git says about the tree to package.
 #[derive(Clone, Debug)]
@@ -40,6 +41,15 @@ pub struct Package {
     /// Folders above the app's files inside the archive.
     #[serde(skip)]
     pub strip: usize,
+    /// What is not in the archive, because the host has it.
+    #[serde(skip)]
+    pub reuse: Option<Reuse>,
+}
+
+/// A release on the host, with what is in it.
+pub struct Earlier {
+    pub release: ReleaseId,
+    pub content: Content,
 }
 
 #[derive(Serialize)]
@@ -51,7 +61,8 @@ struct Manifest<'a> {
     created_by: &'a str,
     created_at: String,
     archive_sha256: &'a str,
-    files: BTreeMap<String, String>,
+    #[serde(flatten)]
+    content: Content,
 }
 
 /// A path is a path to git, whatever `*` or `:` it has.
@@ -82,7 +93,7 @@ pub fn source(config: &Config) -> Result<Source> {
     let changed = git(&[&[LITERAL, "-c", "core.quotePath=true"][..], &status].concat())?;
     Ok(Source {
         revision: revision.to_owned(),
-        branch: as_text(branch.trim_ascii_end()),
+        branch: tree::as_text(branch.trim_ascii_end()),
         committed_at: committed_at.parse().context("git printed no time")?,
         changed: changed.lines().map(str::to_owned).collect(),
     })
@@ -121,20 +132,31 @@ pub fn fresh_folder(config: &Config) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Writes `<release>.tar.gz` and `<release>.json` into `folder`.
+/// Writes `<release>.tar.gz` and `<release>.json` into `folder`. What `earlier` has is left out of the archive.
 pub fn package(
     config: &Config,
     source: &Source,
     release: &ReleaseId,
     caller: &Caller,
     folder: &Path,
+    earlier: Option<&Earlier>,
 ) -> Result<Package> {
     std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let archive = folder.join(format!("{release}.tar.gz"));
-    let commit = match source.changed.is_empty() {
+    let mut commit = match source.changed.is_empty() {
         true => source.revision.clone(),
         false => commit_of_changes(config, source)?,
     };
+    let tree = Tree::of(config, &commit)?;
+    let reuse = match earlier {
+        Some(earlier) if !tree.names_its_commit => {
+            tree::reuse(&earlier.release, &earlier.content, &tree.entries, &tree.attributes)
+        }
+        _ => None,
+    };
+    if let Some(reuse) = &reuse {
+        commit = commit_of_the_rest(config, source, &tree, reuse)?;
+    }
     let output = format!("--output={}", archive.display());
     // A person's settings for line ends must not change what was committed.
     let as_committed = [LITERAL, "-c", "core.autocrlf=false", "-c", "core.eol=lf"];
@@ -147,6 +169,8 @@ pub fn package(
     let sha256 =
         sha256(Input::Bytes(std::fs::read(&archive).with_context(|| format!("reading {}", archive.display()))?))?;
     let manifest = folder.join(format!("{release}.json"));
+    let mut files = files(&archive, strip)?;
+    files.extend(reuse.iter().flat_map(|reuse| reuse.files.clone()));
     let content = Manifest {
         release,
         revision: &source.revision,
@@ -155,43 +179,102 @@ pub fn package(
         created_by: &caller.name,
         created_at: caller.started_at.to_string(),
         archive_sha256: &sha256,
-        files: files(&archive, strip)?,
+        content: tree.content(files),
     };
     let content = serde_json::to_vec_pretty(&content).context("writing the manifest")?;
     std::fs::write(&manifest, content).with_context(|| format!("writing {}", manifest.display()))?;
     let bytes = std::fs::metadata(&archive).with_context(|| format!("reading {}", archive.display()))?.len();
-    Ok(Package { release: release.clone(), archive, manifest, sha256, bytes, strip })
+    Ok(Package { release: release.clone(), archive, manifest, sha256, bytes, strip, reuse })
 }
 
-/// A commit that no branch has, of the tree as it lies there; git forgets it in time. The index is left as it is.
+/// The app's files in a commit.
+struct Tree {
+    entries: Vec<Entry>,
+    /// Every `.gitattributes` of the repository, from its root on.
+    attributes: BTreeMap<String, String>,
+    attribute_entries: Vec<Entry>,
+    /// The app's folder from the repository's root on, with a `/`; empty for the root itself.
+    prefix: Vec<u8>,
+    /// `export-subst` may write the commit into files, so the same object may come out as another file.
+    names_its_commit: bool,
+}
+
+impl Tree {
+    fn of(config: &Config, commit: &str) -> Result<Tree> {
+        let git = |words: &[&str]| {
+            let command = Command::new("list the commit", ["git"].iter().chain(words).copied()).in_folder(&config.root);
+            Ok::<_, anyhow::Error>(proc::finish(&command)?.success()?.stdout)
+        };
+        let root = git(&["rev-parse", "--show-prefix"])?;
+        let app: Vec<&str> = config.project.app.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+        let below = if app.is_empty() { String::new() } else { format!("{}/", app.join("/")) };
+        let prefix = [root.trim_ascii_end(), below.as_bytes()].concat();
+        let all = git(&["ls-tree", "-r", "-z", "--full-tree", commit])?;
+        let attribute_entries: Vec<Entry> = tree::entries(&all, b"")
+            .into_iter()
+            .filter(|entry| entry.path.rsplit(|byte| *byte == b'/').next() == Some(b".gitattributes"))
+            .collect();
+        let mut names_its_commit = false;
+        for entry in &attribute_entries {
+            let id = entry.object.rsplit(' ').next().unwrap_or_default();
+            let text = git(&["cat-file", "blob", id])?;
+            names_its_commit |= text.windows(b"export-subst".len()).any(|part| part == b"export-subst");
+        }
+        let attributes =
+            attribute_entries.iter().map(|entry| (tree::as_text(&entry.path), entry.object.clone())).collect();
+        Ok(Tree { entries: tree::entries(&all, &prefix), attributes, attribute_entries, prefix, names_its_commit })
+    }
+
+    fn content(self, files: BTreeMap<String, String>) -> Content {
+        let objects = self.entries.into_iter().map(|entry| (tree::as_text(&entry.path), entry.object)).collect();
+        Content { files, objects, attributes: self.attributes }
+    }
+}
+
+/// A commit of what is not taken from an earlier release, with the attributes that all files have.
+fn commit_of_the_rest(config: &Config, source: &Source, tree: &Tree, reuse: &Reuse) -> Result<String> {
+    let rest = tree.entries.iter().filter(|entry| !reuse.paths.contains(&entry.path));
+    let from_root = rest.map(|entry| (entry, [&tree.prefix[..], &entry.path].concat()));
+    let attributes = tree.attribute_entries.iter().map(|entry| (entry, entry.path.clone()));
+    let lines: Vec<u8> = from_root
+        .chain(attributes)
+        .flat_map(|(entry, path)| [entry.object.as_bytes(), b"\t", &path, b"\0"].concat())
+        .collect();
+    committed(config, source, |git| git(&["update-index", "-z", "--index-info"], Input::Bytes(lines)).map(drop))
+}
+
+/// A commit of the tree as it lies there.
 fn commit_of_changes(config: &Config, source: &Source) -> Result<String> {
-    let index = tempfile::NamedTempFile::new().context("making a temporary index")?;
-    let path = index.path().display().to_string();
+    committed(config, source, |git| {
+        git(&["read-tree", "HEAD"], Input::Nothing)?;
+        git(&[LITERAL, "add", "--all", "--", &config.project.app], Input::Nothing).map(drop)
+    })
+}
+
+/// Runs git with an index of its own.
+type Git<'a> = &'a dyn Fn(&[&str], Input) -> Result<String>;
+
+/// A commit that no branch has, of what `fill` puts into an empty index; git forgets it in time. The repository's own
+/// index is left as it is.
+fn committed(config: &Config, source: &Source, fill: impl FnOnce(Git) -> Result<()>) -> Result<String> {
+    let folder = tempfile::tempdir().context("making a folder for a temporary index")?;
+    let path = folder.path().join("index").display().to_string();
     let date = format!("@{} +0000", source.committed_at);
-    let git = |arguments: &[&str]| {
+    let git = |arguments: &[&str], input: Input| {
         let words = ["git"].iter().chain(arguments).copied();
-        let command = Command::new("record the uncommitted changes", words)
+        let command = Command::new("record what is to be packaged", words)
             .in_folder(&config.root)
+            .reading(input)
             .with_variable("GIT_INDEX_FILE", &path)
             .with_variable("GIT_AUTHOR_DATE", &date)
             .with_variable("GIT_COMMITTER_DATE", &date);
         proc::text(&command).map(|text| text.trim().to_owned())
     };
-    git(&["read-tree", "HEAD"])?;
-    git(&[LITERAL, "add", "--all", "--", &config.project.app])?;
-    let tree = git(&["write-tree"])?;
-    git(&[
-        "-c",
-        "user.name=xtask",
-        "-c",
-        "user.email=xtask@localhost",
-        "commit-tree",
-        &tree,
-        "-p",
-        "HEAD",
-        "-m",
-        "uncommitted changes",
-    ])
+    fill(&git)?;
+    let tree = git(&["write-tree"], Input::Nothing)?;
+    let name = ["-c", "user.name=xtask", "-c", "user.email=xtask@localhost"];
+    let commit = ["commit-tree", &tree, "-p", "HEAD", "-m", "a part or a change of what is committed"];
+    git(&[&name[..], &commit].concat(), Input::Nothing)
 }
 
 fn files(archive: &Path, strip: usize) -> Result<BTreeMap<String, String>> {
@@ -201,24 +284,8 @@ fn files(archive: &Path, strip: usize) -> Result<BTreeMap<String, String>> {
     let listed = proc::finish(&Command::new("list the archive's files", words))?.success()?.stdout;
     let entries = listed.split(|byte| *byte == 0).filter(|entry| !entry.is_empty());
     let pairs = entries.map(|entry| Some((entry.get(..64)?, entry.get(66..)?)));
-    let pairs = pairs.map(|pair| pair.map(|(sum, path)| (as_text(path), as_text(sum))));
+    let pairs = pairs.map(|pair| pair.map(|(sum, path)| (tree::as_text(path), tree::as_text(sum))));
     pairs.collect::<Option<_>>().context("sha256sum printed something else")
-}
-
-/// A name as git has it, which may be of any bytes. One that is no UTF-8, or begins with a quote, is written as git
-/// writes it: between double quotes, with escapes.
-fn as_text(name: &[u8]) -> String {
-    match std::str::from_utf8(name) {
-        Ok(name) if !name.starts_with('"') => name.to_owned(),
-        _ => {
-            let escaped = |byte: &u8| match byte {
-                b'"' | b'\\' => format!("\\{}", char::from(*byte)),
-                b' '..=b'~' => char::from(*byte).to_string(),
-                _ => format!("\\{byte:03o}"),
-            };
-            format!("\"{}\"", name.iter().map(escaped).collect::<String>())
-        }
-    }
 }
 
 /// The release's `.env`, byte for byte, and its values, to be hidden in logs.

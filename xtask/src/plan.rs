@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::config::{Config, NginxOwner, Switching};
 use crate::failure::Kind;
-use crate::observed::Observed;
+use crate::observed::{Container, Observed};
 use crate::preflight;
 use crate::release::{ReleaseId, Slot, image};
 use crate::step::{HookPoint, Step};
@@ -83,6 +83,9 @@ pub fn rollback(config: &Config, observed: &Observed, wanted: Option<&ReleaseId>
             }
         },
     };
+    if let Some(plan) = warm(config, observed, release)? {
+        return Ok(plan);
+    }
     let build = !observed.images.contains(&image(&config.project.name, &config.project.web, release));
     replace(config, observed, release, Preparation { room: Vec::new(), steps: Vec::new(), build, before_boot: &[] })
 }
@@ -97,15 +100,11 @@ struct Preparation<'a> {
     before_boot: &'a [Vec<String>],
 }
 
-/// The release takes the free slot, then the traffic; the old slot drains and stops. In reading order.
+/// The release takes the free slot, then the traffic. In reading order.
 fn replace(config: &Config, observed: &Observed, release: &ReleaseId, preparation: Preparation) -> Result<Plan> {
     let switching = preflight::host(config, observed, preparation.room)?;
     let live = observed.live();
     let to = live.map_or(Slot::Blue, Slot::other);
-    let old = live.and_then(|slot| observed.occupant(slot)).filter(|container| container.active());
-    let hooks = |point: HookPoint, commands: &[Vec<String>]| -> Vec<Step> {
-        commands.iter().map(|words| Step::Hook { point, words: words.clone(), slot: to }).collect()
-    };
     let seconds = config.traffic.drain;
     let mut steps = preparation.steps;
 
@@ -116,14 +115,41 @@ fn replace(config: &Config, observed: &Observed, release: &ReleaseId, preparatio
     }
     steps.push(Step::Accessories);
     if let Some(left) = observed.occupant(to).filter(|container| container.active()) {
-        // A deploy was killed after its switch: what it left there may still finish requests.
+        // A standby, or what a deploy has left that was killed after its switch: it may still finish requests.
         steps.push(Step::Drain { slot: to, seconds });
         steps.push(Step::Stop { slot: to, containers: vec![left.id.clone()] });
     }
-    steps.extend(hooks(HookPoint::BeforeBoot, preparation.before_boot));
+    steps.extend(hooks(to, HookPoint::BeforeBoot, preparation.before_boot));
     steps.push(Step::Boot { slot: to });
-    steps.push(Step::AwaitHealth { slot: to });
-    steps.extend(hooks(HookPoint::BeforeSwitch, &config.hooks.before_switch));
+    steps.extend(take_over(config, observed, release, switching, to));
+    Ok(planned(observed, release, to, steps))
+}
+
+fn planned(observed: &Observed, release: &ReleaseId, to: Slot, steps: Vec<Step>) -> Plan {
+    let live = observed.live().and_then(|slot| observed.occupant(slot));
+    // Back to one that crashes is no way back.
+    let from = live.filter(|container| container.running()).map(|container| container.slot);
+    Plan { release: release.clone(), from, from_release: observed.live_release().cloned(), to, steps }
+}
+
+/// Back to a version that still runs: only the traffic moves.
+fn warm(config: &Config, observed: &Observed, release: &ReleaseId) -> Result<Option<Plan>> {
+    let Some(live) = observed.live() else { return Ok(None) };
+    let to = live.other();
+    let waits = |container: &&Container| container.running() && container.release.as_ref() == Some(release);
+    if observed.occupant(to).filter(waits).is_none() {
+        return Ok(None);
+    }
+    let switching = preflight::host(config, observed, Vec::new())?;
+    let mut steps: Vec<Step> = align(config, observed, switching, Some(live)).into_iter().collect();
+    steps.extend(take_over(config, observed, release, switching, to));
+    Ok(Some(planned(observed, release, to, steps)))
+}
+
+/// From a version that was started in slot `to` to one that has taken over everything. In reading order.
+fn take_over(config: &Config, observed: &Observed, release: &ReleaseId, switching: Switching, to: Slot) -> Vec<Step> {
+    let mut steps = vec![Step::AwaitHealth { slot: to }];
+    steps.extend(hooks(to, HookPoint::BeforeSwitch, &config.hooks.before_switch));
     steps.push(Step::Switch { switching, to });
     steps.push(Step::Verify { slot: to });
     if config.traffic.bake > 0 {
@@ -132,32 +158,40 @@ fn replace(config: &Config, observed: &Observed, release: &ReleaseId, preparatio
     if !config.project.workers.is_empty() {
         steps.push(Step::Workers { slot: to, release: release.clone() });
     }
-    steps.extend(hooks(HookPoint::AfterSwitch, &config.hooks.after_switch));
+    steps.extend(hooks(to, HookPoint::AfterSwitch, &config.hooks.after_switch));
     steps.push(Step::MarkServed);
-    if let Some(old) = old {
-        steps.push(Step::Drain { slot: old.slot, seconds });
+    let old = observed.live().and_then(|slot| observed.occupant(slot)).filter(|container| container.active());
+    // One that crashes is no standby.
+    let stays = |container: &Container| config.traffic.standby && container.running() && container.release.is_some();
+    if let Some(old) = old.filter(|old| !stays(old)) {
+        steps.push(Step::Drain { slot: old.slot, seconds: config.traffic.drain });
         steps.push(Step::Stop { slot: old.slot, containers: vec![old.id.clone()] });
     }
     let expired = expired(config.project.keep, observed, release);
     if !expired.is_empty() {
         steps.push(Step::Prune { releases: expired });
     }
-    // Back to one that crashes is no way back.
-    let from = old.filter(|container| container.running()).map(|container| container.slot);
-    Ok(Plan { release: release.clone(), from, from_release: observed.live_release().cloned(), to, steps })
+    steps
+}
+
+fn hooks(slot: Slot, point: HookPoint, commands: &[Vec<String>]) -> Vec<Step> {
+    commands.iter().map(|words| Step::Hook { point, words: words.clone(), slot }).collect()
+}
+
+/// The release alone, brought to the host.
+pub fn ship(observed: &Observed, release: &ReleaseId) -> Plan {
+    beside(observed, release, |_| vec![Step::Package, Step::Ship])
 }
 
 /// The images alone, of a release that is on the host.
 pub fn build(observed: &Observed, release: &ReleaseId) -> Plan {
+    beside(observed, release, |to| vec![Step::Render { slot: to }, Step::Build])
+}
+
+/// A part of a deploy that changes nothing that runs.
+fn beside(observed: &Observed, release: &ReleaseId, steps: impl FnOnce(Slot) -> Vec<Step>) -> Plan {
     let to = observed.live().map_or(Slot::Blue, Slot::other);
-    let from_release = observed.live_release().cloned();
-    Plan {
-        release: release.clone(),
-        from: observed.live(),
-        from_release,
-        to,
-        steps: vec![Step::Render { slot: to }, Step::Build],
-    }
+    planned(observed, release, to, steps(to))
 }
 
 /// Traffic to a slot that runs a healthy version already; boots nothing, stops nothing.
@@ -176,9 +210,7 @@ pub fn switch(config: &Config, observed: &Observed, wanted: Option<Slot>) -> Res
         steps.push(Step::Switch { switching, to });
     }
     steps.push(Step::Verify { slot: to });
-    let old = live.and_then(|slot| observed.occupant(slot)).filter(|container| container.running());
-    let from = old.map(|container| container.slot);
-    Ok(Plan { release, from, from_release: observed.live_release().cloned(), to, steps })
+    Ok(planned(observed, &release, to, steps))
 }
 
 /// Makes nginx, and what it would obey after a reload, agree before anything is built on it.
@@ -207,6 +239,9 @@ fn expired(keep: usize, observed: &Observed, coming: &ReleaseId) -> Vec<ReleaseI
     observed.releases.iter().map(|release| &release.id).filter(|id| !stays(id)).cloned().collect()
 }
 
+/// Seconds that requests of a version that is taken back may take to end: who cancels a deploy waits for this.
+const UNDO_DRAIN: u64 = 4;
+
 /// What to undo when `plan` failed at step `failed`. Before the switch the new slot goes; from the switch on, while the
 /// old slot still runs, the traffic goes back first; after that the new version serves and nothing is undone.
 ///
@@ -229,6 +264,8 @@ pub fn abort(plan: &Plan, failed: usize) -> Vec<Step> {
         if let (true, Some(release)) = (any(|step| matches!(step, Step::Workers { .. })), &plan.from_release) {
             undo.push(Step::Workers { slot: from, release: release.clone() });
         }
+        // What it was given before may still be under way in it.
+        undo.push(Step::Drain { slot: plan.to, seconds: UNDO_DRAIN });
     }
     if booted {
         undo.push(Step::Remove { slot: plan.to });

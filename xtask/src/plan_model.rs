@@ -6,6 +6,7 @@
 
 use super::tests::{config, container, release, server};
 use super::*;
+use crate::config::Traffic;
 use crate::observed::StoredRelease;
 
 /// The host after a step that ran to its end.
@@ -77,12 +78,12 @@ fn assert_serves(host: &Observed, place: &str) {
     assert!(host.live_release().is_some(), "nothing serves {place}: {host:#?}");
 }
 
-/// What an uncut deploy leaves: the release serves, nothing else runs, files and nginx agree.
-fn assert_done(host: &Observed, wanted: &ReleaseId, place: &str) {
+/// What an uncut deploy leaves: the release serves, nothing else runs but a standby, files and nginx agree.
+fn assert_done(config: &Config, host: &Observed, wanted: &ReleaseId, place: &str) {
     assert_eq!(host.live_release(), Some(wanted), "{place}: {host:#?}");
     assert_eq!(host.answered, host.filed, "{place}");
     let running = host.containers.iter().filter(|container| container.running()).count();
-    assert_eq!(running, 1, "{place}: {host:#?}");
+    assert!((1..=1 + usize::from(config.traffic.standby)).contains(&running), "{place}: {host:#?}");
 }
 
 fn starting_states() -> Vec<Observed> {
@@ -106,16 +107,24 @@ fn starting_states() -> Vec<Observed> {
 
 #[test]
 fn a_run_cut_anywhere_leaves_a_version_that_serves_and_the_next_run_ends_well() {
-    let config = config();
+    cut_anywhere(&config());
+}
+
+#[test]
+fn the_same_with_a_standby() {
+    cut_anywhere(&Config { traffic: Traffic { standby: true, ..config().traffic }, ..config() });
+}
+
+fn cut_anywhere(config: &Config) {
     let mut cases = 0;
     for start in starting_states() {
         let plans = [
-            deploy(&config, &start, &release(9), Tests::Run).unwrap(),
-            deploy(&config, &start, &release(3), Tests::Skip).unwrap(),
-            rollback(&config, &start, None).unwrap(),
+            deploy(config, &start, &release(9), Tests::Run).unwrap(),
+            deploy(config, &start, &release(3), Tests::Skip).unwrap(),
+            rollback(config, &start, None).unwrap(),
         ];
         for plan in plans {
-            assert_done(&finish(&start, &plan), &plan.release, "after an uncut run");
+            assert_done(config, &finish(&start, &plan), &plan.release, "after an uncut run");
             let mut host = start.clone();
             for (index, step) in plan.steps.iter().enumerate() {
                 let mut cuts = vec![host.clone()];
@@ -123,7 +132,7 @@ fn a_run_cut_anywhere_leaves_a_version_that_serves_and_the_next_run_ends_well() 
                 for cut in cuts {
                     let place = format!("cut in step {} of\n{}", index + 1, plan.describe());
                     assert_serves(&cut, &place);
-                    let again = deploy(&config, &cut, &release(9), Tests::Run).unwrap();
+                    let again = deploy(config, &cut, &release(9), Tests::Run).unwrap();
                     for prefix in 0..again.steps.len() {
                         let part = Plan { steps: again.steps[..prefix].to_vec(), ..again.clone() };
                         assert_serves(
@@ -131,7 +140,7 @@ fn a_run_cut_anywhere_leaves_a_version_that_serves_and_the_next_run_ends_well() 
                             &format!("{place}\nthen after {prefix} steps of\n{}", again.describe()),
                         );
                     }
-                    assert_done(&finish(&cut, &again), &release(9), &place);
+                    assert_done(config, &finish(&cut, &again), &release(9), &place);
                     cases += 1;
                 }
                 host = apply(&host, &plan, step);

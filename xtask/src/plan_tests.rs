@@ -1,6 +1,7 @@
 //! Plans as a user would expect them, without any server.
 
 use super::*;
+use crate::config::Traffic;
 use crate::deploy_toml;
 use crate::observed::{Container, StoredRelease};
 use std::collections::BTreeMap;
@@ -125,6 +126,35 @@ fn an_old_version_that_still_drains_in_the_free_slot_is_drained_before_it_goes()
 }
 
 #[test]
+fn a_standby_runs_on_until_the_next_deploy_and_a_rollback_to_it_moves_only_the_traffic() {
+    let standby = Config { traffic: Traffic { standby: true, ..config().traffic }, ..config() };
+    let plan = deploy(&standby, &server(Slot::Blue, 2), &release(9), Tests::Skip).unwrap();
+    assert!(!plan.steps.iter().any(|step| matches!(step, Step::Stop { .. })), "{}", plan.describe());
+
+    let mut observed = server(Slot::Green, 2);
+    observed.containers[1].status = "running".to_owned();
+    let plan = rollback(&standby, &observed, None).unwrap();
+    let expected = [
+        "Waiting for health check",
+        "Hook before switch: warm",
+        "Switch traffic to slot blue (instant mode)",
+        "Verify through nginx",
+        "Watch the new version for 3 s",
+        "Replace the workers",
+        "Hook after switch: tell",
+        "Mark the release as good",
+    ];
+    assert_eq!(names(&plan), expected);
+    // The same where a killed deploy has left it; then it is not to stay.
+    let plan = rollback(&config(), &observed, None).unwrap();
+    assert_eq!(names(&plan)[..8], expected);
+    assert_eq!(names(&plan)[8..], ["Drain slot green (at most 30 s)", "Stop slot green"]);
+    // Another release needs the slot.
+    let plan = deploy(&standby, &observed, &release(9), Tests::Skip).unwrap();
+    assert!(names(&plan).contains(&"Stop slot blue".to_owned()), "{}", plan.describe());
+}
+
+#[test]
 fn an_old_version_that_crashes_over_and_over_is_stopped_and_no_way_back() {
     let mut server = server(Slot::Green, 3);
     server.containers[0].status = "restarting".to_owned();
@@ -239,6 +269,7 @@ fn a_failed_deploy_is_undone_as_far_as_it_got() {
     let plan = deploy(&config(), &server(Slot::Blue, 2), &release(9), Tests::Run).unwrap();
     let remove = Step::Remove { slot: Slot::Green };
     let back = Step::Switch { switching: Switching::Instant, to: Slot::Blue };
+    let drain = Step::Drain { slot: Slot::Green, seconds: UNDO_DRAIN };
     let workers = Step::Workers { slot: Slot::Blue, release: release(2) };
     for (index, step) in plan.steps.iter().enumerate() {
         let undo = abort(&plan, index);
@@ -246,8 +277,12 @@ fn a_failed_deploy_is_undone_as_far_as_it_got() {
             Step::Hook { point: HookPoint::BeforeBoot | HookPoint::BeforeSwitch, .. }
             | Step::Boot { .. }
             | Step::AwaitHealth { .. } => vec![remove.clone()],
-            Step::Switch { .. } | Step::Verify { .. } | Step::Bake { .. } => vec![back.clone(), remove.clone()],
-            Step::Workers { .. } | Step::Hook { .. } => vec![back.clone(), workers.clone(), remove.clone()],
+            Step::Switch { .. } | Step::Verify { .. } | Step::Bake { .. } => {
+                vec![back.clone(), drain.clone(), remove.clone()]
+            }
+            Step::Workers { .. } | Step::Hook { .. } => {
+                vec![back.clone(), workers.clone(), drain.clone(), remove.clone()]
+            }
             _ => Vec::new(),
         };
         assert_eq!(undo, expected, "failed at {}", step.title(&plan.release));

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, NginxOwner, Switching};
 use crate::failure::Kind;
-use crate::observed::Observed;
+use crate::observed::{Container, Observed};
 use crate::release::{ReleaseId, Slot, image};
 
 /// Bytes for a release's archive, its files, and what compose, the hooks and the record write beside them.
@@ -166,8 +166,12 @@ pub fn room(config: &Config, observed: &Observed, release: &ReleaseId) -> Vec<St
         disk(place, *free, image, &an_image);
     }
     let live = observed.live().and_then(|slot| observed.occupant(slot)).filter(|container| container.running());
-    let used = live.and_then(|container| room.memory_used.get(&container.id)).copied();
-    if let (Some(used), Some(free)) = (used, room.memory_free) {
+    let used_by = |container: &Container| room.memory_used.get(&container.id).copied();
+    let used = live.and_then(used_by);
+    // What waits in the free slot goes first.
+    let standby = live.and_then(|live| observed.occupant(live.slot.other())).filter(|container| container.running());
+    let freed = standby.and_then(used_by).unwrap_or_default();
+    if let (Some(used), Some(free)) = (used, room.memory_free.map(|free| free.saturating_add(freed))) {
         // A version that comes is rarely smaller than the one that serves.
         let needed = used.saturating_add(used / 10);
         if free < needed {

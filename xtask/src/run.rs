@@ -11,12 +11,13 @@ use crate::config::Config;
 use crate::failure::Kind;
 use crate::host::{Claim, Host};
 use crate::observed::{self, Observed};
-use crate::package::{self, Package, Source};
+use crate::package::{self, Earlier, Package, Source};
 use crate::plan::{self, Plan};
 use crate::probe::Probe;
 use crate::receipt;
 use crate::release::{ReleaseId, Slot};
 use crate::report::{Caller, Outcome, Receipt, Report, StageTime};
+use crate::stages::Shipped;
 use crate::step::Step;
 use crate::{console, failure, interrupt, pytest, script, stages};
 
@@ -75,6 +76,8 @@ pub struct Execution<'a> {
     pub files: Option<Files>,
     pub tests: Option<pytest::Summary>,
     stages: Vec<StageTime>,
+    /// Something on the host may be another already.
+    touched: bool,
     /// The scripts of the steps before this one have been sent.
     sent_until: usize,
     /// What the next scripts need: sent before them.
@@ -94,6 +97,7 @@ impl<'a> Execution<'a> {
             files: None,
             tests: None,
             stages: Vec::new(),
+            touched: false,
             sent_until: 0,
             first: None,
             next: None,
@@ -122,7 +126,11 @@ impl<'a> Execution<'a> {
         }
         let receipt = receipt.map(receipt::Running::finish);
         let report = self.report(plan, &outcome, undone, receipt, begun.elapsed());
-        self.record(&report);
+        // Where nothing was done for a reason that is the host's own, there is nothing to record either.
+        let refused = outcome.as_ref().is_err_and(|error| Kind::of(error) == Some(Kind::Preflight));
+        if self.touched || !refused {
+            self.record(&report);
+        }
         (report, outcome)
     }
 
@@ -139,8 +147,9 @@ impl<'a> Execution<'a> {
 
     /// Runs one step of a plan.
     pub fn step(&mut self, plan: &Plan, index: usize) -> Result<()> {
-        if plan.steps[index].changes_what_runs() {
+        if plan.steps[index].touches_the_host() {
             self.session.host.require_forwarding()?;
+            self.touched = true;
         }
         self.send_ahead(plan, index)?;
         self.stage(index + 1, plan.steps.len(), &plan.release, &plan.steps[index])
@@ -188,7 +197,7 @@ impl<'a> Execution<'a> {
 
     /// Does one step; what is returned is a remark for the log.
     fn act(&mut self, release: &ReleaseId, step: &Step) -> Result<String> {
-        let Session { config, host, .. } = self.session;
+        let Session { config, host, observed } = self.session;
         match step {
             Step::Test => {
                 let summary = stages::test(config, None, &[])?;
@@ -197,13 +206,11 @@ impl<'a> Execution<'a> {
                 self.refuse_failed_tests()?;
                 return Ok(note);
             }
-            Step::Package => return self.make_package(release),
-            Step::Ship => {
-                let package = self.package.as_ref().context("there is no package to ship")?;
-                let env = self.env.as_ref().context("there is no .env to ship")?;
-                stages::ship(config, host, package, env, self.next.take())?;
-                return Ok(format!("{} bytes", package.bytes));
+            Step::Package => {
+                let earlier = stages::earlier(config, host, observed)?;
+                return self.make_package(release, earlier.as_ref());
             }
+            Step::Ship => return self.ship(release),
             Step::Render { slot } => {
                 let (files, store) = stages::render(config, host, release, *slot, self.compose()?)?;
                 self.files = Some(files);
@@ -232,14 +239,34 @@ impl<'a> Execution<'a> {
         self.session.observed.compose.as_deref().context("the host has no compose")
     }
 
-    fn make_package(&mut self, release: &ReleaseId) -> Result<String> {
+    fn make_package(&mut self, release: &ReleaseId, earlier: Option<&Earlier>) -> Result<String> {
         let config = self.session.config;
         let source = self.source.as_ref().context("there is no source to package")?;
         let folder = package::fresh_folder(config)?;
-        let package = package::package(config, source, release, self.caller, &folder)?;
-        let note = format!("{} bytes, sha256 {}", package.bytes, package.sha256);
+        let package = package::package(config, source, release, self.caller, &folder, earlier)?;
+        let note = match &package.reuse {
+            Some(reuse) => format!("{} bytes; {} files are on the host already", package.bytes, reuse.files.len()),
+            None => format!("{} bytes, sha256 {}", package.bytes, package.sha256),
+        };
         self.package = Some(package);
         Ok(note)
+    }
+
+    fn ship(&mut self, release: &ReleaseId) -> Result<String> {
+        let next = self.next.take();
+        if self.try_to_ship(next.clone())? == Shipped::NotAsShipped {
+            console::warning("files of the release that serves are no longer as they were shipped, so all is sent");
+            self.make_package(release, None)?;
+            self.try_to_ship(next)?;
+        }
+        Ok(format!("{} bytes", self.package.as_ref().map_or(0, |package| package.bytes)))
+    }
+
+    fn try_to_ship(&self, next: Option<Script>) -> Result<Shipped> {
+        let Session { config, host, .. } = self.session;
+        let package = self.package.as_ref().context("there is no package to ship")?;
+        let env = self.env.as_ref().context("there is no .env to ship")?;
+        stages::ship(config, host, package, env, next)
     }
 
     fn refuse_failed_tests(&self) -> Result<()> {

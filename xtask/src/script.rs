@@ -10,6 +10,7 @@ use crate::config::{Config, Environment, NginxOwner, Switching};
 use crate::nginx;
 use crate::release::{ReleaseId, Slot, image, slot_service};
 use crate::step::Step;
+use crate::tree::Reuse;
 
 /// A script that changes the host: the prelude, then its own text.
 macro_rules! changing {
@@ -86,12 +87,31 @@ pub fn receive(config: &Config, release: &ReleaseId, archive: Vec<u8>) -> Script
     Script { input: Input::Bytes(archive), ..receive }
 }
 
+/// What `ship.sh` ends with where files of an earlier release are not what they were.
+pub const NOT_AS_SHIPPED: i32 = 75;
+
 pub fn ship(config: &Config, release: &ReleaseId, archive: Archive, manifest: &[u8], env: &Secret) -> Script {
-    let arguments =
-        [config.environment.folder.clone(), release.to_string(), archive.sha256.to_owned(), archive.strip.to_string()];
+    let arguments = [
+        config.environment.folder.clone(),
+        release.to_string(),
+        archive.sha256.to_owned(),
+        archive.strip.to_string(),
+        archive.reuse.map(|reuse| reuse.release.to_string()).unwrap_or_default(),
+    ];
+    let same = archive.reuse.map(|reuse| {
+        let path = |path: &Vec<u8>| [&b"./"[..], path, b"\0"].concat();
+        reuse.paths.iter().flat_map(path).collect::<Vec<u8>>()
+    });
+    let mut files: Vec<(&str, &[u8])> = same.iter().map(|same| ("same", same.as_slice())).collect();
+    files.extend([(".release.json", manifest), (".env", env.expose())]);
     let ship = script("unpack the release", changing!("ship.sh"), MINUTES, arguments);
-    let parcel = parcel(&[(".release.json", manifest), (".env", env.expose())]);
-    Script { input: Input::Secret(Secret::new(parcel)), ..ship }
+    Script { input: Input::Secret(Secret::new(parcel(&files))), ..ship }
+}
+
+/// Prints the manifest of a release.
+pub fn manifest(config: &Config, release: &ReleaseId) -> Script {
+    let place = format!("{}/releases/{release}/.release.json", config.environment.folder);
+    script("read the manifest of the release that serves", "cat -- \"$1\"", SHORT, [place])
 }
 
 /// What the host must know of an archive to unpack it.
@@ -99,6 +119,8 @@ pub struct Archive<'a> {
     pub sha256: &'a str,
     /// Folders above the app's files inside it.
     pub strip: usize,
+    /// What is not in it.
+    pub reuse: Option<&'a Reuse>,
 }
 
 /// Prints the rendered compose project.

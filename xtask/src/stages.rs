@@ -10,10 +10,12 @@ use crate::compose::{self, Files, Rendering};
 use crate::config::Config;
 use crate::failure::Kind;
 use crate::host::Host;
-use crate::package::Package;
+use crate::observed::Observed;
+use crate::package::{Earlier, Package};
 use crate::probe::{Polls, Probe};
 use crate::proc::{self, Held};
 use crate::release::{ReleaseId, Slot};
+use crate::tree::Content;
 use crate::verdict::judge;
 use crate::{console, interrupt, pytest, script};
 
@@ -45,11 +47,28 @@ pub fn test(config: &Config, group: Option<&str>, extra: &[String]) -> Result<py
     pytest::run(&tests, group, extra)
 }
 
+/// What the release that serves has of the release to come. Nothing, where it cannot be read: then all is sent.
+pub fn earlier(config: &Config, host: &Host, observed: &Observed) -> Result<Option<Earlier>> {
+    let Some(release) = observed.live_release().filter(|id| observed.release(id).is_some()) else { return Ok(None) };
+    let manifest = host.finish(&script::manifest(config, release))?;
+    // A release of an earlier version of this tool tells less.
+    let content = serde_json::from_slice::<Content>(&manifest.stdout).ok().filter(|_| manifest.code == Some(0));
+    Ok(content.map(|content| Earlier { release: release.clone(), content }))
+}
+
+/// Whether a release is on the host now, or its archive has to hold all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shipped {
+    Complete,
+    /// Files that were to be taken from an earlier release are no longer what they were.
+    NotAsShipped,
+}
+
+/// `next` is what will be run after it: it is sent along.
+///
 /// # Errors
 /// Where the archive does not arrive whole; nothing is left that looks like a release.
-///
-/// `next` is what will be run after it: it is sent along.
-pub fn ship(config: &Config, host: &Host, package: &Package, env: &Secret, next: Option<Script>) -> Result<()> {
+pub fn ship(config: &Config, host: &Host, package: &Package, env: &Secret, next: Option<Script>) -> Result<Shipped> {
     let archive = std::fs::read(&package.archive)
         .with_context(|| format!("reading the archive {}", package.archive.display()))?;
     let receive = script::receive(config, &package.release, archive);
@@ -64,10 +83,15 @@ pub fn ship(config: &Config, host: &Host, package: &Package, env: &Secret, next:
     })?;
     let manifest = std::fs::read(&package.manifest)
         .with_context(|| format!("reading the manifest {}", package.manifest.display()))?;
-    let archive = script::Archive { sha256: &package.sha256, strip: package.strip };
+    let archive = script::Archive { sha256: &package.sha256, strip: package.strip, reuse: package.reuse.as_ref() };
     let ship = script::ship(config, &package.release, archive, &manifest, env);
     host.send_ahead([ship.clone()].into_iter().chain(next).collect())?;
-    host.text(&ship).map(drop)
+    let shipped = host.finish(&ship)?;
+    if shipped.code == Some(script::NOT_AS_SHIPPED) {
+        host.forget_ahead()?;
+        return Ok(Shipped::NotAsShipped);
+    }
+    shipped.success().map(|_| Shipped::Complete)
 }
 
 /// Reads the release's compose files by the host's compose, and renders those for this slot. The script keeps them

@@ -149,9 +149,9 @@ impl Step {
         }
     }
 
-    /// Whether anything that runs on the host is another after it.
-    pub fn changes_what_runs(&self) -> bool {
-        !matches!(self, Step::Test | Step::Package | Step::Ship | Step::Render { .. } | Step::AwaitHealth { .. })
+    /// Whether anything on the host is another after it.
+    pub fn touches_the_host(&self) -> bool {
+        !matches!(self, Step::Test | Step::Package | Step::AwaitHealth { .. })
     }
 
     /// The kind of failure when this step fails and says nothing closer.

@@ -1,7 +1,8 @@
 # Turns the archive that was copied to releases/ into a release: verified, unpacked beside its place, then renamed
 # there, so a release is complete or not there at all. Standard input: per file its name, its size in bytes, then the
-# bytes: the manifest, and the release's .env, which nobody else may read.
-release=$1 archive_sum=$2 strip=$3
+# bytes: the manifest, and the release's .env, which nobody else may read; before them, where the archive has only what
+# is new, the paths of all else, apart by NUL, which is copied from the release $4.
+release=$1 archive_sum=$2 strip=$3 earlier=$4
 releases=$folder/releases
 archive=$releases/.incoming-$release.tar.gz
 unpacked=$releases/.unpacked-$release
@@ -21,6 +22,19 @@ for own in "$unpacked"/.release.json "$unpacked"/.served "$unpacked"/.compose.*.
     fail "the app's folder has ${own##*/}, a name that this tool keeps for itself in a release; rename the file"
   fi
 done
+if [ -n "$earlier" ]; then
+  read -r _ size
+  same=$(mktemp)
+  trap 'rm -f "$same"' EXIT
+  head -c "$size" >"$same"
+  # The kernel notes when a file was last changed in any way: none may have been since its release was complete.
+  # shellcheck disable=SC2016 # for the sh that reads it
+  if ! changed=$(cd "$releases/$earlier" && xargs -0 -a "$same" sh -c 'exec find "$@" -newercc .release.json' find) ||
+    [ -n "$changed" ] || ! (cd "$releases/$earlier" && xargs -0 -a "$same" cp -pd --parents --reflink=auto -t "$unpacked"); then
+    rm -rf "$unpacked" "$archive"
+    exit 75
+  fi
+fi
 while read -r name size; do
   rm -rf "${unpacked:?}/$name"
   [ "$name" != .env ] || umask 077

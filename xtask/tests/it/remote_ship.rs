@@ -1,9 +1,11 @@
 //! A release arrives whole or not at all, and once.
 
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use crate::remote_site::Site;
+use crate::remote_site::{Site, processes};
 use crate::server::Server;
 
 /// Bytes of a file that takes a while to copy.
@@ -14,17 +16,15 @@ fn releases(server: &Server) -> Vec<String> {
     server.root("ls -A /app/gifty-backend/releases").lines().map(str::to_owned).collect()
 }
 
-/// Whether a good part of the archive, and not all of it, has left.
-fn copies(site: &Site) -> bool {
-    let sent = |number: u32| -> Option<u64> {
-        let counters = std::fs::read_to_string(format!("/proc/{number}/io")).ok()?;
-        counters.lines().find_map(|line| line.strip_prefix("rchar: "))?.parse().ok()
+/// Whether the copy has begun that the process `ship` started.
+fn copies(ship: &Child) -> bool {
+    let parent = |number: u32| -> Option<u32> {
+        let stat = std::fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
     };
-    let copies = site
-        .processes()
-        .into_iter()
-        .filter(|(_, words)| words.starts_with("ssh\0") && words.contains("Keeps what comes"));
-    copies.filter_map(|(number, _)| sent(number)).any(|bytes| bytes > LARGE / 8)
+    let copy =
+        |(number, words): &(u32, String)| words.contains("# Keeps what comes") && parent(*number) == Some(ship.id());
+    processes().iter().any(copy)
 }
 
 pub fn a_release_is_sent_once(server: &Server, site: &Site) {
@@ -40,6 +40,40 @@ pub fn a_release_is_sent_once(server: &Server, site: &Site) {
     assert_eq!(server.root(&arrived), before, "the release was written again");
     let plan = site.xtask(&["deploy", "--skip-tests", "--dry-run"]).must_end_with(0);
     assert!(!plan.stdout.contains("Ship release"), "{plan}");
+}
+
+/// Mode, sum and path of every file that was committed.
+const LISTED: &str = "find . -type f ! -path ./.env ! -path ./.release.json ! -name '*.pyc' -printf '%m ' -exec sha256sum {} \\; | sort -k 3";
+
+/// Of a new version only that is sent which the release that serves has not, and what arrives is the whole.
+pub fn only_what_changed_travels(server: &Server, site: &Site) {
+    let backend = site.root().join("backend");
+    let committed = || {
+        let output = Command::new("bash").args(["-c", LISTED]).current_dir(&backend).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let live = site.status()["live_release"].as_str().unwrap().to_owned();
+    let shipped = || {
+        let run = site.xtask(&["ship", "--json"]).must_end_with(0);
+        let release = run.json()["release"].as_str().unwrap().to_owned();
+        assert_eq!(server.root(&format!("cd /app/gifty-backend/releases/{release}\n{LISTED}")), committed(), "{run}");
+        run
+    };
+    let pytest = std::fs::read(backend.join("pytest.ini")).unwrap();
+    std::fs::remove_file(backend.join("pytest.ini")).unwrap();
+    std::fs::set_permissions(backend.join("migrate.py"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    site.new_version("with a file less and one that can be run");
+    let run = shipped();
+    let sent = run.json()["bytes"].as_u64().unwrap();
+    println!("of a version in which two files changed, {sent} bytes were sent");
+    assert!(sent < 3_000 && run.stderr.contains("files are on the host already"), "{run}");
+
+    // A container may write into the folder it has mounted.
+    std::fs::write(backend.join("pytest.ini"), pytest).unwrap();
+    site.new_version("after somebody changed a file on the server");
+    server.root(&format!("cd /app/gifty-backend/releases/{live}; echo '# changed' >>worker.py; touch -d @1 worker.py"));
+    let run = shipped();
+    assert!(run.stderr.contains("no longer as they were shipped"), "{run}");
 }
 
 /// The disk fills up, then the tool is killed while it copies: no release is there, and the next try needs no help.
@@ -60,9 +94,10 @@ pub fn a_release_that_did_not_arrive_whole_is_not_there(server: &Server, site: &
     let before = releases(server);
     let mut ship = site.start(&["ship"]);
     let deadline = Instant::now() + Duration::from_secs(20);
-    while !copies(site) {
+    while !copies(&ship) {
         assert!(ship.try_wait().unwrap().is_none() && Instant::now() < deadline, "the copy was not seen");
     }
+    std::thread::sleep(Duration::from_millis(40));
     ship.kill().unwrap();
     ship.wait().unwrap();
     let half: Vec<String> = releases(server).into_iter().filter(|name| !before.contains(name)).collect();

@@ -204,12 +204,6 @@ impl Site {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
-
-    /// Processes of this site's commands: number and words, apart by NUL.
-    pub fn processes(&self) -> Vec<(u32, String)> {
-        let root = self.root().display().to_string();
-        processes().into_iter().filter(|(_, words)| words.contains(&root)).collect()
-    }
 }
 
 /// All processes of this machine: number and words, apart by NUL.

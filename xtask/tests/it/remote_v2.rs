@@ -17,6 +17,7 @@ fn compose_v2_and_a_reload() {
     remote_nginx::a_missing_sudo_rule_is_found_first(&server, &site);
     remote_nginx::a_configuration_that_nginx_refuses_moves_nothing(&server, &site);
     remote_ship::a_release_is_sent_once(&server, &site);
+    remote_ship::only_what_changed_travels(&server, &site);
     remote_ship::a_release_that_did_not_arrive_whole_is_not_there(&server, &site);
     remote_deploy::two_machines_take_turns(&server, &site);
     slow_link::a_deploy_waits_for_few_round_trips(&server, &mut site);
