@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deploy status rollback test reliability check clean
+.PHONY: help deploy status rollback test reliability bench check clean
 
 # rustup installs here, and a shell that was open before does not know it yet. nginx is a program for administrators.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
@@ -41,6 +41,11 @@ reliability: ## Set up this machine, then kill, cancel and cut off deploys at ev
 	@$(call set_up,test); \
 	scripts/base-image $(BASE_IMAGES) debian:12-slim; \
 	scripts/reliability
+
+bench: ## Set up this machine, then measure what deploys cost, for docs/PERFORMANCE.md (PARTS="rollback size": only those)
+	@$(call set_up,test); \
+	scripts/base-image $(BASE_IMAGES) debian:12-slim; \
+	cargo test --quiet --locked --package xtask --test bench -- $(PARTS)
 
 check: ## Formatting, lints, shell scripts, workflows
 	@scripts/check

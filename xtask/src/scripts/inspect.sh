@@ -3,6 +3,22 @@ set -u -o pipefail
 export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-8
 folder=$1 project=$2 upstream_file=$3 site_file=$4 live_port=$5 blue_port=$6 green_port=$7 private_pid=$8 compose=$9
 
+# Docker is asked three things at once, and they are read further down: each takes its client a while to start.
+containers_and_more() {
+  local containers
+  containers=$(timeout 10 docker ps -aq --no-trunc) || return
+  # A container without a health check has no `Health` at all, and `.State.Health` would fail for it (docker 28). The last
+  # field, the number of its first process, is not part of the report.
+  # shellcheck disable=SC2086 # a list of ids
+  [ -z "$containers" ] || timeout 10 docker inspect --format \
+    'container{{"\t"}}{{.Id}}{{"\t"}}{{.Name}}{{"\t"}}{{.State.Status}}{{"\t"}}{{with index .State "Health"}}{{.Status}}{{end}}{{"\t"}}{{.RestartCount}}{{"\t"}}{{.State.StartedAt}}{{"\t"}}{{json .Config.Labels}}{{"\t"}}{{json .HostConfig.PortBindings}}{{"\t"}}{{json .Mounts}}{{"\t"}}{{.State.Pid}}' \
+    $containers
+}
+exec {containers}< <(containers_and_more 2>/dev/null)
+exec {images}< <(timeout 10 docker image ls --filter "reference=$project-*" --format 'image{{"\t"}}{{.Repository}}:{{.Tag}}{{"\t"}}{{.Size}}' 2>/dev/null)
+exec {docker}< <(timeout 10 docker info --format '{{.DockerRootDir}}' 2>/dev/null)
+asked=$!
+
 one_line() { [ -r "$1" ] && head -c 65536 <"$1" | tr '\n\t' '\r '; }
 # shellcheck disable=SC2016 # for the bash that reads it
 listening() { timeout 2 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0"' "$1" 2>/dev/null; }
@@ -60,43 +76,55 @@ memory_of() {
   done <"/proc/$1/cgroup"
 } 2>/dev/null
 
-if docker_root=$(timeout 10 docker info --format '{{.DockerRootDir}}' 2>/dev/null) && [ -n "$docker_root" ]; then
-  printf 'docker\trunning\n'
-  if [ -z "$compose" ]; then
-    if docker compose version >/dev/null 2>&1; then compose='docker compose'
-    elif command -v docker-compose >/dev/null 2>&1; then compose='docker-compose'
+# `docker compose version` would take longer than all else here; it is asked only where no plugin is in its usual places.
+compose_of_this_host() {
+  local place
+  for place in "${DOCKER_CONFIG:-$HOME/.docker}" /usr/{local/,}{lib,libexec}/docker; do
+    if [ -x "$place/cli-plugins/docker-compose" ]; then
+      echo 'docker compose'
+      return
     fi
+  done
+  if command -v docker-compose >/dev/null; then
+    echo docker-compose
+  elif docker compose version >/dev/null 2>&1; then
+    echo 'docker compose'
   fi
-  printf 'compose\t%s\n' "$compose"
-  containers=$(docker ps -aq --no-trunc)
-  # A container without a health check has no `Health` at all, and `.State.Health` would fail for it (docker 28). The last
-  # field, the number of its first process, is not part of the report.
-  # shellcheck disable=SC2086 # a list of ids
-  [ -n "$containers" ] && docker inspect --format \
-    'container{{"\t"}}{{.Id}}{{"\t"}}{{.Name}}{{"\t"}}{{.State.Status}}{{"\t"}}{{with index .State "Health"}}{{.Status}}{{end}}{{"\t"}}{{.RestartCount}}{{"\t"}}{{.State.StartedAt}}{{"\t"}}{{json .Config.Labels}}{{"\t"}}{{json .HostConfig.PortBindings}}{{"\t"}}{{json .Mounts}}{{"\t"}}{{.State.Pid}}' \
-    $containers 2>/dev/null | while IFS= read -r line; do
+}
+
+docker_root=$(cat <&"$docker")
+wait "$asked"
+code=$?
+if [ $code = 0 ] && [ -n "$docker_root" ]; then
+  printf 'docker\trunning\n'
+  printf 'compose\t%s\n' "${compose:-$(compose_of_this_host)}"
+  while IFS= read -r line; do
     printf '%s\n' "${line%$'\t'*}"
     case $line in *$'\trunning\t'*'"com.docker.compose.project":"'"$project"[\"-]*)
       id=${line#*$'\t'}
       memory_of "${line##*$'\t'}" "${id%%$'\t'*}"
       ;;
     esac
-  done
-  docker image ls --filter "reference=$project-*" --format 'image{{"\t"}}{{.Repository}}:{{.Tag}}{{"\t"}}{{.Size}}'
+  done <&"$containers"
+  cat <&"$images"
 else
   # `docker info` of docker 20 does not say why, `docker version` does.
-  case $? in
+  case $code in
     124) problem='no answer within 10 s' ;;
     *) problem=$(timeout 10 docker version --format '{{.Server.Version}}' 2>&1) ;;
   esac
   printf 'docker-problem\t%s\n' "$(printf '%s' "$problem" | tr '\n\t' '  ')"
 fi
 
-for release in "$folder"/releases/[0-9]*/; do
-  [ -d "$release" ] || continue
-  env_sum=$(sha256sum 2>/dev/null <"$release.env" | cut -d' ' -f1)
-  printf 'release\t%s\t%s\t%s\n' "$(basename "$release")" "$env_sum" "$(stat -c %Y "$release.served" 2>/dev/null)"
-done
+# One program for all of them: releases add up.
+declare -A env_sums=() served=()
+if cd "$folder/releases" 2>/dev/null; then
+  while read -r sum path; do env_sums[${path%/.env}]=$sum; done < <(sha256sum -- [0-9]*/.env 2>/dev/null)
+  while read -r time path; do served[${path%/.served}]=$time; done < <(stat -c '%Y %n' -- [0-9]*/.served 2>/dev/null)
+  for release in [0-9]*/; do
+    [ ! -d "$release" ] || printf 'release\t%s\t%s\t%s\n' "${release%/}" "${env_sums[${release%/}]-}" "${served[${release%/}]-}"
+  done
+fi
 for port in "$blue_port" "$green_port"; do
   listening "$port" && printf 'listening\t%s\n' "$port"
 done

@@ -45,6 +45,18 @@ pub struct Figures {
     pub slowest: Duration,
     /// From the first request to the last answer.
     pub lasted: Duration,
+    /// Every request, in the order of one client after the other.
+    pub samples: Vec<Sample>,
+}
+
+/// One request and its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// When it was to be sent.
+    pub due: Instant,
+    /// From then to the whole answer: what a client that was kept waiting by an earlier answer saw counts too.
+    pub took: Duration,
+    pub failed: bool,
 }
 
 impl Figures {
@@ -64,6 +76,7 @@ impl Figures {
         self.sent += other.sent;
         self.slowest = self.slowest.max(other.slowest);
         self.lasted = self.lasted.max(other.lasted);
+        self.samples.extend(other.samples);
         for (failure, count) in other.failed {
             *self.failed.entry(failure).or_default() += count;
         }
@@ -140,7 +153,8 @@ fn run(address: &Address, kind: Client, interval: Duration, offset: Duration, en
     let mut figures = Figures::default();
     let mut connection = None;
     while !ended.load(Ordering::Relaxed) && begun.elapsed() < LONGEST {
-        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        let due = next;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
         next += interval;
         let sent = Instant::now();
         let outcome = ask(address, "/health", kind == Client::KeepAlive, &mut connection);
@@ -149,6 +163,7 @@ fn run(address: &Address, kind: Client, interval: Duration, offset: Duration, en
             (200, false) => Err("wrong body".to_owned()),
             (status, _) => Err(format!("status {status}")),
         });
+        figures.samples.push(Sample { due, took: due.elapsed(), failed: outcome.is_err() });
         figures.add(outcome, sent.elapsed());
         figures.lasted = begun.elapsed();
     }

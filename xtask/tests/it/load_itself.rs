@@ -130,6 +130,22 @@ fn every_kind_of_failure_is_counted_exactly() {
     }
 }
 
+/// Every 1,000th request is dropped and every 1,500th connection reset, at the rate of a measurement.
+#[test]
+fn the_few_among_many_are_counted_exactly() {
+    let (address, server) = BadServer::start(|number| match number {
+        n if n % 1_500 == 0 => Deed::Reset,
+        n if n % 1_000 == 0 => Deed::Close,
+        _ => Deed::Answer,
+    });
+    let load = Load::start(&address, &[Client::NewConnection], 1_200);
+    std::thread::sleep(Duration::from_secs(4));
+    let figures = load.finish().remove(&Client::NewConnection).unwrap();
+    assert!(figures.sent > 4_000, "the offered rate was not held: {figures}");
+    assert_eq!((figures.sent, &figures.failed), (server.requests.load(Ordering::SeqCst), &server.failures()));
+    assert_eq!(figures.failures(), figures.samples.iter().filter(|sample| sample.failed).count() as u64);
+}
+
 /// The request that such a close loses is one that nobody answers.
 #[test]
 fn a_close_without_announcement_costs_a_kept_connection_one_request() {

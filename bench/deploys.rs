@@ -1,0 +1,289 @@
+//! Deploys without traffic: how long each stage takes, here, over SSH, and over a link to far away; and what of it is the
+//! tool's own.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::figures::{Figures, Plot};
+use crate::floor::Floor;
+use crate::load::Address;
+use crate::local_project::Project;
+use crate::remote_site::Site;
+use crate::server::{Compose, Server};
+use crate::slow_link::SlowLink;
+use crate::subject::{self, Used, used};
+use crate::watch::{self, Watch};
+
+const TIMES: usize = 7;
+
+/// Seconds of each stage of several deploys, by its name without what differs from run to run.
+#[derive(Default)]
+struct Stages(BTreeMap<String, Vec<f64>>);
+
+impl Stages {
+    fn add(&mut self, report: &Value) {
+        for stage in report["stages"].as_array().unwrap() {
+            let name = stage["name"].as_str().unwrap();
+            let fixed = |word: &&str| {
+                !word.starts_with("20") && !["blue", "green", "in", "slot", "to", "release"].contains(word)
+            };
+            let name = name.split(' ').filter(fixed).collect::<Vec<&str>>().join(" ");
+            self.0.entry(name).or_default().push(stage["seconds"].as_f64().unwrap());
+        }
+    }
+}
+
+/// What several deploys to one place took.
+#[derive(Default)]
+struct Deploys {
+    wall: Vec<f64>,
+    processor: Vec<f64>,
+    memory: Vec<f64>,
+    commands: Vec<f64>,
+    bytes: Vec<f64>,
+    stages: Stages,
+}
+
+impl Deploys {
+    fn add(&mut self, deploy: &Used) -> Value {
+        let report: Value = serde_json::from_str(&deploy.stdout).unwrap();
+        assert_eq!(report["receipt"]["failed"], 0, "{report:#}");
+        self.wall.push(deploy.seconds);
+        self.processor.push(deploy.processor_seconds);
+        self.memory.push(deploy.megabytes);
+        self.commands.push(report["commands"].as_f64().unwrap());
+        self.stages.add(&report);
+        report
+    }
+
+    fn report(self, figures: &mut Figures, place: &str, floor: &Floor, bar: Option<f64>) -> Vec<(String, f64)> {
+        let raw = |values: &[f64]| median(values);
+        let own: Vec<f64> = self.wall.iter().map(|wall| wall - raw(&floor.build) - raw(&floor.boot)).collect();
+        let beyond_stop: Vec<f64> = own.iter().map(|own| own - raw(&floor.stop)).collect();
+        figures.add(&format!("deploy, {place}: total"), "s", self.wall);
+        match bar {
+            Some(bar) => {
+                figures.add(&format!("deploy, {place}: above build and boot"), "s", own);
+                figures.add_with_bar(
+                    &format!("deploy, {place}: above build, boot and the stop of the old one"),
+                    "s",
+                    beyond_stop,
+                    bar,
+                );
+            }
+            None => figures.add(
+                &format!("deploy, {place}: above build, boot and the stop of the old one"),
+                "s",
+                beyond_stop,
+            ),
+        }
+        figures.add(
+            &format!("deploy, {place}: processor time of the tool and what it starts here"),
+            "s",
+            self.processor,
+        );
+        figures.add(&format!("deploy, {place}: most memory of the tool"), "MB", self.memory);
+        figures.add(&format!("deploy, {place}: commands and copies over SSH"), "commands", self.commands);
+        self.stages.0.iter().map(|(name, seconds)| (name.clone(), median(seconds))).collect()
+    }
+}
+
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
+pub fn measure(figures: &mut Figures) {
+    let mut floor = Floor::default();
+    let mut stages: Vec<(&str, Vec<(String, f64)>)> = Vec::new();
+    for mode in ["instant", "reload"] {
+        let project = subject::web_alone(mode);
+        let (deploys, first_traffic) = local(&project, &mut floor);
+        let place = if mode == "instant" { "local, instant" } else { "local, reload" };
+        figures.add_with_bar(
+            &format!("{place}: first possible 200 until traffic reaches it"),
+            "ms",
+            first_traffic,
+            100.0,
+        );
+        stages.push((place, deploys.report(figures, place, &floor, Some(1.0))));
+        if mode == "instant" {
+            unchanged(figures, &project, &floor);
+        }
+    }
+    figures.add("floor: docker build, one file changed", "s", floor.build.clone());
+    figures.add("floor: docker run until the first 200", "s", floor.boot.clone());
+    figures.add("floor: docker stop", "s", floor.stop.clone());
+    whole(figures);
+    stages.extend(remote(figures, &floor));
+    figures.plot(by_stage(stages));
+}
+
+/// Deploys to this machine, each beside its floor; and the milliseconds from the first possible 200 to the traffic.
+fn local(project: &Project, floor: &mut Floor) -> (Deploys, Vec<f64>) {
+    project.deploy();
+    let (mut deploys, mut first_traffic) = (Deploys::default(), Vec::new());
+    for number in 0..TIMES {
+        project.new_version(&format!("measured {number}"));
+        floor.measure(project);
+        let live = project.status()["live_slot"].clone();
+        let [blue, green] = project.slot_ports();
+        let slot = Address { port: if live == "blue" { green } else { blue }, host: "127.0.0.1".to_owned() };
+        let before = watch::release(&project.address());
+        let ready = Watch::start(&slot, |_| true);
+        let traffic = Watch::start(&project.address(), move |body| !body.contains(&before));
+        deploys.add(&used(&mut project.command(&["deploy", "--skip-tests", "--json"])));
+        let between = traffic.seen().saturating_duration_since(ready.seen());
+        first_traffic.push(between.as_secs_f64() * 1000.0);
+    }
+    (deploys, first_traffic)
+}
+
+fn unchanged(figures: &mut Figures, project: &Project, floor: &Floor) {
+    let mut total = Vec::new();
+    for _ in 0..TIMES {
+        let again = used(&mut project.command(&["deploy", "--skip-tests", "--json"]));
+        let report: Value = serde_json::from_str(&again.stdout).unwrap();
+        let names = report["stages"].to_string();
+        assert!(!names.contains("Ship release") && !names.contains("Package release"), "something was sent: {names}");
+        total.push(again.seconds);
+    }
+    let above: Vec<f64> = total.iter().map(|total| total - median(&floor.boot) - median(&floor.stop)).collect();
+    figures.add("redeploy of an unchanged release, local: total", "s", total);
+    figures.add_with_bar(
+        "redeploy of an unchanged release, local: above the boot of the new and the stop of the old container",
+        "s",
+        above,
+        1.5,
+    );
+}
+
+/// The reference backend with its migration and its worker.
+fn whole(figures: &mut Figures) {
+    let project = Project::new("instant");
+    project.rewrite("deploy.toml", "bake = 1\n", "bake = 0\n");
+    project.deploy();
+    let total = (0..TIMES).map(|number| {
+        project.new_version(&format!("measured {number}"));
+        used(&mut project.command(&["deploy", "--skip-tests", "--json"])).seconds
+    });
+    figures.add("deploy, local, instant, with a migration and a worker: total", "s", total.collect());
+}
+
+fn remote<'a>(figures: &mut Figures, floor: &Floor) -> Vec<(&'a str, Vec<(String, f64)>)> {
+    let server = Server::start(Compose::V2);
+    let mut stages = Vec::new();
+    for mode in ["reload", "instant"] {
+        let mut site = Site::new(&server, mode);
+        subject::web_alone_in(site.root());
+        site.new_version("the web service and its accessory");
+        site.deploy();
+        let place = if mode == "instant" { "over SSH, instant" } else { "over SSH, reload" };
+        let deploys = several(&site);
+        stages.push((place, deploys.report(figures, place, floor, Some(2.0))));
+        if mode == "instant" {
+            let far = SlowLink::to(server.ssh_port(), Duration::from_millis(100));
+            site.set("PROD_SSH_PORT", &far.port.to_string());
+            let place = "over SSH with 100 ms, instant";
+            stages.push((place, several(&site).report(figures, place, floor, None)));
+            round_trips(figures, &server, &mut site);
+        }
+    }
+    stages
+}
+
+fn several(site: &Site) -> Deploys {
+    let mut deploys = Deploys::default();
+    for number in 0..TIMES {
+        site.new_version(&format!("measured {number}"));
+        deploys.add(&used(&mut site.command(&["deploy", "--skip-tests", "--json"])));
+    }
+    deploys
+}
+
+/// What each command takes longer over a link that is slow enough to tell round trips from noise.
+fn round_trips(figures: &mut Figures, server: &Server, site: &mut Site) {
+    const ROUND_TRIP: Duration = Duration::from_millis(400);
+    site.configure("bake = 0", "bake = 0\nstandby = true");
+    site.new_version("with a standby");
+    site.set("PROD_SSH_PORT", &server.ssh_port().to_string());
+    site.deploy();
+    let link = SlowLink::to(server.ssh_port(), ROUND_TRIP);
+    let mut longer = |act: &mut dyn FnMut(&mut Site, u16)| -> Vec<f64> {
+        let mut took = |port: u16| {
+            let begun = Instant::now();
+            act(site, port);
+            begun.elapsed().as_secs_f64()
+        };
+        (0..3).map(|_| (took(link.port) - took(server.ssh_port())) / ROUND_TRIP.as_secs_f64()).collect()
+    };
+    let connection = longer(&mut |_, port| connect(server, port));
+    let connecting = median(&connection);
+    let mut run = |arguments: &'static [&'static str]| {
+        longer(&mut |site, port| {
+            site.set("PROD_SSH_PORT", &port.to_string());
+            if arguments[0] == "deploy" {
+                site.new_version("to be sent over a slow link, or not");
+            }
+            site.xtask(arguments).must_end_with(0);
+        })
+    };
+    let commands: [(&str, &'static [&'static str], f64); 3] = [
+        ("deploy", &["deploy", "--skip-tests"], 25.0),
+        ("warm rollback", &["rollback"], 4.0),
+        ("status", &["status"], 2.0),
+    ];
+    figures.add("round trips of `ssh HOST true`, a new connection", "round trips", connection);
+    for (name, arguments, bar) in commands {
+        let all = run(arguments);
+        let beyond = all.iter().map(|all| all - connecting).collect();
+        figures.add(&format!("round trips of {name}, with its connection"), "round trips", all);
+        figures.add_with_bar(&format!("round trips of {name}, beyond the connection"), "round trips", beyond, bar);
+    }
+}
+
+/// A connection that does nothing.
+fn connect(server: &Server, port: u16) {
+    let key = server.key_file();
+    let mut ssh = Command::new("ssh");
+    for option in [
+        "IdentitiesOnly=yes",
+        "StrictHostKeyChecking=no",
+        "UserKnownHostsFile=/dev/null",
+        "BatchMode=yes",
+        "LogLevel=ERROR",
+    ] {
+        ssh.args(["-o", option]);
+    }
+    let status = ssh.arg("-i").arg(key).args(["-p", &port.to_string(), "deploy@127.0.0.1", "true"]).status().unwrap();
+    assert!(status.success());
+}
+
+/// A stage is a step of the plot; places are its lines.
+fn by_stage(places: Vec<(&str, Vec<(String, f64)>)>) -> Plot {
+    let mut steps: Vec<String> = Vec::new();
+    for (name, _) in places.iter().flat_map(|(_, stages)| stages) {
+        if !steps.contains(name) && !name.contains("private nginx") {
+            steps.push(name.split(" (").next().unwrap().to_owned());
+        }
+    }
+    steps.dedup();
+    let line = |stages: &[(String, f64)]| -> Vec<f64> {
+        let of = |step: &String| {
+            stages.iter().find(|(name, _)| name.starts_with(step.as_str())).map_or(0.0, |(_, seconds)| *seconds)
+        };
+        steps.iter().map(of).collect()
+    };
+    let series = places.iter().map(|(place, stages)| ((*place).to_owned(), line(stages))).collect();
+    Plot {
+        file: "stages.svg".to_owned(),
+        title: "Seconds of each stage of a deploy, median".to_owned(),
+        unit: "s".to_owned(),
+        steps,
+        series,
+    }
+}

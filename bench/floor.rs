@@ -1,0 +1,59 @@
+//! What no tool can be faster than: the same app by raw commands.
+
+use std::process::Command;
+use std::time::Instant;
+
+use crate::load::Address;
+use crate::local_project::Project;
+use crate::watch::Watch;
+
+/// Seconds of each raw command.
+#[derive(Default)]
+pub struct Floor {
+    pub build: Vec<f64>,
+    /// From the start of the container to the first 200 on `/health`.
+    pub boot: Vec<f64>,
+    pub stop: Vec<f64>,
+}
+
+fn docker(words: &[&str]) -> f64 {
+    let begun = Instant::now();
+    let output = Command::new("docker").args(words).output().unwrap();
+    assert!(output.status.success(), "docker {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    begun.elapsed().as_secs_f64()
+}
+
+impl Floor {
+    /// Builds what is committed now, runs it beside what serves, and removes it again.
+    pub fn measure(&mut self, project: &Project) {
+        let root = project.root().display().to_string();
+        let image = format!("{}-api:floor", project.name);
+        let name = format!("{}-floor", project.name);
+        self.build.push(docker(&["build", "-q", "-t", &image, &format!("{root}/backend")]));
+        let address = Address { port: free_port(), host: "127.0.0.1".to_owned() };
+        let watch = Watch::start(&address, |_| true);
+        let begun = Instant::now();
+        docker(&[
+            "run",
+            "-d",
+            "--name",
+            &name,
+            "--network",
+            &format!("{}_default", project.name),
+            "--env-file",
+            &format!("{root}/env.local"),
+            "-v",
+            &format!("{root}/backend:/app"),
+            "-p",
+            &format!("127.0.0.1:{}:8000", address.port),
+            &image,
+        ]);
+        self.boot.push(watch.seen().duration_since(begun).as_secs_f64());
+        self.stop.push(docker(&["stop", &name]));
+        docker(&["rm", &name]);
+    }
+}
+
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}

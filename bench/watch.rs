@@ -1,0 +1,52 @@
+//! Looks at an address again and again, to know when an answer changes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::load::{self, Address};
+
+/// Time between two looks.
+const LOOK: Duration = Duration::from_millis(3);
+/// No watch looks longer than this.
+const LONGEST: Duration = Duration::from_secs(120);
+
+/// A watch for the first answer of a kind.
+pub struct Watch {
+    ended: Arc<AtomicBool>,
+    thread: JoinHandle<Option<Instant>>,
+}
+
+impl Watch {
+    /// For the first 200 at `/health` that names `release`, or that names another one than `not`.
+    pub fn start(address: &Address, wanted: impl Fn(&str) -> bool + Send + 'static) -> Watch {
+        let ended = Arc::new(AtomicBool::new(false));
+        let (flag, address) = (Arc::clone(&ended), address.clone());
+        let thread = std::thread::spawn(move || {
+            let begun = Instant::now();
+            while !flag.load(Ordering::Relaxed) && begun.elapsed() < LONGEST {
+                if load::get(&address, "/health").is_ok_and(|answer| answer.status == 200 && wanted(&answer.body)) {
+                    return Some(Instant::now());
+                }
+                std::thread::sleep(LOOK);
+            }
+            None
+        });
+        Watch { ended, thread }
+    }
+
+    /// When it came. Must be asked after what makes it come has ended.
+    pub fn seen(self) -> Instant {
+        std::thread::sleep(LOOK * 10);
+        self.ended.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap().expect("what was watched for did not come")
+    }
+}
+
+/// The release that an address names now.
+pub fn release(address: &Address) -> String {
+    let answer = load::get(address, "/health").unwrap();
+    let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    body["release"].as_str().unwrap().to_owned()
+}
