@@ -45,7 +45,7 @@ reliability: ## Set up this machine, then kill, cancel and cut off deploys at ev
 bench: ## Set up this machine, then measure what deploys cost, for docs/PERFORMANCE.md (PARTS="rollback size": only those)
 	@$(call set_up,test); \
 	scripts/base-image $(BASE_IMAGES) debian:12-slim; \
-	cargo test --quiet --locked --package xtask --test bench -- $(PARTS)
+	PARTS="$(PARTS)" cargo test --quiet --locked --package xtask --features bench --test it bench:: -- --nocapture
 
 check: ## Formatting, lints, shell scripts, workflows
 	@scripts/check

@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::figures::{Figures, Plot};
-use crate::floor::Floor;
+use super::figures::{Figures, Plot};
+use super::floor::Floor;
+use super::subject::{self, Used, used};
+use super::watch::{self, Watch};
 use crate::load::Address;
 use crate::local_project::Project;
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
 use crate::slow_link::SlowLink;
-use crate::subject::{self, Used, used};
-use crate::watch::{self, Watch};
 
 const TIMES: usize = 7;
 
@@ -43,7 +43,6 @@ struct Deploys {
     processor: Vec<f64>,
     memory: Vec<f64>,
     commands: Vec<f64>,
-    bytes: Vec<f64>,
     stages: Stages,
 }
 
@@ -190,6 +189,8 @@ fn remote<'a>(figures: &mut Figures, floor: &Floor) -> Vec<(&'a str, Vec<(String
             site.set("PROD_SSH_PORT", &far.port.to_string());
             let place = "over SSH with 100 ms, instant";
             stages.push((place, several(&site).report(figures, place, floor, None)));
+            let sent = far.sent() as f64 / TIMES as f64;
+            figures.add("deploy over SSH: bytes sent to the server, all in all", "bytes", vec![sent]);
             round_trips(figures, &server, &mut site);
         }
     }

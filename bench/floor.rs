@@ -3,9 +3,9 @@
 use std::process::Command;
 use std::time::Instant;
 
+use super::watch::Watch;
 use crate::load::Address;
 use crate::local_project::Project;
-use crate::watch::Watch;
 
 /// Seconds of each raw command.
 #[derive(Default)]

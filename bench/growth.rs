@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::deploys::median;
-use crate::figures::{Figures, Plot};
-use crate::subject;
+use super::deploys::median;
+use super::figures::{Figures, Plot};
+use super::subject;
 
 const STEPS: [usize; 3] = [1, 10, 100];
 const TIMES: usize = 5;
 
+/// Seconds of several tries, with so many times as much.
+type Measure = fn(usize) -> Vec<f64>;
+
 pub fn measure(figures: &mut Figures) {
     let mut series = BTreeMap::new();
-    let measured: [(&str, fn(usize) -> Vec<f64>); 3] = [
+    let measured: [(&str, Measure); 3] = [
         ("`status`, releases kept x 5", releases),
         ("`ship` of a new version, files in the tree x 100", files),
         ("reading and rendering the compose file, services x 1", services),

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::figures::{Figure, Figures, Part};
-use crate::plot;
+use super::figures::{Figure, Figures, Part};
+use super::plot;
 use crate::server::repository;
 
 const BEGIN: &str = "<!-- figures: made by `make bench` -->";

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::figures::Plot;
+use super::figures::Plot;
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 460.0;

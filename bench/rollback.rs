@@ -3,12 +3,12 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::figures::Figures;
+use super::figures::Figures;
+use super::start::cargo;
+use super::subject;
+use super::watch::{self, Watch};
 use crate::local_project::Project;
 use crate::server::repository;
-use crate::start::cargo;
-use crate::subject;
-use crate::watch::{self, Watch};
 
 const TIMES: usize = 9;
 

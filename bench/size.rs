@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::figures::Figures;
+use super::figures::Figures;
+use super::subject;
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
-use crate::subject;
 
 const FILES: usize = 2_000;
 const BYTES: usize = 100_000;
@@ -41,7 +41,7 @@ pub fn measure(figures: &mut Figures) {
     figures.add("200 MB tree, one file changed: bytes of the archive", "bytes", bytes);
     if rsync.is_some() {
         figures.add("the same by rsync, over what was there", "s", in_place);
-        let bar = 1.2 * crate::deploys::median(&beside);
+        let bar = 1.2 * super::deploys::median(&beside);
         figures.add("the same by rsync, into a new folder beside it (`--copy-dest`), as a release is", "s", beside);
         figures.add_with_bar("200 MB tree, one file changed: `cargo xtask ship`", "s", shipped, bar);
     } else {

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::figures::Figures;
+use super::figures::Figures;
 use crate::server::repository;
 
 const TIMES: usize = 15;

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::figures::Figures;
-use crate::floor::free_port;
-use crate::load::{self, Address, Client, Load, Sample, WebSocket};
+use super::figures::Figures;
+use super::floor::free_port;
+use super::subject;
+use super::watch::{self, Watch};
+use crate::load::{self, Address, BOTH, Client, Load, Sample, WebSocket};
 use crate::local_project::Project;
 use crate::server::{docker_with_compose_v2, repository};
-use crate::subject;
-use crate::watch::{self, Watch};
 
 /// Requests a second by each of two kinds of client.
 const RATE: u32 = 250;
-const CLIENTS: [Client; 2] = [Client::NewConnection, Client::KeepAlive];
+
 const AROUND: Duration = Duration::from_secs(5);
 /// Traffic before a deploy, to compare with.
 const STEADY: Duration = Duration::from_secs(6);
@@ -35,7 +35,7 @@ impl Seen {
     /// One deploy, with as much traffic before and after it as is compared.
     fn add(&mut self, address: &Address, deploy: impl FnOnce()) {
         let before = watch::release(address);
-        let load = Load::start(address, &CLIENTS, RATE);
+        let load = Load::start(address, &BOTH, RATE);
         std::thread::sleep(STEADY);
         let watch = Watch::start(address, move |body| !body.contains(&before));
         let begun = Instant::now();
@@ -116,7 +116,7 @@ fn longest_outage(samples: &[Sample]) -> f64 {
 }
 
 pub fn measure(figures: &mut Figures) {
-    for (mode, deploys, bars) in [("instant", 20, &CLIENTS[..]), ("reload", 10, &[Client::NewConnection])] {
+    for (mode, deploys, bars) in [("instant", 20, &BOTH[..]), ("reload", 10, &[Client::NewConnection])] {
         let project = subject::web_alone(mode);
         project.deploy();
         let mut seen = Seen::default();

@@ -37,6 +37,9 @@ pub enum Client {
     KeepAlive,
 }
 
+/// Both kinds of client.
+pub const BOTH: [Client; 2] = [Client::NewConnection, Client::KeepAlive];
+
 /// What became of the requests of one kind of client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {

@@ -1,7 +1,7 @@
 //! A compose file with everything that teams write into one: each form works, or is refused before anything is touched
 //! with what to write instead.
 
-use crate::load::{Address, Client, Load, assert_none_failed, get};
+use crate::load::{Address, BOTH, Load, assert_none_failed, get};
 use crate::local_project::{ENV_FILE, Project};
 
 /// The file as a team has it: anchors, `extends`, names and ports that are fixed, profiles, an external network, a second
@@ -49,8 +49,6 @@ volumes:
 const COMMON: &str = "services:\n  worker:\n    build: ..\n    command: [\"python\", \"worker.py\"]\n";
 /// The second file of `compose = [..]`.
 const OF_THE_SERVER: &str = "services:\n  api:\n    environment: {OF_THE_SERVER: \"yes\"}\n";
-
-const BOTH: [Client; 2] = [Client::NewConnection, Client::KeepAlive];
 
 #[test]
 fn compose_v2_reads_every_form() {

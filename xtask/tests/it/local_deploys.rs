@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use crate::load::{self, Client, Load, WebSocket, assert_none_failed};
+use crate::load::{self, BOTH, Client, Load, WebSocket, assert_none_failed};
 use crate::local_project::{ENV_FILE, Project};
 
 /// Together at least 200 requests a second, by both kinds of client.
@@ -101,6 +101,28 @@ fn what_is_in_flight_at_the_switch_ends_as_it_should() {
         assert_eq!(request.join().unwrap(), Ok(200), "a request in flight was lost");
     }
     assert_eq!(deploy["receipt"]["failed"], 0);
+    project.status();
+}
+
+#[test]
+fn a_rollback_to_a_standby_only_moves_the_traffic() {
+    let project = Project::new("instant");
+    project.rewrite("deploy.toml", "bake = 1", "bake = 1\nstandby = true");
+    let first = project.deploy()["release"].clone();
+    project.new_version("with the first one as a standby");
+    let second = project.deploy()["release"].clone();
+    let standby = project.containers(false);
+    assert_eq!(standby.len(), 4, "both versions, the worker, the accessory: {standby:?}");
+
+    let load = Load::start(&project.address(), &BOTH, 60);
+    let back = project.xtask(&["rollback", "--json"]).must_end_with(0).json();
+    project.new_version("which needs the slot of the standby");
+    let third = project.deploy();
+    assert_none_failed("a warm rollback and a deploy", &load.finish(), &BOTH);
+    assert_eq!((&back["serves"], &back["from_release"]), (&first, &second));
+    assert!(!back["stages"].to_string().contains("Boot"), "{back:#}");
+    assert_eq!((&third["from_release"], project.containers(false).len()), (&first, 4));
+    assert_eq!(project.worker_calls().1, 0, "calls of the worker failed");
     project.status();
 }
 

@@ -1,9 +1,8 @@
 //! Versions that are broken, each in its own way: the old one serves every request, and the message says why.
 
-use crate::load::{Client, Load, assert_none_failed};
+use crate::load::{BOTH, Load, assert_none_failed};
 use crate::local_project::Project;
 
-const BOTH: [Client; 2] = [Client::NewConnection, Client::KeepAlive];
 /// Requests a second by each kind of client.
 const RATE: u32 = 40;
 

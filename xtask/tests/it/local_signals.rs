@@ -3,10 +3,9 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::load::{Client, Load, assert_none_failed};
+use crate::load::{BOTH, Load, assert_none_failed};
 use crate::local_project::Project;
 
-const BOTH: [Client; 2] = [Client::NewConnection, Client::KeepAlive];
 /// Requests a second by each kind of client.
 const RATE: u32 = 40;
 

@@ -26,3 +26,13 @@ mod server;
 mod slow_link;
 mod tidy;
 mod workflow;
+
+/// Takes more than an hour.
+#[cfg(feature = "reliability")]
+#[path = "../reliability/mod.rs"]
+mod reliability;
+
+/// Measures, and asserts little.
+#[cfg(feature = "bench")]
+#[path = "../../../bench/mod.rs"]
+mod bench;

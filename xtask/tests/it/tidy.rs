@@ -196,6 +196,16 @@ fn the_dependencies_stay_in_their_budget() {
     assert!(crates.len() <= CRATES, "{} crates, at most {CRATES}: {crates:?}", crates.len());
 }
 
+/// Another repository takes the crate without its tests.
+#[test]
+fn the_manifest_names_no_file_of_the_tests() {
+    let manifest = read("xtask/Cargo.toml");
+    assert!(
+        !manifest.contains("[["),
+        "a target with a section of its own must be there, or nothing builds:\n{manifest}"
+    );
+}
+
 #[test]
 fn the_changelog_has_this_version() {
     let heading = format!("\n## [{}]", env!("CARGO_PKG_VERSION"));

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::cut::{Cut, Cutter};
+use super::cut::{Cut, Cutter};
+use super::place::{Place, Remote};
 use crate::load::{Client, Load, assert_none_failed};
 use crate::local_project::Project;
-use crate::place::{Place, Remote};
 use crate::remote_secrets::only_releases_hold_secrets;
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};

@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::place::Place;
+use super::place::Place;
 
 /// A place to kill the tool at.
 #[derive(Clone, Debug)]
@@ -92,10 +92,8 @@ impl Cutter {
             if let Some(status) = child.try_wait().unwrap() {
                 break status;
             }
-            if let Cut::Stage(stage) = cut {
-                if stages(&read()).any(|seen| seen == *stage) {
-                    child.kill().unwrap();
-                }
+            if matches!(cut, Cut::Stage(stage) if stages(&read()).any(|seen| seen == *stage)) {
+                child.kill().unwrap();
             }
             assert!(Instant::now() < deadline, "{arguments:?} cut {cut} does not end:\n{}", read());
             std::thread::sleep(Duration::from_millis(2));

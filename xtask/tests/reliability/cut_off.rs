@@ -3,14 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cut::{Cut, Cutter, stages};
-use crate::load::{Client, Load, assert_none_failed};
-use crate::place::{Place, Remote};
+use super::cut::{Cut, Cutter, stages};
+use super::place::{Place, Remote};
+use crate::load::{BOTH, Load, assert_none_failed};
 use crate::remote_secrets::only_releases_hold_secrets;
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
 
-const CLIENTS: [Client; 2] = [Client::NewConnection, Client::KeepAlive];
 const RATE: u32 = 30;
 const TOLD: Duration = Duration::from_secs(30);
 const FREE: Duration = Duration::from_secs(60);
@@ -42,7 +41,7 @@ fn a_network_that_is_cut_at_any_stage_loses_nothing() {
     for name in names {
         let what = format!("cut off at {name:?}");
         place.new_version(&what);
-        let load = Load::start(&place.address(), &CLIENTS, RATE);
+        let load = Load::start(&place.address(), &BOTH, RATE);
         let (mut child, log) = place.start(place.command(&["deploy", "--skip-tests"]));
         let read = || std::fs::read_to_string(&log).unwrap();
         while !stages(&read()).any(|seen| seen == name) {
@@ -66,7 +65,7 @@ fn a_network_that_is_cut_at_any_stage_loses_nothing() {
         drop_packets(&remote.server, "-D");
         let report = place.deploy();
         let figures = load.finish();
-        assert_none_failed(&what, &figures, &CLIENTS);
+        assert_none_failed(&what, &figures, &BOTH);
         assert_eq!(report["release"], place.answers(), "{what}");
         assert_eq!(place.leftovers(), Vec::<String>::new(), "{what}");
         requests += figures.values().map(|figures| figures.sent).sum::<u64>();

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cut::{Cut, Cutter, stages};
+use super::cut::{Cut, Cutter, stages};
+use super::place::{Place, Remote};
 use crate::load;
-use crate::place::{Place, Remote};
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
 

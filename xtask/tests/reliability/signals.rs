@@ -3,15 +3,14 @@
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use crate::cut::{Cut, Cutter, stages};
-use crate::load::{Client, Load, assert_none_failed};
+use super::cut::{Cut, Cutter, stages};
+use super::place::{Place, Remote};
+use crate::load::{BOTH, Load, assert_none_failed};
 use crate::local_project::Project;
-use crate::place::{Place, Remote};
 use crate::remote_secrets::only_releases_hold_secrets;
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
 
-const BOTH: [Client; 2] = [Client::NewConnection, Client::KeepAlive];
 const RATE: u32 = 40;
 const LIMIT: Duration = Duration::from_secs(10);
 
