@@ -197,11 +197,14 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
             _ => bail!("{}", read()),
         }
     }
+    let found = observed.switching;
     if let NginxOwner::Private(switching) = config.environment.nginx.owner {
         observed.switching = Some(switching);
         observed.site_file_found = true;
     }
     observed.filed = match observed.switching {
+        // Its files are still of the other mode.
+        _ if found.is_some() && found != observed.switching => None,
         Some(Switching::Instant) if flag => Some(Slot::Green),
         Some(Switching::Instant) => Some(Slot::Blue),
         Some(Switching::Reload) => nginx::slot_in_upstream(&upstream, &config.environment.nginx.upstream, config.slots),

@@ -141,7 +141,11 @@ fn warm(config: &Config, observed: &Observed, release: &ReleaseId) -> Result<Opt
         return Ok(None);
     }
     let switching = preflight::host(config, observed, Vec::new())?;
-    let mut steps: Vec<Step> = align(config, observed, switching, Some(live)).into_iter().collect();
+    let mut steps = Vec::new();
+    // An nginx of ours that does as it should is left alone: it is the way back that matters now.
+    if observed.answered != Some(live) || observed.filed != Some(live) || observed.switching != Some(switching) {
+        steps.extend(align(config, observed, switching, Some(live)));
+    }
     steps.extend(take_over(config, observed, release, switching, to));
     Ok(Some(planned(observed, release, to, steps)))
 }
