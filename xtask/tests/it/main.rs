@@ -3,6 +3,8 @@
 // Only the tool itself is bound to start processes in one place, and to give errors instead of a panic.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used)]
 
+mod compose_v1_server;
+mod compose_v2_server;
 mod load;
 mod load_itself;
 mod local_commands;
@@ -19,8 +21,6 @@ mod remote_nginx;
 mod remote_secrets;
 mod remote_ship;
 mod remote_site;
-mod remote_v1;
-mod remote_v2;
 mod rust_source;
 mod server;
 mod slow_link;
