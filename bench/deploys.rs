@@ -129,9 +129,7 @@ fn local(project: &Project, floor: &mut Floor) -> (Deploys, Vec<f64>) {
     for number in 0..TIMES {
         project.new_version(&format!("measured {number}"));
         floor.measure(project);
-        let live = project.status()["live_slot"].clone();
-        let [blue, green] = project.slot_ports();
-        let slot = Address { port: if live == "blue" { green } else { blue }, host: "127.0.0.1".to_owned() };
+        let slot = Address { port: project.free_port(), host: "127.0.0.1".to_owned() };
         let before = watch::release(&project.address());
         let ready = Watch::start(&slot, |_| true);
         let traffic = Watch::start(&project.address(), move |body| !body.contains(&before));

@@ -2,7 +2,7 @@
 
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
-use crate::{remote_access, remote_deploy, remote_nginx, remote_secrets, remote_ship, slow_link, workflow};
+use crate::{remote_access, remote_deploy, remote_nginx, remote_secrets, remote_ship, workflow};
 
 #[test]
 fn compose_v2_and_a_reload() {
@@ -20,7 +20,6 @@ fn compose_v2_and_a_reload() {
     remote_ship::only_what_changed_travels(&server, &site);
     remote_ship::a_release_that_did_not_arrive_whole_is_not_there(&server, &site);
     remote_deploy::two_machines_take_turns(&server, &site);
-    slow_link::a_deploy_waits_for_few_round_trips(&server, &mut site);
     remote_secrets::only_releases_hold_secrets(&server);
     workflow::the_run_lines_deploy(&server);
 }

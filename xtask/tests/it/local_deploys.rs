@@ -20,7 +20,7 @@ fn ten_deploys_in_a_row(mode: &str, must_not_fail: &[Client]) {
         project.docker(&["inspect", "-f", "{{.Id}} {{.State.StartedAt}} {{.RestartCount}}", &container])
     };
     let (before, (ok_before, _)) = (accessory(&project), project.worker_calls());
-    let load = Load::start(&project.address(), &[Client::NewConnection, Client::KeepAlive], RATE);
+    let load = Load::start(&project.address(), &BOTH, RATE);
     let mut slot = first["slot"].clone();
     for number in 0..DEPLOYS {
         project.new_version(&format!("version {number}"));
@@ -46,13 +46,10 @@ fn ten_deploys_in_a_row(mode: &str, must_not_fail: &[Client]) {
     assert!(releases <= 4 && images <= 4, "{releases} releases and {images} images were kept");
 }
 
+/// One mode after the other: each needs the processor for its rate.
 #[test]
-fn ten_deploys_in_instant_mode_lose_no_request_of_any_client() {
-    ten_deploys_in_a_row("instant", &[Client::NewConnection, Client::KeepAlive]);
-}
-
-#[test]
-fn ten_deploys_in_reload_mode_lose_no_request_on_a_new_connection() {
+fn ten_deploys_in_a_row_lose_no_request() {
+    ten_deploys_in_a_row("instant", &BOTH);
     ten_deploys_in_a_row("reload", &[Client::NewConnection]);
 }
 
@@ -158,7 +155,7 @@ fn a_release_is_private_where_it_must_be_and_a_rollback_brings_all_of_it_back() 
     assert!(slept().contains("1.0"), "{}", slept());
     assert_eq!(token(second["release"].as_str().unwrap()), "token-of-the-second-release");
 
-    let load = Load::start(&project.address(), &[Client::NewConnection, Client::KeepAlive], RATE);
+    let load = Load::start(&project.address(), &BOTH, RATE);
     let back = project.xtask(&["rollback", "--json"]).must_end_with(0).json();
     assert_none_failed("rollback", &load.finish(), &[Client::NewConnection, Client::KeepAlive]);
     assert_eq!(back["serves"], first);

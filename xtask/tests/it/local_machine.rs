@@ -17,9 +17,7 @@ fn a_port_that_somebody_else_has_is_named_and_nothing_is_touched() {
     drop(of_the_site);
 
     let served = project.deploy();
-    let status = project.status();
-    let free = status["slots"].as_array().unwrap().iter().find(|slot| slot["live"] == false).unwrap();
-    let port = u16::try_from(free["port"].as_u64().unwrap()).unwrap();
+    let port = project.free_port();
     let of_the_slot = TcpListener::bind(("127.0.0.1", port)).unwrap();
     project.new_version("with no port to listen on");
     let refused = project.xtask(&["deploy", "--skip-tests"]).must_end_with(4);
@@ -31,7 +29,7 @@ fn a_port_that_somebody_else_has_is_named_and_nothing_is_touched() {
 
 #[test]
 fn after_a_restart_of_the_machine_the_next_deploy_needs_no_help() {
-    let project = Project::with_compose_of_this_machine("instant");
+    let project = Project::new("instant");
     let served = project.deploy()["release"].clone();
     project.redis(&["set", "kept", "yes"]);
 
@@ -61,7 +59,7 @@ fn after_a_restart_of_the_machine_the_next_deploy_needs_no_help() {
 fn the_way_of_switching_may_be_changed_between_two_deploys() {
     let project = Project::new("instant");
     let mut slot = project.deploy()["slot"].clone();
-    let load = Load::start(&project.address(), &[Client::NewConnection], 220);
+    let load = Load::start(&project.address(), &[Client::NewConnection], 60);
     for (from, to) in [("instant", "reload"), ("reload", "instant"), ("instant", "reload")] {
         project.rewrite("deploy.toml", &format!("switch = \"{from}\""), &format!("switch = \"{to}\""));
         project.new_version(to);

@@ -84,9 +84,9 @@ impl Project {
         self.root().join(".deploy/local").join(path)
     }
 
-    /// Ports of the slots, blue first.
-    pub fn slot_ports(&self) -> [u16; 2] {
-        [self.ports[0], self.ports[1]]
+    /// The port of the slot that is not live.
+    pub fn free_port(&self) -> u16 {
+        if self.status()["live_slot"] == "blue" { self.ports[1] } else { self.ports[0] }
     }
 
     pub fn address(&self) -> Address {

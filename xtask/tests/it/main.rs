@@ -8,7 +8,6 @@ mod compose_v2_server;
 mod load;
 mod load_itself;
 mod local_commands;
-mod local_compose_forms;
 mod local_deploys;
 mod local_failures;
 mod local_hostile;
@@ -23,6 +22,7 @@ mod remote_ship;
 mod remote_site;
 mod rust_source;
 mod server;
+#[cfg(any(feature = "reliability", feature = "bench"))]
 mod slow_link;
 mod tidy;
 mod workflow;

@@ -1,6 +1,7 @@
 //! What a deploy promises, tried at every place where it can break: real nginx, sshd and containers, under load, to
 //! 127.0.0.1 only. Longer than the other tests, and run by `make reliability`.
 
+mod compose_forms;
 mod crash_matrix;
 mod cut;
 mod cut_off;
@@ -8,4 +9,5 @@ mod hostile;
 mod long_run;
 mod place;
 mod reboot;
+mod round_trips;
 mod signals;
