@@ -202,15 +202,18 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
         observed.switching = Some(switching);
         observed.site_file_found = true;
     }
-    observed.filed = match observed.switching {
-        // Its files are still of the other mode.
-        _ if found.is_some() && found != observed.switching => None,
-        Some(Switching::Instant) if flag => Some(Slot::Green),
-        Some(Switching::Instant) => Some(Slot::Blue),
-        Some(Switching::Reload) => nginx::slot_in_upstream(&upstream, &config.environment.nginx.upstream, config.slots),
-        None => None,
-    };
+    // Files of the other mode name no slot.
+    let mode = observed.switching.filter(|mode| found.is_none_or(|found| found == *mode));
+    observed.filed = mode.and_then(|mode| filed(mode, flag, &upstream, config));
     Ok(observed)
+}
+
+/// The slot that nginx's files name.
+fn filed(mode: Switching, flag: bool, upstream: &str, config: &Config) -> Option<Slot> {
+    match mode {
+        Switching::Instant => Some(if flag { Slot::Green } else { Slot::Blue }),
+        Switching::Reload => nginx::slot_in_upstream(upstream, &config.environment.nginx.upstream, config.slots),
+    }
 }
 
 /// A file's text travels as one field: its line ends as carriage returns, its tabs as spaces.
