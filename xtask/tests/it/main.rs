@@ -5,6 +5,7 @@
 
 mod compose_v1_server;
 mod compose_v2_server;
+mod interruptions;
 mod load;
 mod load_itself;
 mod local_commands;
@@ -13,7 +14,6 @@ mod local_failures;
 mod local_hostile;
 mod local_machine;
 mod local_project;
-mod local_signals;
 mod remote_access;
 mod remote_deploy;
 mod remote_nginx;
