@@ -19,11 +19,10 @@ pub struct Entry {
 pub fn entries(listed: &[u8], prefix: &[u8]) -> Vec<Entry> {
     let entry = |line: &[u8]| {
         let at = line.iter().position(|byte| *byte == b'\t')?;
-        let [mode, kind, id] =
+        let [mode, _, id] =
             std::str::from_utf8(&line[..at]).ok()?.split_ascii_whitespace().collect::<Vec<&str>>().try_into().ok()?;
         let path = line[at + 1..].strip_prefix(prefix)?.to_vec();
-        // A module of another repository is a commit, of which an archive has nothing.
-        (kind == "blob").then(|| Entry { path, object: format!("{mode} {id}") })
+        Some(Entry { path, object: format!("{mode} {id}") })
     };
     listed.split(|byte| *byte == 0).filter_map(entry).collect()
 }
@@ -82,7 +81,7 @@ pub fn reuse(
     // The first one is always sent.
     for entry in tree.iter().skip(1) {
         let name = as_text(&entry.path);
-        // A link has no sum, and is sent.
+        // A link has no sum and is sent, and so is the empty folder that a module of another repository is in an archive.
         if let (Some(sum), Some(true)) =
             (earlier.files.get(&name), earlier.objects.get(&name).map(|object| *object == entry.object))
         {
@@ -122,14 +121,14 @@ mod tests {
     #[test]
     fn files_are_listed_from_the_folder_on() {
         let paths: Vec<Vec<u8>> = entries(&listed(), b"app/").into_iter().map(|entry| entry.path).collect();
-        assert_eq!(paths, [&b"a.py"[..], b"with\nline end", b"link", b"\xff", b"z.py"]);
+        assert_eq!(paths, [&b"a.py"[..], b"with\nline end", b"link", b"module", b"\xff", b"z.py"]);
     }
 
     #[test]
     fn what_has_the_same_mode_and_object_is_taken() {
         let tree = entries(&listed(), b"app/");
         let mut earlier = content(&tree);
-        earlier.files.remove("link");
+        earlier.files.retain(|name, _| !["link", "module"].contains(&name.as_str()));
         earlier.objects.insert("z.py".to_owned(), "100755 ff".to_owned());
         let reuse = reuse(&release(), &earlier, &tree, &BTreeMap::new()).unwrap();
         let paths: Vec<&[u8]> = reuse.paths.iter().map(Vec::as_slice).collect();
