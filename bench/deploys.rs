@@ -130,9 +130,8 @@ fn local(project: &Project, floor: &mut Floor) -> (Deploys, Vec<f64>) {
         project.new_version(&format!("measured {number}"));
         floor.measure(project);
         let slot = Address { port: project.free_port(), host: "127.0.0.1".to_owned() };
-        let before = watch::release(&project.address());
         let ready = Watch::start(&slot, |_| true);
-        let traffic = Watch::start(&project.address(), move |body| !body.contains(&before));
+        let traffic = watch::next_release(&project.address());
         deploys.add(&used(&mut project.command(&["deploy", "--skip-tests", "--json"])));
         let between = traffic.seen().saturating_duration_since(ready.seen());
         first_traffic.push(between.as_secs_f64() * 1000.0);
@@ -179,16 +178,19 @@ fn remote<'a>(figures: &mut Figures, floor: &Floor) -> Vec<(&'a str, Vec<(String
         subject::web_alone_in(site.root());
         site.new_version("the web service and its accessory");
         site.deploy();
-        let place = if mode == "instant" { "over SSH, instant" } else { "over SSH, reload" };
+        let instant = mode == "instant";
+        let place = if instant { "over SSH, instant" } else { "over SSH, reload" };
         let deploys = several(&site);
         stages.push((place, deploys.report(figures, place, floor, Some(2.0))));
-        if mode == "instant" {
-            let far = SlowLink::to(server.ssh_port(), Duration::from_millis(100));
-            site.set("PROD_SSH_PORT", &far.port.to_string());
-            let place = "over SSH with 100 ms, instant";
-            stages.push((place, several(&site).report(figures, place, floor, None)));
-            let sent = far.sent() as f64 / TIMES as f64;
-            figures.add("deploy over SSH: bytes sent to the server, all in all", "bytes", vec![sent]);
+        let far = SlowLink::to(server.ssh_port(), Duration::from_millis(100));
+        site.set("PROD_SSH_PORT", &far.port.to_string());
+        let place = if instant { "over SSH with 100 ms, instant" } else { "over SSH with 100 ms, reload" };
+        stages.push((place, several(&site).report(figures, place, floor, None)));
+        let sent = far.sent() as f64 / TIMES as f64;
+        figures.add(&format!("deploy, {place}: bytes sent to the server, all in all"), "bytes", vec![sent]);
+        site.set("PROD_SSH_PORT", &server.ssh_port().to_string());
+        if instant {
+            copies(figures, &server, &site);
             round_trips(figures, &server, &mut site);
         }
     }
@@ -245,10 +247,29 @@ fn round_trips(figures: &mut Figures, server: &Server, site: &mut Site) {
     }
 }
 
+/// The rest of the floor over SSH: a copy of the archive, and a rename.
+fn copies(figures: &mut Figures, server: &Server, site: &Site) {
+    let package = site.xtask(&["package", "--json"]).must_end_with(0).json();
+    let archive = package["archive"].as_str().unwrap();
+    let seconds = |program: &str, words: &[&str]| {
+        let begun = Instant::now();
+        raw(program, server, server.ssh_port(), words);
+        begun.elapsed().as_secs_f64()
+    };
+    let copy = (0..TIMES).map(|_| seconds("scp", &["-q", archive, "deploy@127.0.0.1:floor"])).collect();
+    figures.add("floor: scp of the archive, with its connection", "s", copy);
+    let rename = (0..TIMES).map(|_| seconds("ssh", &["deploy@127.0.0.1", "cp floor renamed && mv -T renamed floor"]));
+    figures.add("floor: a rename by ssh, with its connection", "s", rename.collect());
+}
+
 /// A connection that does nothing.
 fn connect(server: &Server, port: u16) {
-    let key = server.key_file();
-    let mut ssh = Command::new("ssh");
+    raw("ssh", server, port, &["deploy@127.0.0.1", "true"]);
+}
+
+/// `ssh` or `scp` as a person would call it, to the test server.
+fn raw(program: &str, server: &Server, port: u16, words: &[&str]) {
+    let mut command = Command::new(program);
     for option in [
         "IdentitiesOnly=yes",
         "StrictHostKeyChecking=no",
@@ -256,10 +277,11 @@ fn connect(server: &Server, port: u16) {
         "BatchMode=yes",
         "LogLevel=ERROR",
     ] {
-        ssh.args(["-o", option]);
+        command.args(["-o", option]);
     }
-    let status = ssh.arg("-i").arg(key).args(["-p", &port.to_string(), "deploy@127.0.0.1", "true"]).status().unwrap();
-    assert!(status.success());
+    command.arg("-i").arg(server.key_file()).arg(format!("-oPort={port}"));
+    let status = command.args(words).status().unwrap();
+    assert!(status.success(), "{program} {words:?}");
 }
 
 /// A stage is a step of the plot; places are its lines.

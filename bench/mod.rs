@@ -7,6 +7,7 @@ mod deploys;
 mod figures;
 mod floor;
 mod growth;
+mod others;
 mod page;
 mod plot;
 mod rollback;
@@ -28,7 +29,7 @@ const PARTS: [(&str, Measure); 7] = [
     ("size", size::measure),
     ("growth", growth::measure),
     ("traffic", traffic::measure),
-    ("others", traffic::measure_others),
+    ("others", others::measure),
 ];
 
 #[test]

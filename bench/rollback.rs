@@ -6,35 +6,47 @@ use std::time::Instant;
 use super::figures::Figures;
 use super::start::cargo;
 use super::subject;
-use super::watch::{self, Watch};
-use crate::local_project::Project;
-use crate::server::repository;
+use super::watch;
+use crate::load::Address;
+use crate::remote_site::Site;
+use crate::server::{Compose, Server, repository};
 
 const TIMES: usize = 9;
 
 /// `cargo xtask rollback`, as a person in that repository types it.
-fn enter(project: &Project) -> Command {
-    let own = project.command(&[]);
+fn enter(own: &Command) -> Command {
     let mut command = cargo();
     command.args(["run", "--quiet", "--locked", "--manifest-path"]).arg(repository().join("Cargo.toml"));
-    command.args(["--package", "xtask", "--", "rollback"]).current_dir(project.root());
+    command.args(["--package", "xtask", "--"]).args(own.get_args());
+    command.current_dir(own.get_current_dir().expect("it runs in its repository"));
     for (name, value) in own.get_envs() {
-        if let Some(value) = value {
-            command.env(name, value);
-        }
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
     }
     command
 }
 
 /// Milliseconds until the old release answers; and until the command has ended.
-fn rollback(project: &Project) -> (f64, f64) {
-    let before = watch::release(&project.address());
-    let watch = Watch::start(&project.address(), move |body| !body.contains(&before));
+fn rollback(own: &Command, address: &Address) -> (f64, f64) {
+    let mut command = enter(own);
+    let watch = watch::next_release(address);
     let begun = Instant::now();
-    let output = enter(project).output().unwrap();
+    let output = command.output().unwrap();
     let ended = begun.elapsed();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     (watch.seen().duration_since(begun).as_secs_f64() * 1000.0, ended.as_secs_f64() * 1000.0)
+}
+
+fn several(figures: &mut Figures, what: &str, own: &Command, address: &Address, bar: Option<f64>) {
+    let (answers, ended): (Vec<f64>, Vec<f64>) = (0..TIMES).map(|_| rollback(own, address)).unzip();
+    let until = format!("{what}: Enter until the old release answers");
+    match bar {
+        Some(bar) => figures.add_with_bar(&until, "ms", answers, bar),
+        None => figures.add(&until, "ms", answers),
+    }
+    figures.add(&format!("{what}: Enter until the command has ended"), "ms", ended);
 }
 
 pub fn measure(figures: &mut Figures) {
@@ -46,12 +58,19 @@ pub fn measure(figures: &mut Figures) {
         project.deploy();
         project.new_version("to roll back from");
         project.deploy();
-        let (answers, ended): (Vec<f64>, Vec<f64>) = (0..TIMES).map(|_| rollback(&project)).unzip();
-        let what = format!("{kind} rollback, local: Enter until the old release answers");
-        match standby {
-            true => figures.add_with_bar(&what, "ms", answers, 150.0),
-            false => figures.add(&what, "ms", answers),
-        }
-        figures.add(&format!("{kind} rollback, local: Enter until the command has ended"), "ms", ended);
+        let what = format!("{kind} rollback, local");
+        several(figures, &what, &project.command(&["rollback"]), &project.address(), standby.then_some(150.0));
+    }
+    let server = Server::start(Compose::V2);
+    for (kind, standby) in [("warm", "bake = 0\nstandby = true"), ("cold", "bake = 0")] {
+        let site = Site::new(&server, "instant");
+        subject::web_alone_in(site.root());
+        site.configure("bake = 0", standby);
+        site.new_version("to roll back to");
+        site.deploy();
+        site.new_version("to roll back from");
+        site.deploy();
+        let what = format!("{kind} rollback, over SSH");
+        several(figures, &what, &site.command(&["rollback"]), &subject::address_of(&server), None);
     }
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::load::Address;
 use crate::local_project::Project;
-use crate::server::repository;
+use crate::server::{Server, repository};
 
 /// The web service and its accessory, deployed to this machine.
 pub fn web_alone(mode: &str) -> Project {
@@ -35,6 +36,11 @@ pub fn web_alone_in(root: &Path) {
         lines.collect::<Vec<&str>>().join("\n") + "\n"
     });
     rewrite("backend/docker-compose.yml", &without_worker);
+}
+
+/// Where the test server's site answers.
+pub fn address_of(server: &Server) -> Address {
+    Address { port: server.http_port(), host: "api.example".to_owned() }
 }
 
 fn without_worker(compose: &str) -> String {

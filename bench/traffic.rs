@@ -1,16 +1,19 @@
 //! Deploys under traffic: what fails, for how long, and how much slower answers are while a deploy runs.
 
 use std::collections::BTreeMap;
-use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::figures::Figures;
-use super::floor::free_port;
+use super::floor::Floor;
 use super::subject;
-use super::watch::{self, Watch};
+use super::watch;
 use crate::load::{self, Address, BOTH, Client, Load, Sample, WebSocket};
 use crate::local_project::Project;
-use crate::server::{docker_with_compose_v2, repository};
+use crate::remote_site::Site;
+use crate::server::{Compose, Server};
 
 /// Requests a second by each of two kinds of client.
 const RATE: u32 = 250;
@@ -32,16 +35,13 @@ struct Seen {
 }
 
 impl Seen {
-    /// One deploy, with as much traffic before and after it as is compared.
-    fn add(&mut self, address: &Address, deploy: impl FnOnce()) {
-        let before = watch::release(address);
+    /// What `act` does, with as much traffic before and after it as is compared. It tells when the traffic moved.
+    fn add(&mut self, address: &Address, act: impl FnOnce() -> Instant) {
         let load = Load::start(address, &BOTH, RATE);
         std::thread::sleep(STEADY);
-        let watch = Watch::start(address, move |body| !body.contains(&before));
         let begun = Instant::now();
-        deploy();
+        let switched = act();
         self.wall.push(begun.elapsed().as_secs_f64());
-        let switched = watch.seen();
         std::thread::sleep(AROUND.saturating_sub(switched.elapsed()));
         let figures = load.finish();
         let all: Vec<Sample> = figures.values().flat_map(|figures| figures.samples.clone()).collect();
@@ -74,7 +74,7 @@ impl Seen {
                 Client::NewConnection => "connection per request",
                 Client::KeepAlive => "keep-alive without retry",
             };
-            let name = format!("{what}: failed, {name}, {} deploys", failed.len());
+            let name = format!("{what}: failed, {name}, {} times", failed.len());
             if bars.contains(&kind) {
                 figures.add_with_bar(&name, "failed", sum, 0.0)
             } else {
@@ -83,7 +83,7 @@ impl Seen {
         }
         figures.add(&format!("{what}: longest outage"), "s", self.outage);
         for (name, values) in ["p50", "p99", "max"].iter().zip(self.steady) {
-            figures.add(&format!("{what}: {name} before a deploy"), "ms", values);
+            figures.add(&format!("{what}: {name} before"), "ms", values);
         }
         for (name, values) in ["p50", "p99", "max"].iter().zip(self.switching) {
             figures.add(&format!("{what}: {name} in the ten seconds around the switch"), "ms", values);
@@ -94,7 +94,7 @@ impl Seen {
         } else {
             figures.add_with_bar(&name, "times", self.ratio, 1.25)
         }
-        figures.add(&format!("{what}: wall time of a deploy under this traffic"), "s", self.wall);
+        figures.add(&format!("{what}: wall time under this traffic"), "s", self.wall);
     }
 }
 
@@ -115,151 +115,120 @@ fn longest_outage(samples: &[Sample]) -> f64 {
     longest.as_secs_f64()
 }
 
+/// Something that can be deployed again and again.
+pub struct Subject<'a> {
+    pub what: String,
+    pub address: Address,
+    /// Writes another version.
+    pub prepare: &'a dyn Fn(usize),
+    pub deploy: &'a dyn Fn(usize),
+}
+
+impl Subject<'_> {
+    pub fn under_traffic(&self, figures: &mut Figures, deploys: usize, bars: &[Client]) {
+        let mut seen = Seen::default();
+        for number in 0..deploys {
+            (self.prepare)(number);
+            let watch = watch::next_release(&self.address);
+            seen.add(&self.address, || {
+                (self.deploy)(number);
+                watch.seen()
+            });
+        }
+        seen.report(figures, &format!("{}, 500 requests/s", self.what), bars);
+    }
+
+    /// Requests that take 10 s and websockets, open when the traffic moves. A drain waits 12 s.
+    pub fn in_flight(&self, figures: &mut Figures, bar: bool) {
+        let (mut lost, mut cut) = (Vec::new(), Vec::new());
+        for number in 100..103 {
+            (self.prepare)(number);
+            let stop = Arc::new(AtomicBool::new(false));
+            let slow: Vec<_> = (0..10).map(|number| slow_requests(&self.address, number, &stop)).collect();
+            let sockets: Vec<WebSocket> = (0..4).map(|_| socket(&self.address)).collect();
+            let watch = watch::next_release(&self.address);
+            let sockets = std::thread::spawn(move || {
+                watch.came();
+                std::thread::sleep(AROUND);
+                sockets.into_iter().filter_map(|mut socket| socket.echo("still there").err()).count()
+            });
+            (self.deploy)(number);
+            cut.push(sockets.join().unwrap() as f64);
+            stop.store(true, Ordering::Relaxed);
+            lost.push(slow.into_iter().map(|requests| requests.join().unwrap()).sum::<usize>() as f64);
+        }
+        let slow = format!("{}: requests of 10 s, 10 at any time during each of 3 deploys", self.what);
+        let sockets = format!("{}: of 4 websockets, those cut within 5 s of each of 3 switches", self.what);
+        for (what, values) in [(slow, lost), (sockets, cut)] {
+            if bar { figures.add_with_bar(&what, "failed", values, 0.0) } else { figures.add(&what, "failed", values) }
+        }
+    }
+}
+
+/// One request of 10 s after the other until it is told to stop; how many failed.
+fn slow_requests(address: &Address, number: u32, stop: &Arc<AtomicBool>) -> JoinHandle<usize> {
+    let (address, stop) = (address.clone(), Arc::clone(stop));
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300) * number);
+        let mut failed = 0;
+        while !stop.load(Ordering::Relaxed) {
+            failed += usize::from(!load::get(&address, "/slow?s=10").is_ok_and(|answer| answer.status == 200));
+        }
+        failed
+    })
+}
+
+/// An open websocket that has said what it says first.
+fn socket(address: &Address) -> WebSocket {
+    let mut socket = WebSocket::open(address, "/ws/echo").unwrap();
+    socket.receive().unwrap();
+    socket
+}
+
 pub fn measure(figures: &mut Figures) {
     for (mode, deploys, bars) in [("instant", 20, &BOTH[..]), ("reload", 10, &[Client::NewConnection])] {
         let project = subject::web_alone(mode);
         project.deploy();
-        let mut seen = Seen::default();
-        for number in 0..deploys {
-            project.new_version(&format!("under traffic {number}"));
-            seen.add(&project.address(), || drop(project.deploy()));
+        let subject = Subject {
+            what: format!("{mode} mode, local"),
+            address: project.address(),
+            prepare: &|number| project.new_version(&format!("under traffic {number}")),
+            deploy: &|_| drop(project.deploy()),
+        };
+        subject.under_traffic(figures, deploys, bars);
+        subject.in_flight(figures, true);
+        if mode == "instant" {
+            raw_commands(figures, &project);
         }
-        seen.report(figures, &format!("{mode} mode, 500 requests/s"), bars);
-        in_flight(figures, &project, mode);
+    }
+    let server = Server::start(Compose::V2);
+    for (mode, bars) in [("reload", &[Client::NewConnection][..]), ("instant", &BOTH)] {
+        let site = Site::new(&server, mode);
+        subject::web_alone_in(site.root());
+        site.configure("drain = 5 ", "drain = 12 ");
+        site.new_version("the web service and its accessory");
+        site.deploy();
+        let subject = Subject {
+            what: format!("{mode} mode, over SSH"),
+            address: subject::address_of(&server),
+            prepare: &|number| site.new_version(&format!("under traffic {number}")),
+            deploy: &|_| drop(site.deploy()),
+        };
+        subject.under_traffic(figures, 5, bars);
+        subject.in_flight(figures, true);
     }
 }
 
-/// Requests that take 10 s and websockets, open when the traffic moves. The drain waits 12 s.
-fn in_flight(figures: &mut Figures, project: &Project, mode: &str) {
-    let (mut lost, mut cut) = (Vec::new(), Vec::new());
-    for number in 0..3 {
-        project.new_version(&format!("in flight {number}"));
-        let address = project.address();
-        let slow: Vec<_> = (0..10)
-            .map(|number| {
-                let address = address.clone();
-                std::thread::spawn(move || {
-                    std::thread::sleep(Duration::from_millis(300) * number);
-                    load::get(&address, "/slow?s=10").is_ok_and(|answer| answer.status == 200)
-                })
-            })
-            .collect();
-        let mut sockets: Vec<WebSocket> = (0..4).map(|_| WebSocket::open(&address, "/ws/echo").unwrap()).collect();
-        for socket in &mut sockets {
-            socket.receive().unwrap();
-        }
-        let before = watch::release(&address);
-        let watch = Watch::start(&address, move |body| !body.contains(&before));
-        project.deploy();
-        let switched = watch.seen();
-        lost.push(slow.into_iter().filter_map(|request| (!request.join().unwrap()).then_some(1.0)).sum::<f64>());
-        // The drain ends what is still open at its limit, and not before.
-        cut.push(f64::from(u8::from(switched.elapsed() < Duration::from_secs(11))));
-    }
-    figures.add_with_bar(
-        &format!("{mode} mode: requests of 10 s, 10 in flight at each of 3 switches"),
-        "failed",
-        lost,
-        0.0,
-    );
-    figures.add_with_bar(
-        &format!("{mode} mode: drains that ended before websockets had their 12 s"),
-        "failed",
-        cut,
-        0.0,
-    );
-}
-
-/// The recipe that teams post, and whatever tool is given by variables (docs/PERFORMANCE.md).
-pub fn measure_others(figures: &mut Figures) {
-    let naive = Naive::start();
-    external(
-        figures,
-        "naive: one compose project, `up -d --build`",
-        &naive.command(),
-        &naive.app(),
-        &naive.address(),
-        5,
-    );
-    drop(naive);
-    let variable = |name: &str| std::env::var(format!("BENCH_OTHER_{name}")).ok();
-    if let (Some(name), Some(deploy), Some(app), Some(port)) =
-        (variable("NAME"), variable("DEPLOY"), variable("APP"), variable("PORT"))
-    {
-        let host = variable("HOST").unwrap_or("127.0.0.1".to_owned());
-        let address = Address { port: port.parse().expect("BENCH_OTHER_PORT is a port"), host };
-        external(figures, &name, &deploy, app.as_ref(), &address, 5);
-    }
-}
-
-/// Deploys of somebody else's tool: `command` is run in the app's folder after each change of it.
-fn external(
-    figures: &mut Figures,
-    name: &str,
-    command: &str,
-    app: &std::path::Path,
-    address: &Address,
-    deploys: usize,
-) {
+/// What the raw commands of the floor alone do to the answers of the site beside which they run: no traffic moves.
+fn raw_commands(figures: &mut Figures, project: &Project) {
     let mut seen = Seen::default();
-    for number in 0..deploys {
-        let file = app.join("app/__init__.py");
-        let text = std::fs::read_to_string(&file).unwrap();
-        std::fs::write(&file, format!("{text}\n# version {number}\n")).unwrap();
-        seen.add(address, || {
-            let mut bash = Command::new("bash");
-            bash.args(["-c", command]).current_dir(app).env("DOCKER_CONFIG", docker_with_compose_v2());
-            let output = bash.env("BENCH_VERSION", format!("{}-{number}", std::process::id())).output().unwrap();
-            assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    let mut floor = Floor::default();
+    for number in 0..5 {
+        project.new_version(&format!("raw {number}"));
+        seen.add(&project.address(), || {
+            floor.measure(project);
+            Instant::now()
         });
     }
-    seen.report(figures, name, &[]);
-}
-
-/// The old way: two ports, and one compose project (`naive.sh`).
-struct Naive {
-    folder: tempfile::TempDir,
-    port: u16,
-}
-
-impl Naive {
-    fn start() -> Naive {
-        let naive = Naive { folder: tempfile::tempdir().unwrap(), port: free_port() };
-        let copied = Command::new("cp").arg("-a").arg(repository().join("backend")).arg(naive.app()).status().unwrap();
-        assert!(copied.success());
-        std::fs::copy(repository().join("backend/.env.example"), naive.app().join(".env")).unwrap();
-        naive.run("up");
-        naive
-    }
-
-    fn app(&self) -> std::path::PathBuf {
-        self.folder.path().join("backend")
-    }
-
-    fn address(&self) -> Address {
-        Address { port: self.port, host: "127.0.0.1".to_owned() }
-    }
-
-    fn words(&self, what: &str) -> String {
-        let script = repository().join("bench/naive.sh");
-        format!("bash {} {what} {} {}", script.display(), self.folder.path().join("nginx").display(), self.port)
-    }
-
-    fn command(&self) -> String {
-        self.words("deploy")
-    }
-
-    fn run(&self, what: &str) {
-        let mut bash = Command::new("bash");
-        bash.args(["-c", &self.words(what)]).current_dir(self.app()).env("DOCKER_CONFIG", docker_with_compose_v2());
-        let child: Child = bash.env("BENCH_VERSION", "first").stdin(Stdio::null()).spawn().unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "naive.sh {what}");
-    }
-}
-
-impl Drop for Naive {
-    fn drop(&mut self) {
-        self.run("down");
-    }
+    seen.report(figures, "raw docker build, run and stop beside the site, 500 requests/s", &[]);
 }

@@ -19,7 +19,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// For the first 200 at `/health` that names `release`, or that names another one than `not`.
+    /// For the first 200 at `/health` whose body is `wanted`.
     pub fn start(address: &Address, wanted: impl Fn(&str) -> bool + Send + 'static) -> Watch {
         let ended = Arc::new(AtomicBool::new(false));
         let (flag, address) = (Arc::clone(&ended), address.clone());
@@ -40,12 +40,23 @@ impl Watch {
     pub fn seen(self) -> Instant {
         std::thread::sleep(LOOK * 10);
         self.ended.store(true, Ordering::Relaxed);
+        self.came()
+    }
+
+    /// Waits until it comes.
+    pub fn came(self) -> Instant {
         self.thread.join().unwrap().expect("what was watched for did not come")
     }
 }
 
+/// For another release than the one that an address names now.
+pub fn next_release(address: &Address) -> Watch {
+    let now = release(address);
+    Watch::start(address, move |body| !body.contains(&now))
+}
+
 /// The release that an address names now.
-pub fn release(address: &Address) -> String {
+fn release(address: &Address) -> String {
     let answer = load::get(address, "/health").unwrap();
     let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
     body["release"].as_str().unwrap().to_owned()

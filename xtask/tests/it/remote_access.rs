@@ -93,11 +93,11 @@ pub fn a_changed_host_key_stops_everything(server: &Server, site: &mut Site) {
     let address = format!("[127.0.0.1]:{}", server.ssh_port());
     let other = format!("{address} {}", new_key("").1);
 
-    server.root("mkdir /root/keys && mv /etc/ssh/ssh_host_* /root/keys && ssh-keygen -A >/dev/null && kill -HUP \"$(cat /run/sshd.pid)\"");
+    server.restart_sshd("mkdir /root/keys && mv /etc/ssh/ssh_host_* /root/keys && ssh-keygen -A >/dev/null");
     let changed = site.xtask(&["deploy", "--skip-tests"]).must_end_with(7);
     changed.must_say(&["is not the one known", "PROD_SSH_KNOWN_HOSTS", &address]);
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), lines, "the known key was replaced");
-    server.root("mv /root/keys/* /etc/ssh/ && rmdir /root/keys && kill -HUP \"$(cat /run/sshd.pid)\"");
+    server.restart_sshd("mv /root/keys/* /etc/ssh/ && rmdir /root/keys");
 
     site.set("PROD_SSH_KNOWN_HOSTS", &other);
     site.xtask(&["deploy", "--skip-tests"]).must_end_with(7).must_say(&["is not the one known"]);
@@ -114,11 +114,10 @@ pub fn a_changed_host_key_stops_everything(server: &Server, site: &mut Site) {
 /// Health, switch and site are asked through forwarded ports; where sshd refuses those, it is told before a boot.
 pub fn a_server_that_forwards_no_ports_is_refused(server: &Server, site: &Site) {
     let before = untouched(server);
-    let reload = "kill -HUP \"$(cat /run/sshd.pid)\"";
-    server.root(&format!("echo 'AllowTcpForwarding no' >/etc/ssh/sshd_config.d/no-forwarding.conf; {reload}"));
+    server.restart_sshd("echo 'AllowTcpForwarding no' >/etc/ssh/sshd_config.d/no-forwarding.conf");
     let refused = site.xtask(&["deploy", "--skip-tests"]).must_end_with(4);
     refused.must_say(&["AllowTcpForwarding"]);
-    server.root(&format!("rm /etc/ssh/sshd_config.d/no-forwarding.conf; {reload}"));
+    server.restart_sshd("rm /etc/ssh/sshd_config.d/no-forwarding.conf");
     assert_eq!(untouched(server), before, "the server was touched");
     site.status();
 }

@@ -102,6 +102,15 @@ impl Server {
         child.wait_with_output().unwrap()
     }
 
+    /// Makes `change` and lets sshd begin anew with it: done once the new one listens.
+    pub fn restart_sshd(&self, change: &str) {
+        let listening = "$(grep -c 'Server listening' /var/log/sshd.log)";
+        self.root(&format!(
+            "{change}\nbefore={listening}\nkill -HUP \"$(cat /run/sshd.pid)\"\n\
+             for _ in $(seq 100); do [ {listening} = \"$before\" ] || exit 0; sleep 0.05; done\nexit 1"
+        ));
+    }
+
     /// Copies a folder of this machine to the server, for the deploying user.
     pub fn receive(&self, folder: &Path, place: &str) {
         let packed = run(Command::new("tar").arg("-C").arg(folder).args(["-c", "."]));

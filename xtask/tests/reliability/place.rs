@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::load::{self, Address};
 use crate::local_project::Project;
-use crate::remote_secrets::sessions;
+use crate::remote_secrets::sessions_left;
 use crate::remote_site::{Run, Site};
 use crate::server::Server;
 
@@ -113,6 +113,10 @@ impl Place<'_> {
 
     /// What is left of a run after it should be over: on the host and on the deploying machine.
     pub fn leftovers(&self) -> Vec<String> {
+        let here = match self {
+            Place::Local(_) => Vec::new(),
+            Place::Remote(remote) => sessions_left(&remote.site),
+        };
         let text = match self {
             Place::Local(project) => {
                 let words = ["-c", LEFTOVERS, "leftovers", project.server("").to_str().unwrap(), &project.name]
@@ -124,10 +128,6 @@ impl Place<'_> {
             Place::Remote(remote) => {
                 remote.server.root(&format!("set -- /app/gifty-backend gifty\nset +e +o pipefail\n{LEFTOVERS}"))
             }
-        };
-        let here = match self {
-            Place::Local(_) => Vec::new(),
-            Place::Remote(remote) => sessions(&remote.site),
         };
         text.lines().map(str::to_owned).chain(here).collect()
     }
