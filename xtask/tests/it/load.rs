@@ -1,15 +1,14 @@
 //! Traffic that does not lie: a fixed rate, each answer checked, every kind of failure counted apart. To 127.0.0.1 only,
 //! bounded in rate and time.
 //!
-//! The rate is offered whatever the answers do: a client that waited too long for one sends the next at once, so a pause
-//! of the site is not hidden by sending less.
+//! The rate is offered whatever the answers do: a client that waited too long for one sends the next at once, and at the end
+//! what was due until then, so a pause of the site is not hidden by sending less.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -97,7 +96,7 @@ impl fmt::Display for Figures {
 pub struct Load {
     /// One heavy load at a time: two would take the processor from each other, and neither would hold its rate.
     _turn: Option<MutexGuard<'static, ()>>,
-    ended: Arc<AtomicBool>,
+    ended: Arc<OnceLock<Instant>>,
     clients: Vec<(Client, JoinHandle<Figures>)>,
 }
 
@@ -107,7 +106,7 @@ impl Load {
         static TURN: Mutex<()> = Mutex::new(());
         let heavy = rate >= HEAVY;
         let turn = heavy.then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner));
-        let ended = Arc::new(AtomicBool::new(false));
+        let ended = Arc::new(OnceLock::new());
         let mut clients = Vec::new();
         for kind in kinds {
             for number in 0..CLIENTS {
@@ -121,7 +120,7 @@ impl Load {
     }
 
     pub fn finish(self) -> BTreeMap<Client, Figures> {
-        self.ended.store(true, Ordering::Relaxed);
+        self.ended.get_or_init(Instant::now);
         let mut all: BTreeMap<Client, Figures> = BTreeMap::new();
         for (kind, client) in self.clients {
             all.entry(kind).or_default().merge(client.join().expect("a client of the load panicked"));
@@ -150,12 +149,12 @@ pub fn rate(figures: &BTreeMap<Client, Figures>) -> f64 {
     sent as f64 / lasted.as_secs_f64()
 }
 
-fn run(address: &Address, kind: Client, interval: Duration, offset: Duration, ended: &AtomicBool) -> Figures {
+fn run(address: &Address, kind: Client, interval: Duration, offset: Duration, ended: &OnceLock<Instant>) -> Figures {
     let begun = Instant::now();
     let mut next = begun + offset;
     let mut figures = Figures::default();
     let mut connection = None;
-    while !ended.load(Ordering::Relaxed) && begun.elapsed() < LONGEST {
+    while ended.get().is_none_or(|end| next <= *end) && begun.elapsed() < LONGEST {
         let due = next;
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         next += interval;

@@ -13,6 +13,7 @@ const DEPLOYS: usize = 10;
 
 fn ten_deploys_in_a_row(mode: &str, must_not_fail: &[Client]) {
     let project = Project::new(mode);
+    project.rewrite("deploy.toml", "bake = 1\n", "bake = 0\n");
     let first = project.deploy();
     project.redis(&["set", "kept", "yes"]);
     let accessory = |project: &Project| {
