@@ -19,38 +19,52 @@ exec {images}< <(timeout 10 docker image ls --filter "reference=$project-*" --fo
 exec {docker}< <(timeout 10 docker info --format '{{.DockerRootDir}}' 2>/dev/null)
 asked=$!
 
-one_line() { [ -r "$1" ] && head -c 65536 <"$1" | tr '\n\t' '\r '; }
-# shellcheck disable=SC2016 # for the bash that reads it
-listening() { timeout 2 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0"' "$1" 2>/dev/null; }
+# A file as a field: $1 and the beginning of what is in $2. Programs are few here and below, because each costs as much as
+# all that bash does itself.
+file() {
+  local text=''
+  { IFS= read -r -N 65536 text <"$2"; } 2>/dev/null
+  text=${text//$'\n'/$'\r'}
+  printf '%s\t%s\n' "$1" "${text//$'\t'/ }"
+}
 
-# nginx itself says which slot it obeys.
+# nginx itself says which slot it obeys: after the head of its answer.
 # shellcheck disable=SC2016 # for the bash that reads it
-live=$(timeout 3 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && printf "GET / HTTP/1.0\r\n\r\n" >&3 && cat <&3' \
-  "$live_port" 2>/dev/null | tr -d '\r' | sed '1,/^$/d' | head -c 64 | head -n 1)
-printf 'live\t%s\n' "$live"
-printf 'upstream\t%s\n' "$(one_line "$upstream_file")"
-printf 'site\t%s\n' "$(one_line "$site_file")"
+answer=$(timeout 3 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && printf "GET / HTTP/1.0\r\n\r\n" >&3 &&
+  mapfile -n 50 -u 3 && printf "%s" "${MAPFILE[@]}"' "$live_port" 2>/dev/null)
+answer=${answer//$'\r'/}
+case $answer in *$'\n\n'*) live=${answer#*$'\n\n'} ;; *) live='' ;; esac
+live=${live%%$'\n'*}
+live=${live:0:64}
+printf 'live\t%s\n' "${live//$'\t'/ }"
+# shellcheck disable=SC2016 # for the bash that reads it
+timeout 2 bash -c 'for port; do { exec 3<>"/dev/tcp/127.0.0.1/$port" && printf "listening\t%s\n" "$port"; } & done; wait' \
+  listening "$blue_port" "$green_port" 2>/dev/null
+file upstream "$upstream_file"
+file site "$site_file"
 [ -e "$folder/live/green" ] && printf 'flag\tgreen\n'
 # What the site includes: the switch of the instant mode is there.
 while read -r included; do
   case $included in /*) ;; *) included=/etc/nginx/$included ;; esac
-  printf 'included\t%s\n' "$(one_line "$included")"
+  file included "$included"
 done < <(sed -nE 's/^[[:space:]]*include[[:space:]]+([^;*[:space:]]+);.*/\1/p' "$site_file" 2>/dev/null)
 # Who turns on the cache of file lookups for all sites, or for this one.
-printf 'file-cache\t%s\n' "$(grep -sHoE '^[^#]*open_file_cache[[:space:]]+(max|inactive)=[^;]*' \
-  /etc/nginx/nginx.conf /etc/nginx/conf.d/*.conf "$site_file" | head -n 1 | tr -s '\t ' ' ')"
+read -r -a words < <(grep -sHoE '^[^#]*open_file_cache[[:space:]]+(max|inactive)=[^;]*' \
+  /etc/nginx/nginx.conf /etc/nginx/conf.d/*.conf "$site_file")
+printf 'file-cache\t%s\n' "${words[*]-}"
 
 # Where this user cannot write. What is not there yet will be made in the folder above.
 for place in "$folder" "$folder/releases" "$folder/live"; do
   while [ ! -e "$place" ]; do place=$(dirname "$place"); done
   [ -w "$place" ] || printf 'unwritable\t%s\n' "$place"
 done
-place=$(dirname "$(readlink -f "$upstream_file")" 2>/dev/null)
-[ -w "$place" ] || printf 'unwritable-upstream\t%s\n' "$place"
+if place=$(readlink -f -- "$upstream_file") && [ ! -w "${place%/*}/" ]; then
+  printf 'unwritable-upstream\t%s\n' "${place%/*}"
+fi
 printf 'user\t%s\n' "$(id -un)"
 
 if [ -n "$private_pid" ]; then
-  nginx_pid=$(cat "$private_pid" 2>/dev/null) &&
+  { read -r nginx_pid <"$private_pid"; } 2>/dev/null &&
     grep -qsaF "nginx: master process nginx -p ${private_pid%nginx.pid} " "/proc/$nginx_pid/cmdline" && printf 'nginx\trunning\n'
 else
   grep -qsx nginx /proc/[0-9]*/comm && printf 'nginx\trunning\n'
@@ -92,7 +106,7 @@ compose_of_this_host() {
   fi
 }
 
-docker_root=$(cat <&"$docker")
+IFS= read -r docker_root <&"$docker"
 wait "$asked"
 code=$?
 if [ $code = 0 ] && [ -n "$docker_root" ]; then
@@ -106,7 +120,8 @@ if [ $code = 0 ] && [ -n "$docker_root" ]; then
       ;;
     esac
   done <&"$containers"
-  cat <&"$images"
+  mapfile -u "$images"
+  printf '%s' "${MAPFILE[@]}"
 else
   # `docker info` of docker 20 does not say why, `docker version` does.
   case $code in
@@ -125,17 +140,13 @@ if cd "$folder/releases" 2>/dev/null; then
     [ ! -d "$release" ] || printf 'release\t%s\t%s\t%s\n' "${release%/}" "${env_sums[${release%/}]-}" "${served[${release%/}]-}"
   done
 fi
-for port in "$blue_port" "$green_port"; do
-  listening "$port" && printf 'listening\t%s\n' "$port"
-done
 existing=$folder/releases
 while [ ! -d "$existing" ]; do existing=$(dirname "$existing"); done
-df -B1 --output=avail,target "$existing" | tail -n 1 | while read -r bytes place; do
-  printf 'disk-free\t%s\t%s\n' "$bytes" "$place"
-done
-[ -n "$docker_root" ] && df -B1 --output=avail,target "$docker_root" 2>/dev/null | tail -n 1 | while read -r bytes place; do
-  printf 'docker-disk-free\t%s\t%s\n' "$bytes" "$place"
-done
+{
+  read -r _ # the heading
+  read -r bytes place && printf 'disk-free\t%s\t%s\n' "$bytes" "$place"
+  read -r bytes place && printf 'docker-disk-free\t%s\t%s\n' "$bytes" "$place"
+} < <(df -B1 --output=avail,target "$existing" ${docker_root:+"$docker_root"} 2>/dev/null)
 while read -r name kilobytes _; do
   case $name in MemAvailable: | SwapFree:) printf 'memory-free\t%s\n' "$((kilobytes * 1024))" ;; esac
 done </proc/meminfo

@@ -13,3 +13,17 @@ fail() {
   printf '%s\n' "$*" >&2
   exit 1
 }
+
+# Removes the containers that have all of these labels. One that docker is removing already, because it has just ended, is
+# waited for.
+remove_containers() {
+  local label filters=() left said tries
+  for label; do filters+=(--filter "label=$label"); done
+  for ((tries = 0; tries < 100; tries++)); do
+    left=$(docker ps -aq "${filters[@]}")
+    # shellcheck disable=SC2086 # a list of ids
+    if [ -z "$left" ] || said=$(docker rm -f $left 2>&1 >/dev/null); then return; fi
+    sleep 0.1
+  done
+  fail "$said"
+}

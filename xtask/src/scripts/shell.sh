@@ -84,7 +84,7 @@ exec 3>&1
 coproc WORK { exec 3>&-; work; } >&3
 exec 3>&-
 printf 'ready\n'
-[ -z "$first" ] || printf 'run 1 %s 0 first\n%s' "$(printf '%s' "$first" | wc -c)" "$first" >&"${WORK[1]}"
+[ -z "$first" ] || printf 'run 1 %s 0 first\n%s' "$(LC_ALL=C && printf '%s' "${#first}")" "$first" >&"${WORK[1]}"
 while IFS= read -r -t "$silence_seconds" header; do
   case $header in
     '') ;;

@@ -11,7 +11,7 @@ for service in "$@"; do
     --filter "label=com.docker.compose.service=$service" --filter label=com.docker.compose.oneoff=False | tr '\n' ' ')"
 done
 give_back() {
-  docker ps -aq --filter "label=com.docker.compose.project=$project-workers" | xargs -r docker rm -f >/dev/null
+  remove_containers "com.docker.compose.project=$project-workers"
   # shellcheck disable=SC2086 # a list of ids
   docker start $earlier >/dev/null
 }
