@@ -171,9 +171,9 @@ fn whole(figures: &mut Figures) {
 }
 
 fn remote<'a>(figures: &mut Figures, floor: &Floor) -> Vec<(&'a str, Vec<(String, f64)>)> {
-    let server = Server::start(Compose::V2);
     let mut stages = Vec::new();
     for mode in ["reload", "instant"] {
+        let server = Server::start(Compose::V2);
         let mut site = Site::new(&server, mode);
         subject::web_alone_in(site.root());
         site.new_version("the web service and its accessory");

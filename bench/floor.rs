@@ -48,7 +48,7 @@ impl Floor {
             &format!("127.0.0.1:{}:8000", address.port),
             &image,
         ]);
-        self.boot.push(watch.seen().duration_since(begun).as_secs_f64());
+        self.boot.push(watch.came().duration_since(begun).as_secs_f64());
         self.stop.push(docker(&["stop", &name]));
         docker(&["rm", &name]);
     }

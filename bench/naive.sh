@@ -35,7 +35,16 @@ http {
   client_body_temp_path $folder/temp; proxy_temp_path $folder/temp; fastcgi_temp_path $folder/temp;
   uwsgi_temp_path $folder/temp; scgi_temp_path $folder/temp;
   include $folder/upstream.conf;
-  server { listen 127.0.0.1:$port; location / { proxy_pass http://backend; } }
+  map \$http_upgrade \$connection_upgrade { default upgrade; '' ''; }
+  server {
+    listen 127.0.0.1:$port;
+    location / {
+      proxy_pass http://backend;
+      proxy_http_version 1.1;
+      proxy_set_header Upgrade \$http_upgrade;
+      proxy_set_header Connection \$connection_upgrade;
+    }
+  }
 }
 NGINX
     set_release

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use super::figures::Figures;
-use super::start::cargo;
+use super::start::{build, cargo};
 use super::subject;
 use super::watch;
 use crate::load::Address;
@@ -50,6 +50,7 @@ fn several(figures: &mut Figures, what: &str, own: &Command, address: &Address, 
 }
 
 pub fn measure(figures: &mut Figures) {
+    build();
     for (kind, standby) in [("warm", true), ("cold", false)] {
         let project = subject::web_alone("instant");
         if standby {

@@ -132,7 +132,7 @@ impl Subject<'_> {
             let watch = watch::next_release(&self.address);
             seen.add(&self.address, || {
                 (self.deploy)(number);
-                watch.seen()
+                watch.came()
             });
         }
         seen.report(figures, &format!("{}, 500 requests/s", self.what), bars);
@@ -172,7 +172,10 @@ fn slow_requests(address: &Address, number: u32, stop: &Arc<AtomicBool>) -> Join
         std::thread::sleep(Duration::from_millis(300) * number);
         let mut failed = 0;
         while !stop.load(Ordering::Relaxed) {
-            failed += usize::from(!load::get(&address, "/slow?s=10").is_ok_and(|answer| answer.status == 200));
+            if !load::get(&address, "/slow?s=10").is_ok_and(|answer| answer.status == 200) {
+                failed += 1;
+                std::thread::sleep(Duration::from_secs(1)); // a person tries again, and not a thousand times a second
+            }
         }
         failed
     })
@@ -201,8 +204,8 @@ pub fn measure(figures: &mut Figures) {
             raw_commands(figures, &project);
         }
     }
-    let server = Server::start(Compose::V2);
     for (mode, bars) in [("reload", &[Client::NewConnection][..]), ("instant", &BOTH)] {
+        let server = Server::start(Compose::V2);
         let site = Site::new(&server, mode);
         subject::web_alone_in(site.root());
         site.configure("drain = 5 ", "drain = 12 ");

@@ -38,8 +38,8 @@ pub struct Shell {
     sent: Cell<u32>,
     /// Scripts that were sent and not yet waited for.
     ahead: RefCell<VecDeque<(u32, Script)>>,
-    /// What the shell said of later scripts while an earlier one was waited for: its two outputs are read apart, and either
-    /// may be ahead of the other.
+    /// What the shell said of later scripts while an earlier one, or it itself, was waited for: its two outputs are read
+    /// apart, and either may be ahead of the other.
     early: RefCell<VecDeque<Line>>,
     ended: Arc<AtomicBool>,
 }
@@ -65,7 +65,7 @@ impl Shell {
     /// # Errors
     /// [`Kind::Locked`] with who holds the lock since when; `ended` gives the error where the shell ends instead.
     pub fn await_ready(&self, limit: Duration, ended: impl Fn() -> anyhow::Error) -> Result<()> {
-        match self.held.line(limit)?.as_deref() {
+        match self.first_line(limit)?.as_deref() {
             Some("ready") => {}
             Some(other) if other.starts_with("held by ") => {
                 return Err(Kind::Locked.error(format!(
@@ -83,6 +83,21 @@ impl Shell {
         }
         self.beat();
         Ok(())
+    }
+
+    /// The first line of its standard output. What comes of its standard error meanwhile may be of the first script already.
+    fn first_line(&self, limit: Duration) -> Result<Option<String>> {
+        let deadline = Instant::now() + limit;
+        loop {
+            interrupt::check()?;
+            match self.held.next(deadline.min(Instant::now() + LOOK)) {
+                Next::Line(Line::Output(line)) => return Ok(Some(line)),
+                Next::Line(line @ Line::Error(_)) => self.early.borrow_mut().push_back(line),
+                Next::End => return Ok(None),
+                Next::Silence if Instant::now() >= deadline => return Ok(None),
+                Next::Silence => {}
+            }
+        }
     }
 
     /// Says again and again that we live.

@@ -43,6 +43,19 @@ fn the_first_script_comes_with_the_command() {
 }
 
 #[test]
+fn what_is_said_of_the_first_script_may_come_before_the_shell_is_ready() {
+    let said = format!(
+        "echo 'of the script' >&2; printf '\\n{TOKEN} end 1\\n' >&2; sleep 0.5; echo ready; \
+         printf '{TOKEN} begin 1\\nprinted\\n\\n{TOKEN} end 1 0\\n'; cat"
+    );
+    let first = script("", []);
+    let shell = Shell::new(hold(&Command::new("shell", ["bash", "-c", &said])).unwrap(), TOKEN, Some(&first));
+    ready(&shell).unwrap();
+    let finished = run(&shell, &first);
+    assert_eq!((finished.text(), finished.tail), ("printed\n".to_owned(), "of the script".to_owned()));
+}
+
+#[test]
 fn each_script_is_given_its_own_output_however_many_are_sent_ahead() {
     let folder = tempfile::tempdir().unwrap();
     let shell = shell(folder.path(), "somebody", 0);
