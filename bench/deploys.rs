@@ -17,7 +17,7 @@ use crate::remote_site::Site;
 use crate::server::{Compose, Server};
 use crate::slow_link::SlowLink;
 
-const TIMES: usize = 7;
+const TIMES: usize = 5;
 
 /// Seconds of each stage of several deploys, by its name without what differs from run to run.
 #[derive(Default)]
