@@ -1,7 +1,6 @@
 //! Deploys without traffic: how long each stage takes, here, over SSH, and over a link to far away; and what of it is the
 //! tool's own.
 
-use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -19,19 +18,23 @@ use crate::slow_link::SlowLink;
 
 const TIMES: usize = 5;
 
-/// Seconds of each stage of several deploys, by its name without what differs from run to run.
+/// Seconds of each stage of several deploys, in their order, by its name without what differs from run to run.
 #[derive(Default)]
-struct Stages(BTreeMap<String, Vec<f64>>);
+struct Stages(Vec<(String, Vec<f64>)>);
 
 impl Stages {
     fn add(&mut self, report: &Value) {
         for stage in report["stages"].as_array().unwrap() {
-            let name = stage["name"].as_str().unwrap();
+            let name = stage["name"].as_str().unwrap().split(" (").next().unwrap();
             let fixed = |word: &&str| {
-                !word.starts_with("20") && !["blue", "green", "in", "slot", "to", "release"].contains(word)
+                !word.starts_with("20") && !["blue", "green", "in", "slot", "to", "release", "for"].contains(word)
             };
             let name = name.split(' ').filter(fixed).collect::<Vec<&str>>().join(" ");
-            self.0.entry(name).or_default().push(stage["seconds"].as_f64().unwrap());
+            let seconds = stage["seconds"].as_f64().unwrap();
+            match self.0.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, all)) => all.push(seconds),
+                None => self.0.push((name, vec![seconds])),
+            }
         }
     }
 }
@@ -101,7 +104,7 @@ pub fn measure(figures: &mut Figures) {
     let mut stages: Vec<(&str, Vec<(String, f64)>)> = Vec::new();
     for mode in ["instant", "reload"] {
         let project = subject::web_alone(mode);
-        let (deploys, first_traffic) = local(&project, &mut floor);
+        let (deploys, first_traffic) = local(&project, mode, &mut floor);
         let place = if mode == "instant" { "local, instant" } else { "local, reload" };
         figures.add_with_bar(
             &format!("{place}: first possible 200 until traffic reaches it"),
@@ -123,11 +126,11 @@ pub fn measure(figures: &mut Figures) {
 }
 
 /// Deploys to this machine, each beside its floor; and the milliseconds from the first possible 200 to the traffic.
-fn local(project: &Project, floor: &mut Floor) -> (Deploys, Vec<f64>) {
+fn local(project: &Project, mode: &str, floor: &mut Floor) -> (Deploys, Vec<f64>) {
     project.deploy();
     let (mut deploys, mut first_traffic) = (Deploys::default(), Vec::new());
     for number in 0..TIMES {
-        project.new_version(&format!("measured {number}"));
+        project.new_version(&format!("measured {number} in {mode} mode"));
         floor.measure(project);
         let slot = Address { port: project.free_port(), host: "127.0.0.1".to_owned() };
         let ready = Watch::start(&slot, |_| true);
@@ -241,7 +244,8 @@ fn round_trips(figures: &mut Figures, server: &Server, site: &mut Site) {
     figures.add("round trips of `ssh HOST true`, a new connection", "round trips", connection);
     for (name, arguments, bar) in commands {
         let all = run(arguments);
-        let beyond = all.iter().map(|all| all - connecting).collect();
+        // A whole number of them; what is over is the time the link itself takes.
+        let beyond = all.iter().map(|all| (all - connecting).round()).collect();
         figures.add(&format!("round trips of {name}, with its connection"), "round trips", all);
         figures.add_with_bar(&format!("round trips of {name}, beyond the connection"), "round trips", beyond, bar);
     }
@@ -288,15 +292,12 @@ fn raw(program: &str, server: &Server, port: u16, words: &[&str]) {
 fn by_stage(places: Vec<(&str, Vec<(String, f64)>)>) -> Plot {
     let mut steps: Vec<String> = Vec::new();
     for (name, _) in places.iter().flat_map(|(_, stages)| stages) {
-        if !steps.contains(name) && !name.contains("private nginx") {
-            steps.push(name.split(" (").next().unwrap().to_owned());
+        if !steps.contains(name) {
+            steps.push(name.clone());
         }
     }
-    steps.dedup();
     let line = |stages: &[(String, f64)]| -> Vec<f64> {
-        let of = |step: &String| {
-            stages.iter().find(|(name, _)| name.starts_with(step.as_str())).map_or(0.0, |(_, seconds)| *seconds)
-        };
+        let of = |step: &String| stages.iter().find(|(name, _)| name == step).map_or(0.0, |(_, seconds)| *seconds);
         steps.iter().map(of).collect()
     };
     let series = places.iter().map(|(place, stages)| ((*place).to_owned(), line(stages))).collect();

@@ -14,6 +14,7 @@ mod rollback;
 mod size;
 mod start;
 mod subject;
+mod switch;
 mod traffic;
 mod watch;
 
@@ -22,12 +23,13 @@ use figures::Figures;
 type Measure = fn(&mut Figures);
 
 /// In the order in which they are measured: what needs a quiet machine comes first.
-const PARTS: [(&str, Measure); 7] = [
+const PARTS: [(&str, Measure); 8] = [
     ("start", start::measure),
     ("deploys", deploys::measure),
     ("rollback", rollback::measure),
     ("size", size::measure),
     ("growth", growth::measure),
+    ("switch", switch::measure),
     ("traffic", traffic::measure),
     ("others", others::measure),
 ];

@@ -35,7 +35,7 @@ http {
   client_body_temp_path $folder/temp; proxy_temp_path $folder/temp; fastcgi_temp_path $folder/temp;
   uwsgi_temp_path $folder/temp; scgi_temp_path $folder/temp;
   include $folder/upstream.conf;
-  map \$http_upgrade \$connection_upgrade { default upgrade; '' ''; }
+  map \$http_upgrade \$connection_upgrade { default upgrade; '' close; }
   server {
     listen 127.0.0.1:$port;
     location / {

@@ -201,6 +201,7 @@ pub fn measure(figures: &mut Figures) {
         subject.under_traffic(figures, deploys, bars);
         subject.in_flight(figures, true);
         if mode == "instant" {
+            sustained(figures, &project);
             raw_commands(figures, &project);
         }
     }
@@ -220,6 +221,14 @@ pub fn measure(figures: &mut Figures) {
         subject.under_traffic(figures, 5, bars);
         subject.in_flight(figures, true);
     }
+}
+
+/// Longer than the 60 s for which a connection's remains keep its port: enough to use up all there are.
+fn sustained(figures: &mut Figures, project: &Project) {
+    let load = Load::start(&project.address(), &BOTH, RATE);
+    std::thread::sleep(Duration::from_secs(90));
+    let failed = load.finish().values().map(|figures| figures.failures() as f64).sum();
+    figures.add_with_bar("instant mode, local: 500 requests/s to one slot for 90 s", "failed", vec![failed], 0.0);
 }
 
 /// What the raw commands of the floor alone do to the answers of the site beside which they run: no traffic moves.

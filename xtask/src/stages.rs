@@ -20,7 +20,7 @@ use crate::verdict::judge;
 use crate::{console, interrupt, pytest, script};
 
 /// Time from the start of one health probe to the next.
-const POLL: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(20);
 /// How long one probe may take.
 const PROBE: Duration = Duration::from_secs(5);
 /// How long nginx may take until new workers serve.

@@ -11,19 +11,21 @@ while [ "$1" != -- ]; do
   shift
 done
 shift
-networks=$(docker network ls --format '{{.Name}}')
-volumes=$(docker volume ls --format '{{.Name}}')
+# Whether a `network` or a `volume` of this name is on this host. Docker is asked once for each, when it is needed.
+declare -A names=()
+is_there() {
+  [ -n "${names[$1]+known}" ] || names[$1]=$(docker "$1" ls --format '{{.Name}}') || fail "docker does not list its ${1}s"
+  grep -qxF -- "$2" <<<"${names[$1]}"
+}
 # Resources come as kind, key, name. What others make must be there before anything is started.
 resources=("$@")
 for ((at = 0; at < $#; at += 3)); do
-  name=${resources[at + 2]}
   case ${resources[at]} in
-    external-network) there=$networks ;;
-    external-volume) there=$volumes ;;
+    external-network | external-volume) ;;
     *) continue ;;
   esac
-  kind=${resources[at]#external-}
-  grep -qxF -- "$name" <<<"$there" ||
+  kind=${resources[at]#external-} name=${resources[at + 2]}
+  is_there "$kind" "$name" ||
     fail "the $kind $name is \`external\` in the compose file, so nothing here makes it, and it is not on this host; make it with: docker $kind create $name"
 done
 of_project() { docker ps "$@" --filter "label=com.docker.compose.project=$project"; }
@@ -32,6 +34,7 @@ for service in ${accessories[@]+"${accessories[@]}"}; do
   if ! grep -qxF -- "$service" <<<"$running"; then
     COMPOSE_IGNORE_ORPHANS=true COMPOSE_ANSI=never \
       "${compose[@]}" -p "$project" -f .compose.base.json up -d --no-recreate "${accessories[@]}"
+    names=()
     break
   fi
 done
@@ -40,16 +43,13 @@ while waiting=$(of_project --filter health=starting --format '{{.Names}}') && [ 
   [ "$SECONDS" -lt "$deadline" ] || fail "not healthy after $limit s:" "$waiting"
   sleep 0.2
 done
-networks=$(docker network ls --format '{{.Name}}')
-volumes=$(docker volume ls --format '{{.Name}}')
 while [ $# -gt 0 ]; do
   kind=$1 key=$2 name=$3
   shift 3
   case $kind in
-    network) there=$networks ;;
-    volume) there=$volumes ;;
+    network | volume) ;;
     *) continue ;;
   esac
-  grep -qxF -- "$name" <<<"$there" ||
+  is_there "$kind" "$name" ||
     docker "$kind" create --label "com.docker.compose.project=$project" --label "com.docker.compose.$kind=$key" "$name" >/dev/null
 done
