@@ -16,6 +16,7 @@ fail() {
 
 # Removes the containers that have all of these labels. One that docker is removing already, because it has just ended, is
 # waited for.
+# shellcheck disable=SC2317 # not every script needs it
 remove_containers() {
   local label filters=() left said tries
   for label; do filters+=(--filter "label=$label"); done
