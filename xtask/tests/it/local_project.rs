@@ -17,6 +17,9 @@ use crate::server::docker_with_compose_v2;
 pub const ENV_FILE: &str =
     "API_TOKEN=token-of-the-local-test\nREDIS_URL=redis://redis:6379/0\nAPI_URL=http://api:8000\n";
 
+/// Values of that file that nobody may see.
+pub const SECRET_VALUES: [&str; 1] = ["token-of-the-local-test"];
+
 pub struct Project {
     folder: tempfile::TempDir,
     pub name: String,
@@ -145,7 +148,7 @@ impl Project {
     pub fn xtask(&self, arguments: &[&str]) -> Run {
         let output = self.command(arguments).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("what the tool prints is text");
-        Run::new(output.status.code(), text(output.stdout), text(output.stderr), &["token-of-the-local-test"])
+        Run::new(output.status.code(), text(output.stdout), text(output.stderr), &SECRET_VALUES)
     }
 
     /// Deploys what is committed; it must succeed. Gives the report.

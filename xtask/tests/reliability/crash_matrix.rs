@@ -61,8 +61,8 @@ fn case(place: &Place, cutter: &Cutter, arguments: &[&str], cut: &Cut, clients: 
     let before = Before { slots: place.run(&["status", "--json"]).json()["slots"].clone() };
     let load = Load::start(&place.address(), clients, RATE);
     let killed = cutter.cut(place, arguments, cut);
-    assert!(killed.killed || killed.code == Some(0), "{what}: {:?}\n{}", killed.code, killed.log);
-    totals.not_reached += usize::from(!killed.killed);
+    assert!(matches!(killed.code, None | Some(0)), "{what}: {killed}");
+    totals.not_reached += usize::from(killed.code.is_some());
 
     let status = status_that_is_true(place, &what);
     if let (Cut::Stage(stage), "deploy") = (cut, arguments[0]) {
@@ -77,7 +77,7 @@ fn case(place: &Place, cutter: &Cutter, arguments: &[&str], cut: &Cut, clients: 
     let run = place.run(&["deploy", "--skip-tests", "--json"]);
     totals.deploys.push(begun.elapsed());
     let figures = load.finish();
-    assert_eq!(run.code, Some(0), "{what}; then\n{run}\nafter\n{}", killed.log);
+    assert_eq!(run.code, Some(0), "{what}; then\n{run}\nafter\n{killed}");
     let report = run.json();
     totals.cases += 1;
     totals.requests += figures.values().map(|figures| figures.sent).sum::<u64>();
@@ -85,7 +85,7 @@ fn case(place: &Place, cutter: &Cutter, arguments: &[&str], cut: &Cut, clients: 
     assert_eq!(report["receipt"]["failed"], 0, "{what}: {report:#}");
     assert_eq!(report["release"], place.answers(), "{what}");
     let left = place.leftovers();
-    assert!(left.is_empty(), "{what}: this is left: {left:#?}\nafter\n{}", killed.log);
+    assert!(left.is_empty(), "{what}: this is left: {left:#?}\nafter\n{killed}");
     place.run(&["status"]).must_end_with(0);
 }
 

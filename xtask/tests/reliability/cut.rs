@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::place::Place;
+use crate::remote_site::Run;
 
 /// A place to kill the tool at.
 #[derive(Clone, Debug)]
@@ -76,8 +77,8 @@ impl Cutter {
         cuts
     }
 
-    /// Runs the tool until it is killed there. Gives the stage it was in, and how it ended where it was not killed.
-    pub fn cut(&self, place: &Place, arguments: &[&str], cut: &Cut) -> Killed {
+    /// Runs the tool until it is killed there; it has no exit code then.
+    pub fn cut(&self, place: &Place, arguments: &[&str], cut: &Cut) -> Run {
         let mut command = place.command(arguments);
         let at = match cut {
             Cut::Stage(_) => String::new(),
@@ -98,14 +99,9 @@ impl Cutter {
             assert!(Instant::now() < deadline, "{arguments:?} cut {cut} does not end:\n{}", read());
             std::thread::sleep(Duration::from_millis(2));
         };
-        Killed { killed: status.signal() == Some(9), code: status.code(), log: read() }
+        assert!(matches!(status.signal(), None | Some(9)), "{arguments:?} cut {cut}: {status}\n{}", read());
+        place.ended(status, &log)
     }
-}
-
-pub struct Killed {
-    pub killed: bool,
-    pub code: Option<i32>,
-    pub log: String,
 }
 
 /// The names of the stages that a log has begun, release ids and slots left out: they differ from run to run.

@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::load::{Address, Client, Load, assert_none_failed};
+use crate::remote_secrets::only_releases_hold_secrets;
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
 
@@ -37,6 +38,7 @@ fn a_hostile_server() {
     a_live_container_that_starts_over_and_over(&server, &site);
     nginx_that_does_not_run(&server, &site);
     lookups_that_nginx_remembers(&server, &site);
+    only_releases_hold_secrets(&server);
     let [troubles, requests] = [&TROUBLES, &REQUESTS].map(|count| count.load(Ordering::Relaxed));
     println!("hostile server: {troubles} deploys in trouble, {requests} requests, 0 failed");
 }

@@ -1,14 +1,14 @@
 //! Where deploys go in these tests: this machine, or a test server behind SSH.
 
-use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
 
 use serde_json::Value;
 
 use crate::load::{self, Address};
-use crate::local_project::Project;
+use crate::local_project::{self, Project};
 use crate::remote_secrets::sessions_left;
-use crate::remote_site::{Run, Site};
+use crate::remote_site::{self, Run, Site};
 use crate::server::Server;
 
 pub struct Remote {
@@ -86,7 +86,17 @@ impl Place<'_> {
         (child, log)
     }
 
-    fn root(&self) -> &std::path::Path {
+    /// How such a command ended; whatever became of it, it must not have shown a secret.
+    #[track_caller]
+    pub fn ended(&self, status: ExitStatus, log: &Path) -> Run {
+        let secrets: &[&str] = match self {
+            Place::Local(_) => &local_project::SECRET_VALUES,
+            Place::Remote(_) => &remote_site::SECRET_VALUES,
+        };
+        Run::new(status.code(), String::new(), std::fs::read_to_string(log).unwrap(), secrets)
+    }
+
+    fn root(&self) -> &Path {
         match self {
             Place::Local(project) => project.root(),
             Place::Remote(remote) => remote.site.root(),

@@ -42,18 +42,19 @@ fn cancelled_at_every_stage(place: &Place) {
         std::thread::sleep(Duration::from_millis(70 * (number as u64 % 4)));
         send(if number % 2 == 0 { "-INT" } else { "-TERM" }, &child);
         let begun = Instant::now();
-        let code = child.wait().unwrap().code();
+        let status = child.wait().unwrap();
         let took = begun.elapsed();
         let figures = load.finish();
-        assert!(matches!(code, Some(0 | 130)) && took < LIMIT, "{what}: {code:?} after {took:?}\n{}", read());
+        let run = place.ended(status, &log);
+        assert!(matches!(run.code, Some(0 | 130)) && took < LIMIT, "{what}: after {took:?} {run}");
         assert_none_failed(&what, &figures, &BOTH);
 
         let status = place.run(&["status", "--json"]).must_end_with(0).json();
-        assert_eq!(status["live_release"], place.answers(), "{what}: {status:#}\n{}", read());
-        let marked = stages(&read()).any(|stage| stage == "Mark the release as good");
-        assert!(code == Some(0) || marked || status["live_release"] == before, "{what}: not undone\n{}", read());
+        assert_eq!(status["live_release"], place.answers(), "{what}: {status:#}\n{run}");
+        let marked = stages(&run.stderr).any(|stage| stage == "Mark the release as good");
+        assert!(run.code == Some(0) || marked || status["live_release"] == before, "{what}: not undone\n{run}");
         let left = place.leftovers();
-        assert!(left.is_empty(), "{what}: this is left: {left:#?}\n{}", read());
+        assert!(left.is_empty(), "{what}: this is left: {left:#?}\n{run}");
         (cases, slowest) = (cases + 1, slowest.max(took));
         requests += figures.values().map(|figures| figures.sent).sum::<u64>();
         place.deploy();
