@@ -222,7 +222,6 @@ pub fn status(invocation: &Invocation) -> Result<()> {
     let config = invocation.config;
     let session = Session::look(config)?;
     let site = site(config, &session);
-    session.host.require_forwarding()?;
     let status = status::status(config, &session.observed, site);
     let agree = status.problems.is_empty();
     print(invocation, &status, status::Status::describe)?;
@@ -237,7 +236,7 @@ fn site(config: &Config, session: &Session) -> Result<(), String> {
     let asked = format!("{}{}", config.environment.url, config.health.path);
     let observed: &Observed = &session.observed;
     let answer = Probe::site(config, &session.host)
-        .and_then(|probe| probe.get(&config.health.path, std::time::Duration::from_secs(5)))
+        .get(&config.health.path, std::time::Duration::from_secs(5))
         .map_err(|error| format!("{asked} does not answer: {error:#}"))?;
     verdict::judge(&answer, &config.health.expect, observed.live_release())
         .map_err(|reason| format!("{asked} through nginx gives {reason}"))

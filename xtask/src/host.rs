@@ -1,15 +1,13 @@
-//! The host a deploy goes to: this machine or one behind SSH. Runs scripts, copies files, leads to its loopback ports.
+//! The host a deploy goes to: this machine or one behind SSH. Runs scripts there, copies files, has it ask its own ports.
 
-use std::cell::RefCell;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 
+use crate::ask::Asker;
 use crate::command::Script;
 use crate::config::{Config, Reach};
-use crate::failure::Kind;
 use crate::proc::{self, Command, Finished, Held};
 use crate::script;
 use crate::session::{Session, Start};
@@ -22,7 +20,7 @@ pub struct Host {
     reach: Connected,
     /// Scripts and copies beside those of the shell.
     beside: AtomicU32,
-    forwarding: Forwarding,
+    asker: Asker,
 }
 
 enum Connected {
@@ -51,14 +49,14 @@ impl Host {
         let (reach, shell) = match &config.environment.reach {
             Reach::Local => (Connected::Local, local(&start)?),
             Reach::Ssh(target) => {
-                let environment = &config.environment;
-                let ports = [config.slots.blue, config.slots.green, environment.nginx.live_port, environment.url.port];
-                let (session, shell) = Session::open(target, &ports, &config.root.join(".deploy"), &start)?;
+                let (session, shell) = Session::open(target, &config.root.join(".deploy"), &start)?;
                 (Connected::Ssh(Box::new(session)), shell)
             }
             Reach::Missing(variables) => return Err(config.missing(variables)),
         };
-        Ok(Host { shell, reach, beside: AtomicU32::new(0), forwarding: Forwarding::default() })
+        // Over a slow link it is there by the time that the first script has been answered.
+        let asker = Asker::new(proc::hold(&reach.command(&script::ask()))?);
+        Ok(Host { shell, reach, beside: AtomicU32::new(1), asker })
     }
 
     /// Scripts that will be run next, in this order and with nothing in between, each only if the one before has
@@ -101,25 +99,9 @@ impl Host {
     }
 
     /// # Errors
-    /// Where the host can no longer be reached, or its ports were found not to be.
+    /// Where the host can no longer be reached.
     pub fn check(&self) -> Result<()> {
-        self.forwarding.found_so_far()?;
         if self.shell.alive()? { Ok(()) } else { Err(self.lost()) }
-    }
-
-    /// Begins to find out whether ports of the host can be reached from here, by asking one that answers there.
-    pub fn try_forwarding(&self, ask: impl FnOnce() -> Result<()> + Send + 'static) {
-        if let Connected::Ssh(_) = self.reach {
-            self.forwarding.begin(ask);
-        }
-    }
-
-    /// Waits for what [`Host::try_forwarding`] finds out.
-    ///
-    /// # Errors
-    /// [`Kind::Preflight`] where no port can be reached.
-    pub fn require_forwarding(&self) -> Result<()> {
-        self.forwarding.found()
     }
 
     /// A script that stays; it ends when what is returned is dropped, or when this process ends.
@@ -139,10 +121,7 @@ impl Host {
     /// A script that runs beside the shell.
     fn command(&self, script: &Script) -> Command {
         self.beside.fetch_add(1, Ordering::Relaxed);
-        match &self.reach {
-            Connected::Local => Command::new(script.name, script.words()),
-            Connected::Ssh(session) => session.command(script.name, &script.remote_line()),
-        }
+        self.reach.command(script)
     }
 
     /// The same as [`Host::check`], where something else has just ended: what runs over ssh ends a moment before it.
@@ -153,12 +132,9 @@ impl Host {
         }
     }
 
-    /// The port on this machine that leads to a loopback port of the host.
-    pub fn port(&self, port: u16) -> Result<u16> {
-        match &self.reach {
-            Connected::Local => Ok(port),
-            Connected::Ssh(session) => session.forwarded(port),
-        }
+    /// What asks on the host over HTTP.
+    pub fn asker(&self) -> Asker {
+        self.asker.clone()
     }
 
     /// Scripts and copies sent to a remote host so far.
@@ -170,49 +146,21 @@ impl Host {
     }
 }
 
+impl Connected {
+    fn command(&self, script: &Script) -> Command {
+        match self {
+            Connected::Local => Command::new(script.name, script.words()),
+            Connected::Ssh(session) => session.command(script.name, &script.remote_line()),
+        }
+    }
+}
+
 impl Drop for Host {
     /// A connection ends by itself and takes along what belongs to it; to wait for that would cost a round trip.
     fn drop(&mut self) {
         if let Connected::Ssh(_) = self.reach {
             self.shell.leave();
         }
-    }
-}
-
-/// Whether sshd forwards ports for this user. Over a slow link the answer takes a while, and is not needed at once.
-#[derive(Default)]
-struct Forwarding(RefCell<Option<mpsc::Receiver<Result<()>>>>);
-
-impl Forwarding {
-    fn begin(&self, ask: impl FnOnce() -> Result<()> + Send + 'static) {
-        let (sender, receiver) = mpsc::channel();
-        std::thread::spawn(move || {
-            // Where the run has ended meanwhile, nobody listens.
-            let _nobody = sender.send(ask());
-        });
-        *self.0.borrow_mut() = Some(receiver);
-    }
-
-    fn found_so_far(&self) -> Result<()> {
-        let answer = self.0.borrow().as_ref().and_then(|receiver| receiver.try_recv().ok());
-        self.take(answer)
-    }
-
-    fn found(&self) -> Result<()> {
-        let answer = self.0.borrow().as_ref().and_then(|receiver| receiver.recv().ok());
-        self.take(answer)
-    }
-
-    fn take(&self, answer: Option<Result<()>>) -> Result<()> {
-        let Some(answer) = answer else { return Ok(()) };
-        *self.0.borrow_mut() = None;
-        answer.map_err(|error| {
-            Kind::Preflight.around(
-                error,
-                "nginx answers on the host itself, but not from here: sshd there must allow TCP forwarding for this user \
-                 (AllowTcpForwarding, PermitOpen)",
-            )
-        })
     }
 }
 

@@ -6,9 +6,10 @@
 //! `tree` (what of a commit the host has already),
 //! `nginx` and `compose` (rendered files), `script` (a step's words), `verdict`, `selection`, `junit`, `setup`,
 //! `status`, `report`, `github`, `flags`, `failure`. **Hands** touch the world and know no plan: `proc` (the only file that starts a
-//! process), `session` (SSH), `shell` (runs scripts there, holds the lock), `host`, `probe`, `receipt`, `package`, `pytest`, `console`, `interrupt`. The
+//! process), `session` (SSH), `shell` (runs scripts there, holds the lock), `host`, `ask` (over HTTP, there), `probe`, `receipt`, `package`, `pytest`, `console`, `interrupt`. The
 //! **conductor** is `run`, with the longer steps in `stages` and one function per subcommand in `commands`.
 
+mod ask;
 mod command;
 mod commands;
 mod compose;

@@ -38,6 +38,8 @@ pub struct Observed {
     /// Bytes free where the releases are.
     pub disk_free: u64,
     pub room: Room,
+    /// What a site over TLS is asked with.
+    pub curl: bool,
     /// Who asks.
     pub user: String,
     /// Folders of ours in which this user cannot write.
@@ -164,6 +166,7 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
             ["user", name] => observed.user = name.to_owned(),
             ["unwritable", place] => observed.unwritable.push(place.to_owned()),
             ["unwritable-upstream", place] => observed.unwritable_upstream = Some(place.to_owned()),
+            ["curl", _] => observed.curl = true,
             ["nginx", _] => observed.nginx_running = true,
             ["nginx-problem", problem] => observed.nginx_problem = Some(problem.to_owned()),
             ["compose", tool] => observed.compose = Some(tool.to_owned()).filter(|tool| !tool.is_empty()),

@@ -57,6 +57,7 @@ pub fn server(live: Slot, count: u32) -> Observed {
         site_file_found: true,
         nginx_running: true,
         compose: Some("docker compose".to_owned()),
+        curl: true,
         disk_free: 1_000_000_000,
         containers: vec![container(live, count, "running"), container(live.other(), count - 1, "exited")],
         releases: (1..=count).map(stored).collect(),

@@ -24,6 +24,11 @@ pub fn host(config: &Config, observed: &Observed, more: Vec<String>) -> Result<S
     if nginx.owner == NginxOwner::System && !observed.nginx_running {
         problems.push("nginx does not run on the host; start it: `sudo systemctl start nginx`".to_owned());
     }
+    if config.environment.url.tls && !observed.curl {
+        let url = &config.environment.url;
+        problems
+            .push(format!("curl is not on the host, and asks {url} there; install it: `sudo apt-get install curl`"));
+    }
     problems.extend(standing(config, observed));
     if observed.switching.is_none() {
         let site = &nginx.site_file;

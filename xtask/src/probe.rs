@@ -3,16 +3,13 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
+use crate::ask::{Asker, Question};
 use crate::config::Config;
 use crate::host::Host;
-use crate::proc::{self, Command};
 use crate::release::Slot;
 use crate::verdict::Answer;
-
-/// Bytes of an answer that are read; a health check says less.
-const BODY_LIMIT: u64 = 64 << 10;
 
 /// Probes that wait for their answer at the same time; more would only burden an app that does not answer.
 const UNDER_WAY: usize = 6;
@@ -53,60 +50,34 @@ impl Polls {
     }
 }
 
-/// One address that can be asked, by a new connection each time.
+/// One address of the host that can be asked, by a new connection each time.
 #[derive(Clone)]
 pub struct Probe {
-    way: Way,
-}
-
-#[derive(Clone)]
-enum Way {
-    Plain {
-        agent: ureq::Agent,
-        port: u16,
-        host: String,
-    },
-    /// TLS is curl's: it verifies nothing here, because the site is asked on the loopback, whatever its name resolves to
-    /// and whoever signed it.
-    Tls {
-        host: String,
-        site_port: u16,
-        port: u16,
-    },
+    asker: Asker,
+    tls: bool,
+    port: u16,
+    host: String,
 }
 
 impl Probe {
     /// A slot, past nginx.
-    pub fn slot(config: &Config, host: &Host, slot: Slot) -> Result<Probe> {
-        Ok(Probe::plain(host.port(config.slots.port(slot))?, "127.0.0.1".to_owned()))
+    pub fn slot(config: &Config, host: &Host, slot: Slot) -> Probe {
+        Probe::plain(host, config.slots.port(slot))
     }
 
     /// nginx's own answer to which slot it obeys.
-    pub fn live(config: &Config, host: &Host) -> Result<Probe> {
-        Ok(Probe::plain(host.port(config.environment.nginx.live_port)?, "127.0.0.1".to_owned()))
+    pub fn live(config: &Config, host: &Host) -> Probe {
+        Probe::plain(host, config.environment.nginx.live_port)
+    }
+
+    fn plain(host: &Host, port: u16) -> Probe {
+        Probe { asker: host.asker(), tls: false, port, host: "127.0.0.1".to_owned() }
     }
 
     /// The site, through nginx.
-    pub fn site(config: &Config, host: &Host) -> Result<Probe> {
+    pub fn site(config: &Config, host: &Host) -> Probe {
         let url = &config.environment.url;
-        let port = host.port(url.port)?;
-        if !url.tls {
-            return Ok(Probe::plain(port, url.authority()));
-        }
-        proc::require("curl", "the site is served over TLS, and curl asks it; install it")?;
-        Ok(Probe { way: Way::Tls { host: url.host.clone(), site_port: url.port, port } })
-    }
-
-    fn plain(port: u16, host: String) -> Probe {
-        let agent = ureq::Agent::config_builder()
-            .proxy(None)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .max_idle_connections(0)
-            .build()
-            .new_agent();
-        Probe { way: Way::Plain { agent, port, host } }
+        Probe { asker: host.asker(), tls: url.tls, port: url.port, host: url.authority() }
     }
 
     /// Asks once.
@@ -114,45 +85,7 @@ impl Probe {
     /// # Errors
     /// When there is no complete answer within `limit`.
     pub fn get(&self, path: &str, limit: Duration) -> Result<Answer> {
-        match &self.way {
-            Way::Plain { agent, port, host } => {
-                let request = agent.get(format!("http://127.0.0.1:{port}{path}"));
-                let request = request.header("Host", host).header("Connection", "close").header("User-Agent", "xtask");
-                let mut response = request.config().timeout_global(Some(limit)).build().call()?;
-                let status = response.status().as_u16();
-                let body = response.body_mut().with_config().limit(BODY_LIMIT).lossy_utf8(true).read_to_string()?;
-                Ok(Answer { status, body })
-            }
-            Way::Tls { host, site_port, port } => {
-                let to = format!("{host}:{site_port}:127.0.0.1:{port}");
-                let seconds = format!("{:.3}", limit.as_secs_f64());
-                let size = BODY_LIMIT.to_string();
-                let url = format!("https://{host}:{site_port}{path}");
-                let words = [
-                    "curl",
-                    "--silent",
-                    "--show-error",
-                    "--insecure",
-                    "--noproxy",
-                    "*",
-                    "--connect-to",
-                    &to,
-                    "--max-time",
-                    &seconds,
-                    "--max-filesize",
-                    &size,
-                    "--user-agent",
-                    "xtask",
-                    "--write-out",
-                    "\n%{http_code}",
-                    "--",
-                    &url,
-                ];
-                let command = Command::new("ask the site over TLS", words).within(limit + Duration::from_secs(2));
-                let text = proc::text(&command)?;
-                let (body, status) = text.rsplit_once('\n').context("curl printed no status")?;
-                Ok(Answer { status: status.parse().context("curl printed no status")?, body: body.to_owned() })
-            }
-        }
+        let question = Question { tls: self.tls, port: self.port, host: &self.host, path };
+        self.asker.ask(&question, limit)
     }
 }

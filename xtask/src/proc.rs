@@ -19,7 +19,7 @@ use crate::{console, interrupt};
 
 mod held;
 
-pub use held::{Held, Line, Next, hold};
+pub use held::{Held, Line, Next, Writer, hold};
 
 /// Lines of standard error kept for an error message.
 const TAIL_LINES: usize = 25;

@@ -43,12 +43,7 @@ impl<'a> Session<'a> {
     }
 
     fn on(config: &'a Config, host: Host) -> Result<Session<'a>> {
-        let observed = inspect(config, &host)?;
-        if observed.answered.is_some() {
-            let live = Probe::live(config, &host)?;
-            host.try_forwarding(move || live.get("/", Duration::from_secs(5)).map(drop));
-        }
-        Ok(Session { config, observed, host })
+        Ok(Session { config, observed: inspect(config, &host)?, host })
     }
 
     /// The release that this source and this `.env` are: the one on the host where it is the same, else a new id.
@@ -109,7 +104,7 @@ impl<'a> Execution<'a> {
         let begun = Instant::now();
         let before = &self.session.observed;
         let serving = before.nginx_running && before.live_release().is_some();
-        let mut receipt = serving.then(|| self.start_receipt()).flatten();
+        let mut receipt = serving.then(|| self.start_receipt());
         let mut outcome = Ok(());
         let mut undone = Vec::new();
         for (index, step) in plan.steps.iter().enumerate() {
@@ -121,7 +116,7 @@ impl<'a> Execution<'a> {
             }
             if receipt.is_none() && matches!(step, Step::Verify { .. }) {
                 // Nothing served before; from here on something does.
-                receipt = self.start_receipt();
+                receipt = Some(self.start_receipt());
             }
         }
         let receipt = receipt.map(receipt::Running::finish);
@@ -134,21 +129,14 @@ impl<'a> Execution<'a> {
         (report, outcome)
     }
 
-    fn start_receipt(&self) -> Option<receipt::Running> {
+    fn start_receipt(&self) -> receipt::Running {
         let Session { config, host, .. } = self.session;
-        match Probe::site(config, host) {
-            Ok(probe) => Some(receipt::start(probe, config.health.path.clone())),
-            Err(error) => {
-                console::warning(&format!("no receipt: {}", failure::chain(&error)));
-                None
-            }
-        }
+        receipt::start(Probe::site(config, host), config.health.path.clone())
     }
 
     /// Runs one step of a plan.
     pub fn step(&mut self, plan: &Plan, index: usize) -> Result<()> {
         if plan.steps[index].touches_the_host() {
-            self.session.host.require_forwarding()?;
             self.touched = true;
         }
         self.send_ahead(plan, index)?;

@@ -80,6 +80,11 @@ pub fn shell(config: &Config, token: &str, holder: Option<&str>, wait_seconds: u
     script("run scripts on the host", reading!("shell.sh"), Duration::MAX, arguments)
 }
 
+/// Asks addresses of the host over HTTP, for as long as the run.
+pub fn ask() -> Script {
+    script("ask the host's own addresses", reading!("ask.sh"), Duration::MAX, [] as [&str; 0])
+}
+
 /// Takes the archive of a release to be.
 pub fn receive(config: &Config, release: &ReleaseId, archive: Vec<u8>) -> Script {
     let arguments = [config.environment.folder.clone(), release.to_string()];

@@ -1,13 +1,12 @@
-//! One SSH connection per host, held for the whole run: every script, copy and port forward goes through it.
+//! One SSH connection per host, held for the whole run: every script and copy goes through it.
 //!
 //! Its own command is the shell that runs our scripts there. The master process reads its standard input from us and ends
 //! when we do, and with it the agent that holds the key.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 
 use crate::command::{Input, Script, Secret};
 use crate::config::SshTarget;
@@ -21,8 +20,6 @@ const ALIVE_INTERVAL_SECONDS: u32 = 5;
 
 /// Time for a connection to stand, the wait for the lock apart.
 const CONNECTED: Duration = Duration::from_secs(30);
-/// How often a port that was free a moment ago may be taken when ssh binds it.
-const TRIES: u32 = 5;
 
 /// What is started on the host.
 pub struct Start {
@@ -40,40 +37,27 @@ pub struct Start {
 pub struct Session {
     target: SshTarget,
     folder: PathBuf,
-    /// Server port → port on this machine.
-    forwards: Vec<(u16, u16)>,
 }
 
 impl Session {
-    /// Connects, starts the shell on the server, and forwards each of the server's loopback `ports` to this
-    /// machine. `state` keeps the host keys that were accepted at first use.
+    /// Connects and starts the shell on the server. `state` keeps the host keys that were accepted at first use.
     ///
     /// # Errors
     /// [`Kind::HostKey`] where the server's key is not the known one, [`Kind::Connection`] where there is no connection,
     /// [`Kind::Locked`] and [`Kind::Preflight`] where there is no lock.
-    pub fn open(target: &SshTarget, ports: &[u16], state: &Path, start: &Start) -> Result<(Session, Shell)> {
+    pub fn open(target: &SshTarget, state: &Path, start: &Start) -> Result<(Session, Shell)> {
         for program in ["ssh", "ssh-agent", "ssh-add"] {
             proc::require(program, "install the OpenSSH client")?;
         }
-        let mut tries = 1;
-        loop {
-            let private = tempfile::Builder::new().prefix("xtask-ssh-").tempdir().context("making a private folder")?;
-            let folder = private.path().to_owned();
-            let forwards = ports.iter().map(|port| Ok((*port, free_port()?))).collect::<Result<Vec<(u16, u16)>>>()?;
-            let known = KnownHosts::prepare(target, &folder, state)?;
-            let master = proc::hold(&master(target, &folder, &forwards, &known, &start.script))?;
-            // From here on the session's own shell removes it, also when this process is killed.
-            let session = Session { target: target.clone(), folder: private.keep(), forwards };
-            let shell = Shell::new(master, &start.token, Some(&start.first));
-            match shell.await_ready(CONNECTED + start.wait, || refused(target, &shell)) {
-                Err(_) if tries < TRIES && shell.tail().contains("Could not request local forwarding") => tries += 1,
-                Err(error) => return Err(error),
-                Ok(()) => {
-                    known.announce(target);
-                    return Ok((session, shell));
-                }
-            }
-        }
+        let private = tempfile::Builder::new().prefix("xtask-ssh-").tempdir().context("making a private folder")?;
+        let known = KnownHosts::prepare(target, private.path(), state)?;
+        let master = proc::hold(&master(target, private.path(), &known, &start.script))?;
+        // From here on the session's own shell removes it, also when this process is killed.
+        let session = Session { target: target.clone(), folder: private.keep() };
+        let shell = Shell::new(master, &start.token, Some(&start.first));
+        shell.await_ready(CONNECTED + start.wait, || refused(target, &shell))?;
+        known.announce(target);
+        Ok((session, shell))
     }
 
     /// The words that run `line` on the server through the held connection.
@@ -102,12 +86,6 @@ impl Session {
         ]
         .map(str::to_owned)
         .to_vec()
-    }
-
-    /// The port on this machine that leads to the server's loopback port.
-    pub fn forwarded(&self, server_port: u16) -> Result<u16> {
-        let found = self.forwards.iter().find(|(port, _)| *port == server_port);
-        found.map(|(_, local)| *local).ok_or_else(|| anyhow!("port {server_port} of the server is not forwarded"))
     }
 
     /// # Errors
@@ -149,13 +127,7 @@ fn refused(target: &SshTarget, shell: &Shell) -> anyhow::Error {
     Kind::Connection.error(format!("no SSH connection to {target}:\n{}", proc::indent(said)))
 }
 
-/// A port nobody listens on now. ssh binds it a moment later and says so where somebody was quicker.
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).context("looking for a free port on this machine")?;
-    Ok(listener.local_addr().context("looking for a free port on this machine")?.port())
-}
-
-fn master(target: &SshTarget, folder: &Path, forwards: &[(u16, u16)], known: &KnownHosts, shell: &Script) -> Command {
+fn master(target: &SshTarget, folder: &Path, known: &KnownHosts, shell: &Script) -> Command {
     let mut key = target.key.expose().to_vec();
     key.retain(|byte| *byte != b'\r');
     if !key.ends_with(b"\n") {
@@ -174,16 +146,12 @@ fn master(target: &SshTarget, folder: &Path, forwards: &[(u16, u16)], known: &Kn
         "PreferredAuthentications=publickey".to_owned(), // each other way that is tried costs a round trip
         format!("IdentityAgent={}", path("agent")),
         "ForwardAgent=no".to_owned(),
-        "ExitOnForwardFailure=yes".to_owned(),
         format!("ServerAliveInterval={ALIVE_INTERVAL_SECONDS}"),
         "ServerAliveCountMax=3".to_owned(),
         "LogLevel=ERROR".to_owned(),
     ];
     options.extend(known.options());
     words.extend(options.into_iter().flat_map(|option| ["-o".to_owned(), option]));
-    words.extend(
-        forwards.iter().flat_map(|(server, local)| ["-L".to_owned(), format!("127.0.0.1:{local}:127.0.0.1:{server}")]),
-    );
     words.extend(["-p".into(), target.port.to_string(), "-l".into(), target.user.clone(), "--".into()]);
     words.extend([target.host.clone(), shell.remote_line()]);
     Command::new("connect over SSH", words).reading(Input::Secret(Secret::new(key)))

@@ -118,8 +118,8 @@ pub fn render(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, com
 /// # Errors
 /// [`Kind::Unhealthy`] with what the last probe saw and the container's last log lines.
 pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slot) -> Result<()> {
-    let mut polls = Polls::new(Probe::slot(config, host, slot)?, &config.health.path);
-    let watch = Watch::start(config, host, slot)?;
+    let mut polls = Polls::new(Probe::slot(config, host, slot), &config.health.path);
+    let mut watch = None;
     let deadline = Instant::now() + config.health.limit();
     let mut answers = Answers::default();
     while Instant::now() < deadline {
@@ -136,7 +136,12 @@ pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slo
                 Err(reason) => answers.add(reason),
             }
         }
-        if let Some(ended) = ended(&watch)? {
+        // Not before it is needed: one that is healthy at once, as in a rollback, has no time to end.
+        let watch = match &mut watch {
+            Some(watch) => watch,
+            none => none.insert(Watch::start(config, host, slot)?),
+        };
+        if let Some(ended) = ended(watch)? {
             return Err(Kind::Unhealthy.error(format!("the container of slot {slot} {ended}")));
         }
     }
@@ -210,7 +215,7 @@ fn ended(Watch(watch): &Watch) -> Result<Option<String>> {
 /// # Errors
 /// [`Kind::Switch`] with what nginx and the site say instead.
 pub fn verify(config: &Config, host: &Host, release: &ReleaseId, slot: Slot) -> Result<()> {
-    let (live, site) = (Probe::live(config, host)?, Probe::site(config, host)?);
+    let (live, site) = (Probe::live(config, host), Probe::site(config, host));
     let deadline = Instant::now() + SETTLE;
     loop {
         interrupt::check()?;
@@ -262,7 +267,7 @@ fn serves(config: &Config, site: &Probe, release: &ReleaseId) -> Result<(), Stri
 /// # Errors
 /// [`Kind::Bake`] when it fails; the caller goes back to the old one, which still runs.
 pub fn bake(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, seconds: u64) -> Result<()> {
-    let site = Probe::site(config, host)?;
+    let site = Probe::site(config, host);
     let watch = Watch::start(config, host, slot)?;
     let deadline = Instant::now() + Duration::from_secs(seconds);
     let mut failures = 0;

@@ -1,4 +1,4 @@
-//! When an answer to the health check counts as healthy. Pure: the probe asks, this decides.
+//! What an answer over HTTP says, and when one to the health check counts as healthy. Pure: the probe asks, this decides.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,33 @@ use crate::release::ReleaseId;
 pub struct Answer {
     pub status: u16,
     pub body: String,
+}
+
+/// Headers of an answer that are read.
+const HEADERS: usize = 64;
+
+impl Answer {
+    /// An answer of `bytes` bytes as it came, up to the end of its connection.
+    ///
+    /// # Errors
+    /// Where it is no HTTP, or shorter than it says itself.
+    pub fn parse(text: &str, bytes: usize) -> Result<Answer, String> {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+        let mut response = httparse::Response::new(&mut headers);
+        let head = match response.parse(text.as_bytes()) {
+            Ok(httparse::Status::Complete(head)) => head,
+            Ok(httparse::Status::Partial) => return Err(format!("the answer ends in its head{}", excerpt(text))),
+            Err(_) => return Err(format!("the answer is not HTTP{}", excerpt(text))),
+        };
+        let body = &text[head..];
+        let length = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+        let length = length.and_then(|header| std::str::from_utf8(header.value).ok()?.trim().parse::<usize>().ok());
+        // Where it is no UTF-8, not every byte has come as it was.
+        if let Some(length) = length.filter(|length| text.len() == bytes && *length > body.len()) {
+            return Err(format!("the answer was cut short: {} of {length} bytes", body.len()));
+        }
+        Ok(Answer { status: response.code.unwrap_or_default(), body: body.to_owned() })
+    }
 }
 
 /// Healthy is: status 200, a JSON object with the expected fields. Where it names a release in `release`, it must be

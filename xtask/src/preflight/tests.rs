@@ -49,6 +49,17 @@ fn an_upstream_file_that_somebody_spoiled_is_written_anew_by_the_deploy() {
 }
 
 #[test]
+fn a_site_over_tls_is_asked_with_what_the_host_has_for_it() {
+    let mut config = config();
+    config.environment.url.tls = true;
+    let ready = server(Slot::Blue, 2);
+    let bare = Observed { curl: false, ..ready.clone() };
+    let text = format!("{:#}", host(&config, &bare, Vec::new()).unwrap_err());
+    assert!(text.contains("curl is not on the host") && text.contains("apt-get install curl"), "{text}");
+    assert!(host(&config, &ready, Vec::new()).is_ok());
+}
+
+#[test]
 fn remembered_lookups_are_in_the_way_of_the_flag_only_and_where_nothing_turns_them_off() {
     let line = "/etc/nginx/nginx.conf:open_file_cache max=1000".to_owned();
     let cached = Observed { file_cache: Some(line.clone()), ..server(Slot::Blue, 2) };

@@ -3,21 +3,21 @@ set -u -o pipefail
 export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-8
 folder=$1 project=$2 upstream_file=$3 site_file=$4 live_port=$5 blue_port=$6 green_port=$7 private_pid=$8 compose=$9
 
-# Docker is asked three things at once, and they are read further down: each takes its client a while to start.
-containers_and_more() {
+# Docker is asked two things at once, and they are read further down: each start of its client takes a while. The last line
+# says how asking for the containers has ended.
+containers() {
   local containers
-  containers=$(timeout 10 docker ps -aq --no-trunc) || return
   # A container without a health check has no `Health` at all, and `.State.Health` would fail for it (docker 28). The last
-  # field, the number of its first process, is not part of the report.
+  # two fields are not part of the report: the number of its first process, and a path below docker's own folder.
   # shellcheck disable=SC2086 # a list of ids
-  [ -z "$containers" ] || timeout 10 docker inspect --format \
-    'container{{"\t"}}{{.Id}}{{"\t"}}{{.Name}}{{"\t"}}{{.State.Status}}{{"\t"}}{{with index .State "Health"}}{{.Status}}{{end}}{{"\t"}}{{.RestartCount}}{{"\t"}}{{.State.StartedAt}}{{"\t"}}{{json .Config.Labels}}{{"\t"}}{{json .HostConfig.PortBindings}}{{"\t"}}{{json .Mounts}}{{"\t"}}{{.State.Pid}}' \
-    $containers
+  containers=$(timeout 10 docker ps -aq --no-trunc) &&
+    { [ -z "$containers" ] || timeout 10 docker inspect --format \
+      'container{{"\t"}}{{.Id}}{{"\t"}}{{.Name}}{{"\t"}}{{.State.Status}}{{"\t"}}{{with index .State "Health"}}{{.Status}}{{end}}{{"\t"}}{{.RestartCount}}{{"\t"}}{{.State.StartedAt}}{{"\t"}}{{json .Config.Labels}}{{"\t"}}{{json .HostConfig.PortBindings}}{{"\t"}}{{json .Mounts}}{{"\t"}}{{.State.Pid}}{{"\t"}}{{.ResolvConfPath}}' \
+      $containers || [ $? = 1 ]; } # 1: one of them has gone meanwhile
+  printf '%s\n' "$?"
 }
-exec {containers}< <(containers_and_more 2>/dev/null)
+exec {containers}< <(containers 2>/dev/null)
 exec {images}< <(timeout 10 docker image ls --filter "reference=$project-*" --format 'image{{"\t"}}{{.Repository}}:{{.Tag}}{{"\t"}}{{.Size}}' 2>/dev/null)
-exec {docker}< <(timeout 10 docker info --format '{{.DockerRootDir}}' 2>/dev/null)
-asked=$!
 
 # A file as a field: $1 and the beginning of what is in $2. Programs are few here and below, because each costs as much as
 # all that bash does itself.
@@ -62,6 +62,7 @@ if place=$(readlink -f -- "$upstream_file") && [ ! -w "${place%/*}/" ]; then
   printf 'unwritable-upstream\t%s\n' "${place%/*}"
 fi
 printf 'user\t%s\n' "$(id -un)"
+command -v curl >/dev/null && printf 'curl\tthere\n'
 
 if [ -n "$private_pid" ]; then
   { read -r nginx_pid <"$private_pid"; } 2>/dev/null &&
@@ -106,24 +107,28 @@ compose_of_this_host() {
   fi
 }
 
-IFS= read -r docker_root <&"$docker"
-wait "$asked"
-code=$?
-if [ $code = 0 ] && [ -n "$docker_root" ]; then
+docker_root=''
+mapfile -t -u "$containers" lines
+code=${lines[-1]-1}
+if [ "$code" = 0 ]; then
   printf 'docker\trunning\n'
   printf 'compose\t%s\n' "${compose:-$(compose_of_this_host)}"
-  while IFS= read -r line; do
+  for line in "${lines[@]::${#lines[@]}-1}"; do
+    path=${line##*$'\t'}
+    [ -z "$path" ] || docker_root=${path%/containers/*} # one that never ran has none
+    line=${line%$'\t'*}
     printf '%s\n' "${line%$'\t'*}"
     case $line in *$'\trunning\t'*'"com.docker.compose.project":"'"$project"[\"-]*)
       id=${line#*$'\t'}
       memory_of "${line##*$'\t'}" "${id%%$'\t'*}"
       ;;
     esac
-  done <&"$containers"
+  done
+  [ -n "$docker_root" ] || docker_root=$(timeout 10 docker info --format '{{.DockerRootDir}}' 2>/dev/null)
   mapfile -u "$images"
   printf '%s' "${MAPFILE[@]}"
 else
-  # `docker info` of docker 20 does not say why, `docker version` does.
+  # `docker ps` does not always say why, `docker version` does.
   case $code in
     124) problem='no answer within 10 s' ;;
     *) problem=$(timeout 10 docker version --format '{{.Server.Version}}' 2>&1) ;;

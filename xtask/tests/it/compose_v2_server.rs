@@ -13,7 +13,7 @@ fn compose_v2_and_a_reload() {
     remote_deploy::a_broken_version_changes_nothing(&server, &site);
     remote_access::what_is_missing_or_wrong_is_told_first(&server, &mut site);
     remote_access::a_changed_host_key_stops_everything(&server, &mut site);
-    remote_access::a_server_that_forwards_no_ports_is_refused(&server, &site);
+    remote_access::a_key_that_may_only_run_commands_suffices(&server, &site);
     remote_nginx::a_missing_sudo_rule_is_found_first(&server, &site);
     remote_nginx::a_configuration_that_nginx_refuses_moves_nothing(&server, &site);
     remote_ship::a_release_is_sent_once(&server, &site);

@@ -111,15 +111,14 @@ pub fn a_changed_host_key_stops_everything(server: &Server, site: &mut Site) {
     assert_eq!(untouched(server), before, "the server was touched");
 }
 
-/// Health, switch and site are asked through forwarded ports; where sshd refuses those, it is told before a boot.
-pub fn a_server_that_forwards_no_ports_is_refused(server: &Server, site: &Site) {
-    let before = untouched(server);
-    server.restart_sshd("echo 'AllowTcpForwarding no' >/etc/ssh/sshd_config.d/no-forwarding.conf");
-    let refused = site.xtask(&["deploy", "--skip-tests"]).must_end_with(4);
-    refused.must_say(&["AllowTcpForwarding"]);
-    server.restart_sshd("rm /etc/ssh/sshd_config.d/no-forwarding.conf");
-    assert_eq!(untouched(server), before, "the server was touched");
+/// Nothing but commands is asked of sshd, so a key may be allowed nothing else.
+pub fn a_key_that_may_only_run_commands_suffices(server: &Server, site: &Site) {
+    let keys = "/home/deploy/.ssh/authorized_keys";
+    server.root(&format!("sed -i.before 's/^/restrict /' {keys}"));
+    site.new_version("with a restricted key");
+    site.deploy();
     site.status();
+    server.root(&format!("cp {keys}.before {keys}"));
 }
 
 /// The network between both is cut without a word: the tool notices, and so does the lock on the server.

@@ -123,7 +123,8 @@ impl Before {
         };
         let [live, other] = [true, false].map(|live| slot(&status["slots"], live));
         let other = match other["status"].as_str() {
-            None => "empty".to_owned(),
+            // What docker is removing is gone in a moment.
+            None | Some("removing") => "empty".to_owned(),
             Some(state) => format!("{state} {}", name(&other)),
         };
         format!("live {}, other slot {other}", name(&live))

@@ -1,0 +1,233 @@
+//! Questions over HTTP that are asked on the host itself, by one script that stays there for as long as the run: each
+//! costs one round trip, no port of the host has to be led here, and a slot is asked the same way wherever it is.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::proc::{Held, Line, Next, Writer};
+use crate::verdict::Answer;
+
+/// What a round trip may take on top of the time that the host waits.
+const WAY: Duration = Duration::from_secs(2);
+
+/// One question.
+#[derive(Clone, Debug)]
+pub struct Question<'a> {
+    pub tls: bool,
+    /// On the host's loopback.
+    pub port: u16,
+    /// The name in the `Host` header, with a port where the address has one.
+    pub host: &'a str,
+    pub path: &'a str,
+}
+
+/// The script that asks, held. Can be used by several threads at once.
+#[derive(Clone)]
+pub struct Asker {
+    input: Writer,
+    number: Arc<AtomicU32>,
+    waiting: Arc<Mutex<Option<HashMap<u32, Waiting>>>>,
+}
+
+/// An answer that is still to come, as far as it has.
+struct Waiting {
+    text: String,
+    sender: mpsc::Sender<Result<Answer, String>>,
+}
+
+impl Asker {
+    pub fn new(held: Held) -> Asker {
+        let asker =
+            Asker { input: held.input(), number: Arc::default(), waiting: Arc::new(Mutex::new(Some(HashMap::new()))) };
+        let listener = asker.clone();
+        std::thread::spawn(move || listener.listen(&held));
+        asker
+    }
+
+    /// Asks once; meanwhile others may.
+    ///
+    /// # Errors
+    /// Where there is no complete answer within `limit`.
+    pub fn ask(&self, question: &Question, limit: Duration) -> Result<Answer> {
+        let Question { tls, port, host, path } = question;
+        if [host, path].iter().any(|word| word.is_empty() || word.contains(|c: char| c.is_control() || c == ' ')) {
+            bail!("{host:?} and {path:?} are not a host and a path that can be asked");
+        }
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        let (sender, answer) = mpsc::channel();
+        let waiting = Waiting { text: String::new(), sender };
+        self.waiting().as_mut().context("what asks on the host has ended")?.insert(number, waiting);
+        let scheme = if *tls { "https" } else { "http" };
+        let line = format!("{number}\t{scheme}\t{port}\t{:.3}\t{host}\t{path}\n", limit.as_secs_f64());
+        let written = self.input.write(line.as_bytes());
+        let answer = answer.recv_timeout(limit + WAY);
+        if let Some(waiting) = self.waiting().as_mut() {
+            waiting.remove(&number);
+        }
+        written?;
+        match answer {
+            Ok(answer) => answer.map_err(|reason| anyhow!(reason)),
+            Err(mpsc::RecvTimeoutError::Timeout) => bail!("no answer within {:.1} s", limit.as_secs_f64()),
+            Err(mpsc::RecvTimeoutError::Disconnected) => bail!("what asks on the host has ended"),
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Option<HashMap<u32, Waiting>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands out what the host says, until it ends; who waits then, waits in vain.
+    fn listen(&self, held: &Held) {
+        loop {
+            match held.next(Instant::now() + Duration::from_secs(3600)) {
+                Next::Line(Line::Output(line)) => self.hear(&line),
+                Next::Line(Line::Error(_)) | Next::Silence => {}
+                Next::End => break,
+            }
+        }
+        *self.waiting() = None;
+    }
+
+    /// `NUMBER + PIECE`, `NUMBER = BYTES`, `NUMBER ! REASON`; anything else is not of the script.
+    fn hear(&self, line: &str) {
+        let mut parts = line.splitn(3, ' ');
+        let (Some(number), Some(kind), Some(rest)) = (parts.next(), parts.next(), parts.next()) else { return };
+        let Ok(number) = number.parse::<u32>() else { return };
+        let mut waiting = self.waiting();
+        // Nobody waits any more where it came too late.
+        let Some(known) = waiting.as_mut().and_then(|waiting| waiting.get_mut(&number)) else { return };
+        let answer = match kind {
+            "+" => {
+                unescape(rest, &mut known.text);
+                return;
+            }
+            "=" => Answer::parse(&known.text, rest.parse().unwrap_or_default()),
+            _ => Err(rest.to_owned()),
+        };
+        let _nobody_waits = known.sender.send(answer);
+    }
+}
+
+fn unescape(piece: &str, text: &mut String) {
+    let mut escaped = false;
+    for c in piece.chars() {
+        match (escaped, c) {
+            (false, '\\') => {
+                escaped = true;
+                continue;
+            }
+            (true, 'n') => text.push('\n'),
+            (true, 'r') => text.push('\r'),
+            _ => text.push(c),
+        }
+        escaped = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proc::{self, Command};
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    fn asker() -> Asker {
+        let words = ["bash", "-c", include_str!("scripts/ask.sh")];
+        Asker::new(proc::hold(&Command::new("ask", words)).unwrap())
+    }
+
+    /// A server that gives this answer to one request, and what it was sent.
+    fn server(answer: &'static [u8], stay: Duration) -> (u16, std::thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let serve = move || {
+            let (mut connection, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                connection.read_exact(&mut byte).unwrap();
+                request.extend(byte);
+            }
+            // Who has had enough may be gone.
+            let _gone = connection.write_all(answer);
+            std::thread::sleep(stay);
+            String::from_utf8(request).unwrap()
+        };
+        (port, std::thread::spawn(serve))
+    }
+
+    fn asked(answer: &'static [u8], stay: Duration, limit: Duration) -> (Result<Answer>, String) {
+        let (port, server) = server(answer, stay);
+        let question = Question { tls: false, port, host: "api.example", path: "/health?full=1&x='$(id)'" };
+        let answer = asker().ask(&question, limit);
+        (answer, server.join().unwrap())
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn an_answer_comes_as_it_was_given() {
+        let (answer, request) = asked(
+            b"HTTP/1.1 503 Busy\r\nContent-Length: 23\r\n\r\n{\"a\": \"\\n\\\\\xc3\xa9 'x'\",\n\n1}",
+            Duration::ZERO,
+            5 * SECOND,
+        );
+        assert_eq!(answer.unwrap(), Answer { status: 503, body: "{\"a\": \"\\n\\\\é 'x'\",\n\n1}".to_owned() });
+        assert!(request.starts_with("GET /health?full=1&x='$(id)' HTTP/1.0\r\nHost: api.example\r\n"), "{request}");
+    }
+
+    #[test]
+    fn no_whole_answer_is_none() {
+        let reason = |answer, stay, limit| asked(answer, stay, limit).0.unwrap_err().to_string();
+        let short = reason(b"HTTP/1.0 200 OK\r\nContent-Length: 9\r\n\r\n{}", Duration::ZERO, SECOND);
+        assert_eq!(short, "the answer was cut short: 2 of 9 bytes");
+        assert_eq!(reason(b"", Duration::ZERO, SECOND), "the connection was closed without an answer");
+        assert_eq!(reason(b"HTTP/1.0 200", SECOND, SECOND / 4), "no complete answer within 0.250 s");
+        assert_eq!(reason(b"nonsense", Duration::ZERO, SECOND), "the answer is not HTTP: nonsense");
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let question = Question { tls: false, port, host: "x", path: "/" };
+        let closed = asker().ask(&question, SECOND).unwrap_err().to_string();
+        assert_eq!(closed, format!("nothing accepts connections on port {port}"));
+    }
+
+    #[test]
+    fn a_long_answer_comes_whole_and_an_endless_one_not_at_all() {
+        let long: &'static str = "é\\\n".repeat(20_000).leak();
+        let text: &'static str = format!("HTTP/1.0 200 OK\r\n\r\n{long}").leak();
+        assert_eq!(asked(text.as_bytes(), Duration::ZERO, 5 * SECOND).0.unwrap().body, long);
+        let endless: &'static str = format!("{text}{long}").leak();
+        let reason = asked(endless.as_bytes(), Duration::ZERO, 5 * SECOND).0.unwrap_err().to_string();
+        assert_eq!(reason, "the answer is longer than 65536 characters");
+    }
+
+    #[test]
+    fn several_ask_at_once_and_each_gets_its_own() {
+        let asker = asker();
+        let body: &'static str = "x".repeat(30_000).leak();
+        std::thread::scope(|scope| {
+            for number in 0..8_usize {
+                let asker = asker.clone();
+                scope.spawn(move || {
+                    let text: &'static str =
+                        format!("HTTP/1.0 200 OK\r\n\r\n{number}{}", &body[..number * 4000]).leak();
+                    let (port, _) = server(text.as_bytes(), Duration::ZERO);
+                    let answer = asker.ask(&Question { tls: false, port, host: "x", path: "/" }, 5 * SECOND).unwrap();
+                    assert_eq!(answer.body, format!("{number}{}", &body[..number * 4000]));
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn nothing_gets_into_the_request_line() {
+        let asker = asker();
+        for (host, path) in [("x\r\nEvil: 1", "/"), ("x", "/a b"), ("x", "/\n"), ("", "/"), ("x", "")] {
+            let refused = asker.ask(&Question { tls: false, port: 9, host, path }, SECOND).unwrap_err().to_string();
+            assert!(refused.contains("can be asked"), "{refused}");
+        }
+    }
+}

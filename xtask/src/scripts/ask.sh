@@ -1,0 +1,65 @@
+# Asks addresses of this host over HTTP, several at a time, for as long as its standard input is open. Changes nothing.
+#
+# Standard input: per question a line of fields apart by tabs: NUMBER, `http` or `https`, port, seconds, host, path.
+# Standard output: of each answer, as it came, lines `NUMBER + PIECE` (`\`, line feed and carriage return escaped), then
+# `NUMBER = BYTES`; or `NUMBER ! REASON`. A line is written at once and is shorter than what a pipe keeps together.
+set -u
+export PATH="$PATH:/usr/local/bin" LC_ALL=C.UTF-8
+limit=65536 # characters; a health check says less
+trap '' PIPE # who answers before the whole question has come is heard all the same
+
+no() {
+  printf '%s ! %s\n' "$number" "${1//$'\n'/ }"
+  exit 0
+}
+
+# HTTP/1.0: whoever answers may not cut the answer into chunks, and closes the connection after it (RFC 9112, 6.1 and 9.3).
+ask_http() {
+  exec 3<>"/dev/tcp/127.0.0.1/$port" || no "nothing accepts connections on port $port"
+  printf 'GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: xtask\r\nConnection: close\r\n\r\n' "$path" "$host" >&3
+  IFS= read -r -t "$seconds" -N "$limit" answer <&3
+  # bash: greater than 128 is the time-out.
+  [ $? -le 128 ] || no "no complete answer within $seconds s"
+} 2>/dev/null
+
+# curl verifies nothing here, because the site is asked on the loopback, whatever its name resolves to and whoever signed it.
+ask_https() {
+  local code
+  command -v curl >/dev/null || no "curl is not on the host, and asks a site over TLS"
+  answer=$(
+    curl --silent --show-error --insecure --http1.0 --include --noproxy '*' --connect-to "::127.0.0.1:$port" \
+      --max-time "$seconds" --max-filesize "$limit" --user-agent xtask -- "https://$host$path" 2>&1
+    code=$?
+    printf x
+    exit $code
+  )
+  code=$?
+  answer=${answer%x}
+  [ $code = 0 ] || no "${answer:-curl ended with exit code $code}"
+}
+
+reply() {
+  local rest piece bytes
+  [ -n "$answer" ] || no "the connection was closed without an answer"
+  [ "${#answer}" -lt "$limit" ] || no "the answer is longer than $limit characters"
+  bytes=$(LC_ALL=C && printf '%s' "${#answer}")
+  rest=$answer
+  while [ -n "$rest" ]; do
+    piece=${rest:0:500}
+    rest=${rest:500}
+    piece=${piece//\\/\\\\}
+    piece=${piece//$'\n'/\\n}
+    printf '%s + %s\n' "$number" "${piece//$'\r'/\\r}"
+  done
+  printf '%s = %s\n' "$number" "$bytes"
+}
+
+while IFS=$'\t' read -r number scheme port seconds host path; do
+  {
+    answer=''
+    "ask_$scheme"
+    reply
+  } &
+done
+# shellcheck disable=SC2046 # a list of ids
+kill $(jobs -p) 2>/dev/null
