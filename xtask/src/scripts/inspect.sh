@@ -19,6 +19,17 @@ containers() {
 exec {containers}< <(containers 2>/dev/null)
 exec {images}< <(timeout 10 docker image ls --filter "reference=$project-*" --format 'image{{"\t"}}{{.Repository}}:{{.Tag}}{{"\t"}}{{.Size}}' 2>/dev/null)
 
+# Who listens on the slots' ports; and nginx itself says which slot it obeys, after the head of its answer.
+# shellcheck disable=SC2016 # for the bash that reads it
+exec {ports}< <(timeout 3 bash -c '
+  for port in "$2" "$3"; do { exec 3<>"/dev/tcp/127.0.0.1/$port" && printf "listening\t%s\n" "$port"; } & done
+  if exec 3<>"/dev/tcp/127.0.0.1/$1" && printf "GET / HTTP/1.0\r\n\r\n" >&3 && mapfile -n 50 -u 3 answer; then
+    answer=$(printf %s "${answer[@]//$'"'\r'"'/}")
+    case $answer in *$'"'\n\n'"'*) answer=${answer#*$'"'\n\n'"'} ;; *) answer="" ;; esac
+    printf "live\t%s\n" "${answer//[^a-z]/}"
+  fi
+  wait' ports "$live_port" "$blue_port" "$green_port" 2>/dev/null)
+
 # A file as a field: $1 and the beginning of what is in $2. Programs are few here and below, because each costs as much as
 # all that bash does itself.
 file() {
@@ -28,26 +39,16 @@ file() {
   printf '%s\t%s\n' "$1" "${text//$'\t'/ }"
 }
 
-# nginx itself says which slot it obeys: after the head of its answer.
-# shellcheck disable=SC2016 # for the bash that reads it
-answer=$(timeout 3 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && printf "GET / HTTP/1.0\r\n\r\n" >&3 &&
-  mapfile -n 50 -u 3 && printf "%s" "${MAPFILE[@]}"' "$live_port" 2>/dev/null)
-answer=${answer//$'\r'/}
-case $answer in *$'\n\n'*) live=${answer#*$'\n\n'} ;; *) live='' ;; esac
-live=${live%%$'\n'*}
-live=${live:0:64}
-printf 'live\t%s\n' "${live//$'\t'/ }"
-# shellcheck disable=SC2016 # for the bash that reads it
-timeout 2 bash -c 'for port; do { exec 3<>"/dev/tcp/127.0.0.1/$port" && printf "listening\t%s\n" "$port"; } & done; wait' \
-  listening "$blue_port" "$green_port" 2>/dev/null
 file upstream "$upstream_file"
 file site "$site_file"
 [ -e "$folder/live/green" ] && printf 'flag\tgreen\n'
 # What the site includes: the switch of the instant mode is there.
-while read -r included; do
+while IFS= read -r line; do
+  [[ $line =~ ^[[:space:]]*include[[:space:]]+([^\;*[:space:]]+)\; ]] || continue
+  included=${BASH_REMATCH[1]}
   case $included in /*) ;; *) included=/etc/nginx/$included ;; esac
   file included "$included"
-done < <(sed -nE 's/^[[:space:]]*include[[:space:]]+([^;*[:space:]]+);.*/\1/p' "$site_file" 2>/dev/null)
+done 2>/dev/null <"$site_file"
 # Who turns on the cache of file lookups for all sites, or for this one.
 read -r -a words < <(grep -sHoE '^[^#]*open_file_cache[[:space:]]+(max|inactive)=[^;]*' \
   /etc/nginx/nginx.conf /etc/nginx/conf.d/*.conf "$site_file")
@@ -58,15 +59,16 @@ for place in "$folder" "$folder/releases" "$folder/live"; do
   while [ ! -e "$place" ]; do place=$(dirname "$place"); done
   [ -w "$place" ] || printf 'unwritable\t%s\n' "$place"
 done
-if place=$(readlink -f -- "$upstream_file") && [ ! -w "${place%/*}/" ]; then
+if [ -z "$private_pid" ] && place=$(readlink -f -- "$upstream_file") && [ ! -w "${place%/*}/" ]; then
   printf 'unwritable-upstream\t%s\n' "${place%/*}"
 fi
-printf 'user\t%s\n' "$(id -un)"
+user='\u' # as in a prompt
+printf 'user\t%s\n' "${user@P}"
 command -v curl >/dev/null && printf 'curl\tthere\n'
 
 if [ -n "$private_pid" ]; then
-  { read -r nginx_pid <"$private_pid"; } 2>/dev/null &&
-    grep -qsaF "nginx: master process nginx -p ${private_pid%nginx.pid} " "/proc/$nginx_pid/cmdline" && printf 'nginx\trunning\n'
+  { read -r nginx_pid <"$private_pid" && IFS= read -r -d '' title <"/proc/$nginx_pid/cmdline"; } 2>/dev/null
+  case ${title-} in "nginx: master process nginx -p ${private_pid%nginx.pid} "*) printf 'nginx\trunning\n' ;; esac
 else
   grep -qsx nginx /proc/[0-9]*/comm && printf 'nginx\trunning\n'
   # Found out now rather than at the switch: whether this user may test and reload nginx, and whether nginx would reload.
@@ -107,6 +109,17 @@ compose_of_this_host() {
   fi
 }
 
+# One program for all of them: releases add up.
+declare -A env_sums=() served=()
+if cd "$folder/releases" 2>/dev/null; then
+  while read -r sum path; do env_sums[${path%/.env}]=$sum; done < <(sha256sum -- [0-9]*/.env 2>/dev/null)
+  while read -r time path; do served[${path%/.served}]=$time; done < <(stat -c '%Y %n' -- [0-9]*/.served 2>/dev/null)
+  for release in [0-9]*/; do
+    [ ! -d "$release" ] || printf 'release\t%s\t%s\t%s\n' "${release%/}" "${env_sums[${release%/}]-}" "${served[${release%/}]-}"
+  done
+fi
+printf 'last-record\t%s\n' "$(tail -n 1 "$folder/deploys.jsonl" 2>/dev/null)"
+
 docker_root=''
 mapfile -t -u "$containers" lines
 code=${lines[-1]-1}
@@ -136,15 +149,6 @@ else
   printf 'docker-problem\t%s\n' "$(printf '%s' "$problem" | tr '\n\t' '  ')"
 fi
 
-# One program for all of them: releases add up.
-declare -A env_sums=() served=()
-if cd "$folder/releases" 2>/dev/null; then
-  while read -r sum path; do env_sums[${path%/.env}]=$sum; done < <(sha256sum -- [0-9]*/.env 2>/dev/null)
-  while read -r time path; do served[${path%/.served}]=$time; done < <(stat -c '%Y %n' -- [0-9]*/.served 2>/dev/null)
-  for release in [0-9]*/; do
-    [ ! -d "$release" ] || printf 'release\t%s\t%s\t%s\n' "${release%/}" "${env_sums[${release%/}]-}" "${served[${release%/}]-}"
-  done
-fi
 existing=$folder/releases
 while [ ! -d "$existing" ]; do existing=$(dirname "$existing"); done
 {
@@ -152,8 +156,9 @@ while [ ! -d "$existing" ]; do existing=$(dirname "$existing"); done
   read -r bytes place && printf 'disk-free\t%s\t%s\n' "$bytes" "$place"
   read -r bytes place && printf 'docker-disk-free\t%s\t%s\n' "$bytes" "$place"
 } < <(df -B1 --output=avail,target "$existing" ${docker_root:+"$docker_root"} 2>/dev/null)
+mapfile -u "$ports"
+printf '%s' "${MAPFILE[@]}"
 while read -r name kilobytes _; do
   case $name in MemAvailable: | SwapFree:) printf 'memory-free\t%s\n' "$((kilobytes * 1024))" ;; esac
 done </proc/meminfo
-printf 'last-record\t%s\n' "$(tail -n 1 "$folder/deploys.jsonl" 2>/dev/null)"
 printf 'end\n'

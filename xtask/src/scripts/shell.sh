@@ -10,7 +10,8 @@
 # runs may end within some seconds, then it is ended. Everything started here has the lock's file open, so as long as
 # the lock is free, nothing of an earlier run is at work.
 set -u
-export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-8
+# Lengths are bytes; each script says for itself what its letters are.
+export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C
 token=$1 folder=$2 holder=$3 wait_seconds=$4 silence_seconds=$5 grace_seconds=$6 first=$7
 lock=$folder/deploy.lock
 
@@ -18,7 +19,8 @@ lock=$folder/deploy.lock
 ending='ending: '
 
 take_lock() {
-  if ! mkdir -p "$folder/releases" "$folder/live" || ! exec 9>>"$lock"; then
+  if ! { [ -d "$folder/releases" ] && [ -d "$folder/live" ] || mkdir -p "$folder/releases" "$folder/live"; } ||
+    ! exec 9>>"$lock"; then
     printf 'no lock\n'
     exit 1
   fi
@@ -37,6 +39,13 @@ take_lock() {
   printf '%s\n' "$holder" >"$lock"
 }
 
+# Becomes what $line says, with the next $1 bytes of the input as its own.
+become() {
+  [ "$1" != 0 ] || eval "$line" </dev/null
+  # What a script does not read of its input must not be taken for the next one.
+  head -c "$1" | { (eval "$line") && code=0 || code=$?; cat >/dev/null; exit "$code"; }
+}
+
 # The scripts, each in a process group of its own.
 work() {
   local job='' code=0 go_on=yes stops=0 chain number line_bytes input_bytes line
@@ -45,15 +54,14 @@ work() {
   trap stop USR2
   set -m
   while [ $go_on = yes ] && read -r chain number line_bytes input_bytes _; do
-    line=$(head -c "$line_bytes" && printf x)
+    IFS= read -r -N "$line_bytes" line || break
     if [ "$chain" = "then" ] && [ "$code" != 0 ]; then
-      head -c "$input_bytes" >/dev/null
+      [ "$input_bytes" = 0 ] || head -c "$input_bytes" >/dev/null
       continue
     fi
     stops=0
     printf '%s begin %s\n' "$token" "$number"
-    # What a script does not read of its input must not be taken for the next one.
-    { head -c "$input_bytes" | { bash -c "${line%x}" 2>&4 4>&- && code=0 || code=$?; cat >/dev/null; exit "$code"; }; } <&0 &
+    become "$input_bytes" <&0 2>&4 4>&- &
     job=$!
     # The signal that stops a script ends the waiting too.
     while kill -0 "$job"; do wait "$job"; done
@@ -79,19 +87,30 @@ stop() {
   fi
 }
 
+# The next $1 bytes of the input. One that stops in the middle is as silent as one that says nothing.
+pass_on() {
+  local left=$1 part
+  while [ "$left" -gt 0 ]; do
+    part=$((left < 65536 ? left : 65536))
+    timeout "$silence_seconds" head -c "$part" || return
+    left=$((left - part))
+  done
+}
+
 [ -z "$holder" ] || take_lock
 exec 3>&1
 coproc WORK { exec 3>&-; work; } >&3
 exec 3>&-
 printf 'ready\n'
-[ -z "$first" ] || printf 'run 1 %s 0 first\n%s' "$(LC_ALL=C && printf '%s' "${#first}")" "$first" >&"${WORK[1]}"
+[ -z "$first" ] || printf 'run 1 %s 0 first\n%s' "${#first}" "$first" >&"${WORK[1]}"
 while IFS= read -r -t "$silence_seconds" header; do
   case $header in
     '') ;;
     stop) kill -USR2 "$WORK_PID" ;;
     *)
       read -r _ _ line_bytes input_bytes _ <<<"$header"
-      { printf '%s\n' "$header" && head -c $((line_bytes + input_bytes)); } >&"${WORK[1]}" || break
+      IFS= read -r -t "$silence_seconds" -N "$line_bytes" line || break
+      { printf '%s\n%s' "$header" "$line" && pass_on "$input_bytes"; } >&"${WORK[1]}" || break
       ;;
   esac
 done

@@ -14,9 +14,13 @@ fn shell(folder: &Path, holder: &str, wait_seconds: u64) -> Shell {
 
 fn shell_with(folder: &Path, holder: &str, wait_seconds: u64, first: Option<&Script>) -> Shell {
     let line = first.map(Script::remote_line).unwrap_or_default();
-    let arguments = [TOKEN, folder.to_str().unwrap(), holder, &wait_seconds.to_string(), "30", "5", &line];
+    Shell::new(held(folder, holder, wait_seconds, "30", &line), TOKEN, first)
+}
+
+fn held(folder: &Path, holder: &str, wait_seconds: u64, silence: &str, first: &str) -> Held {
+    let arguments = [TOKEN, folder.to_str().unwrap(), holder, &wait_seconds.to_string(), silence, "5", first];
     let start = Script { text: include_str!("../scripts/shell.sh"), ..script("shell", arguments) };
-    Shell::new(hold(&Command::new("shell", start.words())).unwrap(), TOKEN, first)
+    hold(&Command::new("shell", start.words())).unwrap()
 }
 
 fn ready(shell: &Shell) -> Result<()> {
@@ -139,4 +143,22 @@ fn the_lock_is_held_until_nothing_of_the_run_is_at_work() {
     let second = shell(folder.path(), "bob", 0);
     ready(&second).unwrap();
     assert!(done.exists() && !folder.path().join("never").exists());
+}
+
+#[test]
+fn what_did_not_arrive_whole_is_not_run_and_does_not_hold_the_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = folder.path().join("made");
+    let line = script("touch \"$1\"", [made.to_str().unwrap()]).remote_line();
+    let longer = line.len() + 1;
+    for sent in [format!("run 1 {longer} 0 try\n{line}"), format!("run 1 {} 9 try\nexec cat\nhalf", "exec cat".len())] {
+        let held = held(folder.path(), "somebody", 0, "1", "");
+        assert_eq!(held.line(Duration::from_secs(20)).unwrap().as_deref(), Some("ready"));
+        held.input().write(sent.as_bytes()).unwrap();
+        let begun = Instant::now();
+        let next = shell(folder.path(), "bob", 20);
+        ready(&next).unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(8), "the lock was held for {:?}", begun.elapsed());
+        assert!(!made.exists(), "{sent:?} was run");
+    }
 }
