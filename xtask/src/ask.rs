@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -28,7 +28,8 @@ pub struct Question<'a> {
 /// The script that asks, held. Can be used by several threads at once.
 #[derive(Clone)]
 pub struct Asker {
-    input: Writer,
+    /// Its standard input, once it has been started.
+    input: Arc<OnceLock<Result<Writer, String>>>,
     number: Arc<AtomicU32>,
     waiting: Arc<Mutex<Option<HashMap<u32, Waiting>>>>,
 }
@@ -40,11 +41,20 @@ struct Waiting {
 }
 
 impl Asker {
-    pub fn new(held: Held) -> Asker {
-        let asker =
-            Asker { input: held.input(), number: Arc::default(), waiting: Arc::new(Mutex::new(Some(HashMap::new()))) };
+    /// Starts the script while others go on. Who asks meanwhile waits for it.
+    pub fn start(hold: impl FnOnce() -> Result<Held> + Send + 'static) -> Asker {
+        let waiting = Arc::new(Mutex::new(Some(HashMap::new())));
+        let asker = Asker { input: Arc::default(), number: Arc::default(), waiting };
         let listener = asker.clone();
-        std::thread::spawn(move || listener.listen(&held));
+        std::thread::spawn(move || {
+            let held = hold();
+            let input = held.as_ref().map(Held::input).map_err(|error| format!("{error:#}"));
+            // Set here only.
+            let _set = listener.input.set(input);
+            if let Ok(held) = held {
+                listener.listen(&held);
+            }
+        });
         asker
     }
 
@@ -58,18 +68,17 @@ impl Asker {
             bail!("{host:?} and {path:?} are not a host and a path that can be asked");
         }
         let number = self.number.fetch_add(1, Ordering::Relaxed);
+        let scheme = if *tls { "https" } else { "http" };
+        let line = format!("{number}\t{scheme}\t{port}\t{:.3}\t{host}\t{path}\n", limit.as_secs_f64());
+        let input = self.input.wait().as_ref().map_err(|reason| anyhow!(reason.clone()))?;
         let (sender, answer) = mpsc::channel();
         let waiting = Waiting { text: String::new(), sender };
         self.waiting().as_mut().context("what asks on the host has ended")?.insert(number, waiting);
-        let scheme = if *tls { "https" } else { "http" };
-        let line = format!("{number}\t{scheme}\t{port}\t{:.3}\t{host}\t{path}\n", limit.as_secs_f64());
-        let written = self.input.write(line.as_bytes());
-        let answer = answer.recv_timeout(limit + WAY);
+        let answer = input.write(line.as_bytes()).map(|()| answer.recv_timeout(limit + WAY));
         if let Some(waiting) = self.waiting().as_mut() {
             waiting.remove(&number);
         }
-        written?;
-        match answer {
+        match answer? {
             Ok(answer) => answer.map_err(|reason| anyhow!(reason)),
             Err(mpsc::RecvTimeoutError::Timeout) => bail!("no answer within {:.1} s", limit.as_secs_f64()),
             Err(mpsc::RecvTimeoutError::Disconnected) => bail!("what asks on the host has ended"),
@@ -137,7 +146,7 @@ mod tests {
 
     fn asker() -> Asker {
         let words = ["bash", "-c", include_str!("scripts/ask.sh")];
-        Asker::new(proc::hold(&Command::new("ask", words)).unwrap())
+        Asker::start(move || proc::hold(&Command::new("ask", words)))
     }
 
     /// A server that gives this answer to one request, and what it was sent.

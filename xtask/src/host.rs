@@ -46,16 +46,18 @@ impl Host {
         let script = script::shell(config, &token, claim.map(|claim| claim.holder), wait_seconds, &first);
         // Besides, it waits for the last script of a run that has died.
         let start = Start { script, token, first, wait: Duration::from_secs(wait_seconds) + script::GRACE * 2 };
-        let (reach, shell) = match &config.environment.reach {
-            Reach::Local => (Connected::Local, local(&start)?),
+        let ask = script::ask();
+        let (reach, asker, shell) = match &config.environment.reach {
+            Reach::Local => {
+                let shell = local(&start)?;
+                (Connected::Local, Asker::start(move || proc::hold(&Command::new(ask.name, ask.words()))), shell)
+            }
             Reach::Ssh(target) => {
-                let (session, shell) = Session::open(target, &config.root.join(".deploy"), &start)?;
-                (Connected::Ssh(Box::new(session)), shell)
+                let (session, asker, shell) = Session::open(target, &config.root.join(".deploy"), &start, &ask)?;
+                (Connected::Ssh(Box::new(session)), asker, shell)
             }
             Reach::Missing(variables) => return Err(config.missing(variables)),
         };
-        // Over a slow link it is there by the time that the first script has been answered.
-        let asker = Asker::new(proc::hold(&reach.command(&script::ask()))?);
         Ok(Host { shell, reach, beside: AtomicU32::new(1), asker })
     }
 
@@ -121,7 +123,10 @@ impl Host {
     /// A script that runs beside the shell.
     fn command(&self, script: &Script) -> Command {
         self.beside.fetch_add(1, Ordering::Relaxed);
-        self.reach.command(script)
+        match &self.reach {
+            Connected::Local => Command::new(script.name, script.words()),
+            Connected::Ssh(session) => session.command(script.name, &script.remote_line()),
+        }
     }
 
     /// The same as [`Host::check`], where something else has just ended: what runs over ssh ends a moment before it.
@@ -142,15 +147,6 @@ impl Host {
         match &self.reach {
             Connected::Local => 0,
             Connected::Ssh(_) => self.shell.sent() + self.beside.load(Ordering::Relaxed),
-        }
-    }
-}
-
-impl Connected {
-    fn command(&self, script: &Script) -> Command {
-        match self {
-            Connected::Local => Command::new(script.name, script.words()),
-            Connected::Ssh(session) => session.command(script.name, &script.remote_line()),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::release::Slot;
 use crate::verdict::Answer;
 
 /// Probes that wait for their answer at the same time; more would only burden an app that does not answer.
-const UNDER_WAY: usize = 6;
+const UNDER_WAY: usize = 3;
 
 /// Probes of one address, of which the next may begin before the one before is answered: over a slow link each takes
 /// longer than the time between two.

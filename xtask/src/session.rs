@@ -6,8 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
+use crate::ask::Asker;
 use crate::command::{Input, Script, Secret};
 use crate::config::SshTarget;
 use crate::console;
@@ -40,12 +41,12 @@ pub struct Session {
 }
 
 impl Session {
-    /// Connects and starts the shell on the server. `state` keeps the host keys that were accepted at first use.
+    /// Connects and starts the shell on the server, and beside it what asks there. `state` keeps the host keys that were accepted at first use.
     ///
     /// # Errors
     /// [`Kind::HostKey`] where the server's key is not the known one, [`Kind::Connection`] where there is no connection,
     /// [`Kind::Locked`] and [`Kind::Preflight`] where there is no lock.
-    pub fn open(target: &SshTarget, state: &Path, start: &Start) -> Result<(Session, Shell)> {
+    pub fn open(target: &SshTarget, state: &Path, start: &Start, ask: &Script) -> Result<(Session, Asker, Shell)> {
         for program in ["ssh", "ssh-agent", "ssh-add"] {
             proc::require(program, "install the OpenSSH client")?;
         }
@@ -54,10 +55,16 @@ impl Session {
         let master = proc::hold(&master(target, private.path(), &known, &start.script))?;
         // From here on the session's own shell removes it, also when this process is killed.
         let session = Session { target: target.clone(), folder: private.keep() };
+        let (control, ask) = (session.control(), session.command(ask.name, &ask.remote_line()));
+        let limit = CONNECTED + start.wait;
+        let asker = Asker::start(move || {
+            connected(&control, limit)?;
+            proc::hold(&ask)
+        });
         let shell = Shell::new(master, &start.token, Some(&start.first));
-        shell.await_ready(CONNECTED + start.wait, || refused(target, &shell))?;
+        shell.await_ready(limit, || refused(target, &shell))?;
         known.announce(target);
-        Ok((session, shell))
+        Ok((session, asker, shell))
     }
 
     /// The words that run `line` on the server through the held connection.
@@ -69,9 +76,14 @@ impl Session {
         Command::new(purpose, words)
     }
 
+    /// The master's socket.
+    fn control(&self) -> PathBuf {
+        self.folder.join("control")
+    }
+
     /// Through the master or not at all: without one, ssh would open a connection of its own, with other keys.
     fn through_master(&self) -> Vec<String> {
-        let control = format!("ControlPath={}", self.folder.join("control").display());
+        let control = format!("ControlPath={}", self.control().display());
         [
             "-o",
             &control,
@@ -109,6 +121,18 @@ impl Session {
         };
         Kind::Connection.error(format!("the SSH connection to {} was lost:\n{}", self.target, proc::indent(&said)))
     }
+}
+
+/// Waits until the master takes further commands: some round trips before its own has been answered.
+fn connected(control: &Path, limit: Duration) -> Result<()> {
+    let deadline = Instant::now() + limit;
+    while !control.exists() {
+        if Instant::now() >= deadline {
+            bail!("there is no connection");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
 }
 
 /// Why there is no connection, or why there is and the shell on the other side has ended at once.

@@ -38,11 +38,16 @@ ask_https() {
   [ $code = 0 ] || no "${answer:-curl ended with exit code $code}"
 }
 
+bytes_of() {
+  local LC_ALL=C
+  bytes=${#1}
+}
+
 reply() {
   local rest piece bytes
   [ -n "$answer" ] || no "the connection was closed without an answer"
   [ "${#answer}" -lt "$limit" ] || no "the answer is longer than $limit characters"
-  bytes=$(LC_ALL=C && printf '%s' "${#answer}")
+  bytes_of "$answer"
   rest=$answer
   while [ -n "$rest" ]; do
     piece=${rest:0:500}

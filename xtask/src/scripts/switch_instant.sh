@@ -1,6 +1,6 @@
 # Moves the traffic: the flag file is the router, its presence is the green slot. nginx sees it at the next request.
 slot=$1
-mkdir -p "$folder/live"
+[ -d "$folder/live" ] || mkdir -p "$folder/live"
 case $slot in
   green) : >>"$folder/live/green" ;;
   blue) rm -f "$folder/live/green" ;;

@@ -3,6 +3,5 @@
 upstream_file=$1
 target=$(readlink -f "$upstream_file")
 cat >"$target.new"
-chmod 0644 "$target.new"
 sync "$target.new"
 mv -T "$target.new" "$target"
