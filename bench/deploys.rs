@@ -15,6 +15,7 @@ use crate::local_project::Project;
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
 use crate::slow_link::SlowLink;
+use crate::team::Team;
 
 const TIMES: usize = 5;
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::watch::Watch;
 use crate::load::Address;
 use crate::local_project::Project;
+use crate::team::Team;
 
 /// Seconds of each raw command.
 #[derive(Default)]

@@ -10,6 +10,7 @@ use super::watch;
 use crate::load::Address;
 use crate::remote_site::Site;
 use crate::server::{Compose, Server, repository};
+use crate::team::Team;
 
 const TIMES: usize = 9;
 

@@ -10,6 +10,7 @@ use super::figures::Figures;
 use super::subject;
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
+use crate::team::Team;
 
 const FILES: usize = 2_000;
 const BYTES: usize = 100_000;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::load::Address;
 use crate::local_project::Project;
 use crate::server::{Server, repository};
+use crate::team::Team;
 
 /// The web service and its accessory, deployed to this machine.
 pub fn web_alone(mode: &str) -> Project {

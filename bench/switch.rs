@@ -4,6 +4,7 @@ use super::figures::Figures;
 use super::subject;
 use super::traffic::Subject;
 use crate::load::{BOTH, Client};
+use crate::team::Team;
 
 const TIMES: usize = 9;
 

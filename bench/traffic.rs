@@ -14,6 +14,7 @@ use crate::load::{self, Address, BOTH, Client, Load, Sample, WebSocket};
 use crate::local_project::Project;
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
+use crate::team::Team;
 
 /// Requests a second by each of two kinds of client.
 const RATE: u32 = 250;

@@ -1,10 +1,10 @@
 //! A deploy that does not come to its end, or is not alone.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::load::{BOTH, Load, assert_none_failed};
 use crate::local_project::Project;
+use crate::team::Team;
 
 /// Requests a second by each kind of client.
 const RATE: u32 = 40;
@@ -22,9 +22,7 @@ fn a_killed_deploy_loses_no_request_and_the_next_one_needs_no_help() {
     ] {
         project.new_version(&format!("killed at {stage}"));
         let load = Load::start(&project.address(), &BOTH, RATE);
-        let (mut child, _) = project.deploy_up_to(stage);
-        child.kill().unwrap();
-        child.wait().unwrap();
+        project.deploy_up_to(stage).kill();
         let status = project.status_after_a_kill();
         if !same_commit {
             project.new_version("after the kill");
@@ -47,17 +45,15 @@ fn a_cancelled_deploy_undoes_what_it_did() {
     let containers = project.containers(true);
     project.change("backend/Dockerfile", "CMD [\"gunicorn\", \"app.main:app\"]", "CMD [\"sleep\", \"600\"]");
     let load = Load::start(&project.address(), &BOTH, RATE);
-    let (mut child, log) = project.deploy_up_to("Waiting for health check");
+    let deploy = project.deploy_up_to("Waiting for health check");
     std::thread::sleep(Duration::from_millis(500));
     let cancelled = Instant::now();
-    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-    let code = child.wait().unwrap().code();
+    deploy.signal("-TERM");
+    let run = deploy.end();
     let took = cancelled.elapsed();
     assert_none_failed("a cancelled deploy", &load.finish(), &BOTH);
-    let log = std::fs::read_to_string(log).unwrap();
-    assert!(code == Some(130) && took < Duration::from_secs(10), "{code:?} after {took:?}:\n{log}");
-    assert!(log.contains("undo: Remove the failed version"), "{log}");
+    let run = run.must_end_with(130).must_say(&["undo: Remove the failed version"]);
+    assert!(took < Duration::from_secs(10), "after {took:?}: {run}");
     assert_eq!(project.status()["live_release"], served);
     assert_eq!(project.containers(true), containers);
     project.forget_last_commit();
@@ -66,12 +62,11 @@ fn a_cancelled_deploy_undoes_what_it_did() {
     project.rewrite("deploy.toml", "bake = 1", "bake = 30");
     project.new_version("cancelled while it is watched");
     let load = Load::start(&project.address(), &BOTH, RATE);
-    let (mut child, log) = project.deploy_up_to("Watch the new version");
-    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
-    let code = child.wait().unwrap().code();
+    let deploy = project.deploy_up_to("Watch the new version");
+    deploy.signal("-TERM");
+    let run = deploy.end();
     assert_none_failed("a deploy cancelled after its switch", &load.finish(), &BOTH);
-    let log = std::fs::read_to_string(log).unwrap();
-    assert!(code == Some(130) && log.contains("undo: Switch traffic to slot"), "{code:?}:\n{log}");
+    run.must_end_with(130).must_say(&["undo: Switch traffic to slot"]);
     assert_eq!(project.status()["live_release"], served);
     assert_eq!(project.containers(true), containers);
 }
@@ -81,7 +76,7 @@ fn of_two_deploys_at_once_one_waits_or_is_told_who_is_at_work() {
     let project = Project::new("instant");
     project.deploy();
     project.new_version("two at once");
-    let (mut first, _) = project.deploy_up_to("Build the images");
+    let first = project.deploy_up_to("Build the images");
     project.xtask(&["deploy", "--skip-tests"]).must_end_with(5).must_say(&[
         "held by",
         "since",
@@ -89,6 +84,6 @@ fn of_two_deploys_at_once_one_waits_or_is_told_who_is_at_work() {
         "--lock-wait",
     ]);
     let second = project.xtask(&["deploy", "--skip-tests", "--json", "--lock-wait", "120"]).must_end_with(0);
-    assert_eq!(first.wait().unwrap().code(), Some(0));
+    first.end().must_end_with(0);
     assert_eq!(project.status()["live_release"], second.json()["release"]);
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::local_project::Project;
+use crate::team::Team;
 
 const COMMANDS: [&str; 10] =
     ["test", "package", "ship", "build", "switch", "health", "deploy", "rollback", "status", "setup"];
@@ -90,9 +91,7 @@ fn ship_build_health_switch_and_status_work_alone() {
 
     // Killed after its switch, a deploy leaves both slots running.
     project.new_version("the other one");
-    let (mut child, _) = project.deploy_up_to("Watch the new version");
-    child.kill().unwrap();
-    child.wait().unwrap();
+    project.deploy_up_to("Watch the new version").kill();
     let slot = |words: &[&str]| project.xtask(words).must_end_with(0).json()["slot"].clone();
     assert_ne!(project.status_after_a_kill()["live_slot"], live.as_str());
     assert_eq!(slot(&["switch", "--json"]), live.as_str());

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::load::{self, BOTH, Client, Load, WebSocket, assert_none_failed};
 use crate::local_project::{ENV_FILE, Project};
+use crate::team::Team;
 
 /// Together at least 200 requests a second, by both kinds of client.
 const RATE: u32 = 110;

@@ -2,6 +2,7 @@
 
 use crate::load::{BOTH, Load, assert_none_failed};
 use crate::local_project::Project;
+use crate::team::Team;
 
 /// Requests a second by each kind of client.
 const RATE: u32 = 40;

@@ -10,6 +10,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::local_project::{ENV_FILE, Project};
+use crate::team::Team;
 
 #[path = "../../src/env_file/meanings.rs"]
 mod meanings;

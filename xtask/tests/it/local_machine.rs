@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::load::{Client, Load, assert_none_failed, get};
 use crate::local_project::Project;
+use crate::team::Team;
 
 #[test]
 fn a_port_that_somebody_else_has_is_named_and_nothing_is_touched() {

@@ -1,17 +1,15 @@
 //! A team's repository that is deployed to this machine: the reference backend under a name and on ports of its own, so
 //! that several can run side by side. It takes everything it started along when it ends.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::load::Address;
-use crate::remote_site::{Run, copy_work_tree};
 use crate::server::docker_with_compose_v2;
+use crate::team::{Team, copy_work_tree, tool};
 
 /// What the release's `.env` says.
 pub const ENV_FILE: &str =
@@ -60,9 +58,7 @@ impl Project {
         copy_work_tree(&["backend", "tests_config.yaml"], project.root());
         project.write("deploy.toml", &project.configuration(mode));
         project.write("env.local", ENV_FILE);
-        project.write(".gitignore", ".deploy/\n__pycache__/\n");
-        project.git(&["init", "-q", "-b", "main"]);
-        project.commit("first");
+        project.first_commit();
         project
     }
 
@@ -76,10 +72,6 @@ impl Project {
              nginx = {{ private = true, switch = \"{mode}\", live_port = {live} }}\n",
             self.name
         )
-    }
-
-    pub fn root(&self) -> &Path {
-        self.folder.path()
     }
 
     /// The environment's folder.
@@ -96,73 +88,6 @@ impl Project {
         Address { port: self.ports[3], host: "127.0.0.1".to_owned() }
     }
 
-    pub fn write(&self, file: &str, text: &str) {
-        std::fs::write(self.root().join(file), text).unwrap();
-    }
-
-    pub fn rewrite(&self, file: &str, from: &str, to: &str) {
-        let text = std::fs::read_to_string(self.root().join(file)).unwrap();
-        assert!(text.contains(from), "{file} does not say {from:?}");
-        self.write(file, &text.replacen(from, to, 1));
-    }
-
-    /// Rewrites a part of a file and commits it: a new version.
-    pub fn change(&self, file: &str, from: &str, to: &str) {
-        self.rewrite(file, from, to);
-        self.commit("change");
-    }
-
-    /// A new version that does the same.
-    pub fn new_version(&self, why: &str) {
-        let path = "backend/app/__init__.py";
-        let text = std::fs::read_to_string(self.root().join(path)).unwrap();
-        self.write(path, &format!("{text}\n# {why}\n"));
-        self.commit(why);
-    }
-
-    /// Takes the last commit back.
-    pub fn forget_last_commit(&self) {
-        self.git(&["reset", "-q", "--hard", "HEAD~1"]);
-    }
-
-    pub fn commit(&self, why: &str) {
-        self.git(&["add", "-A"]);
-        self.git(&["-c", "user.name=team", "-c", "user.email=team@test.example", "commit", "-q", "-m", why]);
-    }
-
-    fn git(&self, arguments: &[&str]) {
-        let status = Command::new("git").arg("-C").arg(self.root()).args(arguments).status().unwrap();
-        assert!(status.success(), "git {arguments:?}");
-    }
-
-    pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        command.args(arguments).current_dir(self.root()).stdin(Stdio::null());
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GITHUB_")) {
-            command.env_remove(name);
-        }
-        command.envs(self.docker_config.map(|folder| ("DOCKER_CONFIG", folder)));
-        command
-    }
-
-    pub fn xtask(&self, arguments: &[&str]) -> Run {
-        let output = self.command(arguments).output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("what the tool prints is text");
-        Run::new(output.status.code(), text(output.stdout), text(output.stderr), &SECRET_VALUES)
-    }
-
-    /// Deploys what is committed; it must succeed. Gives the report.
-    #[track_caller]
-    pub fn deploy(&self) -> Value {
-        self.xtask(&["deploy", "--skip-tests", "--json"]).must_end_with(0).json()
-    }
-
-    /// All must agree. Gives the status.
-    #[track_caller]
-    pub fn status(&self) -> Value {
-        self.xtask(&["status", "--json"]).must_end_with(0).json()
-    }
-
     /// The status after a run that could write no record: that may be out of date, all else must agree.
     #[track_caller]
     pub fn status_after_a_kill(&self) -> Value {
@@ -173,23 +98,6 @@ impl Project {
         assert_eq!(others.count(), 0, "{run}");
         assert_eq!(run.code, Some(if problems.is_empty() { 0 } else { 20 }), "{run}");
         status
-    }
-
-    /// Starts a deploy and gives it back, with its log file, once that says `stage`.
-    pub fn deploy_up_to(&self, stage: &str) -> (Child, PathBuf) {
-        let log = self.root().join(".deploy/deploy.log");
-        let file = File::create(&log).unwrap();
-        let mut child = self.command(&["deploy", "--skip-tests"]).stdout(Stdio::null()).stderr(file).spawn().unwrap();
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
-            let text = std::fs::read_to_string(&log).unwrap();
-            if text.contains(stage) {
-                return (child, log);
-            }
-            let ended = child.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < deadline, "no stage {stage:?}; {ended:?}:\n{text}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
     }
 
     /// `docker` with these words; it must succeed.
@@ -244,6 +152,22 @@ impl Project {
             )
         });
         format!("{}\n--- nginx\n{}", logs.collect::<String>(), read("nginx/logs/error.log"))
+    }
+}
+
+impl Team for Project {
+    fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = tool(arguments, self.root());
+        command.envs(self.docker_config.map(|folder| ("DOCKER_CONFIG", folder)));
+        command
+    }
+
+    fn secrets(&self) -> &'static [&'static str] {
+        &SECRET_VALUES
     }
 }
 

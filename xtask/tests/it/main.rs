@@ -24,6 +24,7 @@ mod rust_source;
 mod server;
 #[cfg(any(feature = "reliability", feature = "bench"))]
 mod slow_link;
+mod team;
 mod tidy;
 mod workflow;
 

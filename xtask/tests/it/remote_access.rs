@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::remote_site::Site;
 use crate::server::{Server, said};
+use crate::team::Team;
 
 /// The user is the documented one: not root, in the docker group, with two commands of nginx and nothing else.
 pub fn the_user_may_do_two_things_as_root(server: &Server) {
@@ -130,7 +131,7 @@ pub fn a_cut_network_frees_the_lock(server: &Server, site: &Site) {
     let deploy = site.deploy_up_to("Build the images");
     rules("-I");
     let begun = Instant::now();
-    let told = site.ended(deploy).must_end_with(6).must_say(&["was lost"]);
+    let told = deploy.end().must_end_with(6).must_say(&["was lost"]);
     let noticed = begun.elapsed();
     while !server.root("cat /app/gifty-backend/deploy.lock").is_empty() {
         assert!(begun.elapsed() < Duration::from_secs(50), "the lock is still held; the tool said:\n{told}");

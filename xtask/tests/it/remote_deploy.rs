@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::load::{Address, Client, Load, assert_none_failed};
 use crate::remote_site::{ENV_FILE, Site};
 use crate::server::{Server, said};
+use crate::team::Team;
 
 /// What a deploy may ask of the server; each costs a round trip.
 const MOST_COMMANDS: u64 = 30;
@@ -177,7 +178,7 @@ pub fn two_machines_take_turns(server: &Server, site: &Site) {
     let refused = other.xtask(&["deploy", "--skip-tests"]).must_end_with(5);
     refused.must_say(&["the deploy lock is held by", "since 20", "for: deploy of 20", "--lock-wait"]);
     let second = other.xtask(&["deploy", "--skip-tests", "--json", "--lock-wait", "120"]).must_end_with(0).json();
-    site.ended(first).must_end_with(0);
+    first.end().must_end_with(0);
     assert_eq!(other.status()["live_release"], second["release"]);
     assert_ne!(second["from_release"], Value::Null);
 }

@@ -2,6 +2,7 @@
 
 use crate::remote_site::Site;
 use crate::server::Server;
+use crate::team::Team;
 
 /// The slot, release and containers that serve, and the file that says so.
 fn serving(server: &Server) -> String {
@@ -39,7 +40,7 @@ pub fn a_configuration_that_nginx_refuses_moves_nothing(server: &Server, site: &
     site.new_version("of which nginx will know nothing");
     let deploy = site.deploy_up_to("Hook before boot");
     server.root(spoil);
-    let refused = site.ended(deploy).must_end_with(17);
+    let refused = deploy.end().must_end_with(17);
     let refused = refused.must_say(&["unknown directive", "the previous upstream file is back"]);
     assert!(!refused.stderr.contains("could not undo"), "{refused}");
     server.root(mend);

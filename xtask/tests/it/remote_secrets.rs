@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::remote_site::{ENV_FILE, SECRET_VALUES, Site, processes};
 use crate::server::Server;
+use crate::team::Team;
 
 /// Values of the env file, and a line of the key, that nobody may see.
 fn secrets(server: &Server) -> Vec<String> {
@@ -261,9 +262,7 @@ fn was_given(number: u32, secret: &str) -> bool {
 /// SIGKILL in the middle of a deploy: nothing of the session lives on, and the next deploy needs nobody's help.
 pub fn a_killed_deploy_leaves_no_session(server: &Server, site: &Site) {
     for stage in ["Build the images", "Watch the new version"] {
-        let mut deploy = site.deploy_up_to(stage);
-        deploy.kill().unwrap();
-        deploy.wait().unwrap();
+        site.deploy_up_to(stage).kill();
         let begun = Instant::now();
         let gone = || sessions(site).is_empty() && server.root("cat /app/gifty-backend/deploy.lock").is_empty();
         while !gone() {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::remote_site::{Site, processes};
 use crate::server::Server;
+use crate::team::Team;
 
 /// Bytes of a file that takes a while to copy.
 const LARGE: u64 = 24 << 20;
@@ -92,14 +93,13 @@ pub fn a_release_that_did_not_arrive_whole_is_not_there(server: &Server, site: &
     assert!(left.iter().all(|name| name.starts_with(".incoming-")), "a full disk left {left:?}");
 
     let before = releases(server);
-    let mut ship = site.start(&["ship"]);
+    let mut ship = site.start(site.command(&["ship"]));
     let deadline = Instant::now() + Duration::from_secs(20);
-    while !copies(&ship) {
-        assert!(ship.try_wait().unwrap().is_none() && Instant::now() < deadline, "the copy was not seen");
+    while !copies(&ship.child) {
+        assert!(ship.child.try_wait().unwrap().is_none() && Instant::now() < deadline, "the copy was not seen");
     }
     std::thread::sleep(Duration::from_millis(40));
-    ship.kill().unwrap();
-    ship.wait().unwrap();
+    ship.kill();
     let half: Vec<String> = releases(server).into_iter().filter(|name| !before.contains(name)).collect();
     assert!(half.iter().all(|name| name.starts_with(".incoming-")), "a killed copy left {half:?}");
     println!("a copy killed on its way left {half:?}");

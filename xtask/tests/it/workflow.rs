@@ -9,8 +9,9 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::remote_site::{ENV_FILE, copy_work_tree};
+use crate::remote_site::ENV_FILE;
 use crate::server::{Server, repository};
+use crate::team::copy_work_tree;
 
 const WORKFLOW: &str = ".github/workflows/deploy-prod.yml";
 

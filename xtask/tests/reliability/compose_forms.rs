@@ -3,6 +3,7 @@
 
 use crate::load::{Address, BOTH, Load, assert_none_failed, get};
 use crate::local_project::{ENV_FILE, Project};
+use crate::team::Team;
 
 /// The file as a team has it: anchors, `extends`, names and ports that are fixed, profiles, an external network, a second
 /// web service of the same code, and no health check.

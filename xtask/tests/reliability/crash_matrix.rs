@@ -11,6 +11,7 @@ use crate::local_project::Project;
 use crate::remote_secrets::only_releases_hold_secrets;
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
+use crate::team::Team;
 
 /// Requests a second by each kind of client.
 const RATE: u32 = 25;
@@ -58,7 +59,7 @@ fn case(place: &Place, cutter: &Cutter, arguments: &[&str], cut: &Cut, clients: 
     if arguments[0] == "deploy" {
         place.new_version(&what);
     }
-    let before = Before { slots: place.run(&["status", "--json"]).json()["slots"].clone() };
+    let before = Before { slots: place.xtask(&["status", "--json"]).json()["slots"].clone() };
     let load = Load::start(&place.address(), clients, RATE);
     let killed = cutter.cut(place, arguments, cut);
     assert!(matches!(killed.code, None | Some(0)), "{what}: {killed}");
@@ -74,7 +75,7 @@ fn case(place: &Place, cutter: &Cutter, arguments: &[&str], cut: &Cut, clients: 
         place.new_version("after the kill");
     }
     let begun = Instant::now();
-    let run = place.run(&["deploy", "--skip-tests", "--json"]);
+    let run = place.xtask(&["deploy", "--skip-tests", "--json"]);
     totals.deploys.push(begun.elapsed());
     let figures = load.finish();
     assert_eq!(run.code, Some(0), "{what}; then\n{run}\nafter\n{killed}");
@@ -86,14 +87,14 @@ fn case(place: &Place, cutter: &Cutter, arguments: &[&str], cut: &Cut, clients: 
     assert_eq!(report["release"], place.answers(), "{what}");
     let left = place.leftovers();
     assert!(left.is_empty(), "{what}: this is left: {left:#?}\nafter\n{killed}");
-    place.run(&["status"]).must_end_with(0);
+    place.xtask(&["status"]).must_end_with(0);
 }
 
 /// While nginx reloads, its old and its new workers answer for a moment.
 fn status_that_is_true(place: &Place, what: &str) -> Value {
     let begun = Instant::now();
     loop {
-        let status = place.run(&["status", "--json"]);
+        let status = place.xtask(&["status", "--json"]);
         assert!(matches!(status.code, Some(0 | 20)), "{what}: {status}");
         let answers = place.answers();
         if status.json()["live_release"] == answers {

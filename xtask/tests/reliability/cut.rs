@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::place::Place;
-use crate::remote_site::Run;
+use crate::team::{Run, Team};
 
 /// A place to kill the tool at.
 #[derive(Clone, Debug)]
@@ -59,11 +59,8 @@ impl Cutter {
         let _none = std::fs::remove_file(self.folder.path().join("talk"));
         let mut command = place.command(arguments);
         self.prepare(&mut command, "");
-        let (mut child, log) = place.start(command);
-        let status = child.wait().unwrap();
-        let log = std::fs::read_to_string(log).unwrap();
-        assert!(status.success(), "{arguments:?} ended with {status}:\n{log}");
-        let mut cuts: Vec<Cut> = stages(&log).map(Cut::Stage).collect();
+        let whole = place.start(command).end().must_end_with(0);
+        let mut cuts: Vec<Cut> = stages(&whole.stderr).map(Cut::Stage).collect();
         let talk = std::fs::read_to_string(self.folder.path().join("talk")).unwrap();
         let mut seen = Vec::new();
         for line in talk.lines() {
@@ -86,21 +83,20 @@ impl Cutter {
             Cut::While(name, seconds) => format!("while {name} {seconds:.3}"),
         };
         self.prepare(&mut command, &at);
-        let (mut child, log) = place.start(command);
+        let mut run = place.start(command);
         let deadline = Instant::now() + Duration::from_secs(90);
-        let read = || std::fs::read_to_string(&log).unwrap();
         let status = loop {
-            if let Some(status) = child.try_wait().unwrap() {
+            if let Some(status) = run.child.try_wait().unwrap() {
                 break status;
             }
-            if matches!(cut, Cut::Stage(stage) if stages(&read()).any(|seen| seen == *stage)) {
-                child.kill().unwrap();
+            if matches!(cut, Cut::Stage(stage) if begun(&run.log(), stage)) {
+                run.child.kill().unwrap();
             }
-            assert!(Instant::now() < deadline, "{arguments:?} cut {cut} does not end:\n{}", read());
+            assert!(Instant::now() < deadline, "{arguments:?} cut {cut} does not end:\n{}", run.log());
             std::thread::sleep(Duration::from_millis(2));
         };
-        assert!(matches!(status.signal(), None | Some(9)), "{arguments:?} cut {cut}: {status}\n{}", read());
-        place.ended(status, &log)
+        assert!(matches!(status.signal(), None | Some(9)), "{arguments:?} cut {cut}: {status}\n{}", run.log());
+        run.end()
     }
 }
 
@@ -111,4 +107,9 @@ pub fn stages(log: &str) -> impl Iterator<Item = String> {
         let fixed = |word: &&str| !word.starts_with("20") && !["blue", "green", "blue)", "green)"].contains(word);
         Some(title.split(' ').filter(fixed).collect::<Vec<&str>>().join(" "))
     })
+}
+
+/// Whether a log has begun a stage.
+pub fn begun(log: &str, stage: &str) -> bool {
+    stages(log).any(|seen| seen == stage)
 }

@@ -3,12 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::cut::{Cut, Cutter, stages};
+use super::cut::{Cut, Cutter, begun};
 use super::place::{Place, Remote};
 use crate::load::{BOTH, Load, assert_none_failed};
 use crate::remote_secrets::only_releases_hold_secrets;
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
+use crate::team::Team;
 
 const RATE: u32 = 30;
 const TOLD: Duration = Duration::from_secs(30);
@@ -42,23 +43,19 @@ fn a_network_that_is_cut_at_any_stage_loses_nothing() {
         let what = format!("cut off at {name:?}");
         place.new_version(&what);
         let load = Load::start(&place.address(), &BOTH, RATE);
-        let (mut child, log) = place.start(place.command(&["deploy", "--skip-tests"]));
-        let read = || std::fs::read_to_string(&log).unwrap();
-        while !stages(&read()).any(|seen| seen == name) {
-            assert!(child.try_wait().unwrap().is_none(), "{what}: it ended before:\n{}", read());
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        let mut deploy = place.start(place.command(&["deploy", "--skip-tests"]));
+        deploy.wait_for(&name, |log| begun(log, &name));
         drop_packets(&remote.server, "-I");
-        let begun = Instant::now();
-        let status = child.wait().unwrap();
-        let noticed = begun.elapsed();
-        let run = place.ended(status, &log).must_end_with(6).must_say(&["was lost"]);
+        let cut = Instant::now();
+        let run = deploy.end();
+        let noticed = cut.elapsed();
+        let run = run.must_end_with(6).must_say(&["was lost"]);
         assert!(noticed < TOLD, "{what}: after {noticed:?} {run}");
         while !remote.server.try_root("flock -n /app/gifty-backend/deploy.lock true").status.success() {
-            assert!(begun.elapsed() < FREE, "{what}: the lock is still held");
+            assert!(cut.elapsed() < FREE, "{what}: the lock is still held");
             std::thread::sleep(Duration::from_millis(200));
         }
-        let freed = begun.elapsed();
+        let freed = cut.elapsed();
         let state = remote.server.root(STATE);
         std::thread::sleep(Duration::from_secs(3));
         assert_eq!(remote.server.root(STATE), state, "{what}: something changed after the lock was free");

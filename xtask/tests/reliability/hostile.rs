@@ -7,6 +7,7 @@ use crate::load::{Address, Client, Load, assert_none_failed};
 use crate::remote_secrets::only_releases_hold_secrets;
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
+use crate::team::Team;
 
 const FOLDER: &str = "/app/gifty-backend";
 const UPSTREAM: &str = "/etc/nginx/conf.d/gifty_upstream.conf";
@@ -182,7 +183,7 @@ fn a_disk_that_fills_up_on_the_way(server: &Server, site: &Site) {
         server.root(&format!("mount -t tmpfs -o size=200m,uid=$(id -u deploy),mode=755 none {releases}"));
         let deploy = site.deploy_up_to("Package release");
         server.root(&format!("mount -o remount,size=1m {releases}"));
-        let run = site.ended(deploy);
+        let run = deploy.end();
         server.root(&format!("umount {releases}"));
         run
     });

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::load::{self, Client, Load, assert_none_failed};
 use crate::local_project::Project;
+use crate::team::Team;
 
 const DEPLOYS: usize = 100;
 /// Deploys between two looks at what there is.

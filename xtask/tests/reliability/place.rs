@@ -1,15 +1,16 @@
 //! Where deploys go in these tests: this machine, or a test server behind SSH.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::load::{self, Address};
-use crate::local_project::{self, Project};
+use crate::local_project::Project;
 use crate::remote_secrets::sessions_left;
-use crate::remote_site::{self, Run, Site};
+use crate::remote_site::Site;
 use crate::server::Server;
+use crate::team::Team;
 
 pub struct Remote {
     pub server: Server,
@@ -48,7 +49,28 @@ const LEFTOVERS: &str = r#"
       grep -vxE "${project}_default|$project-(blue|green)-live"
     true"#;
 
+impl Team for Place<'_> {
+    fn root(&self) -> &Path {
+        self.team().root()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        self.team().command(arguments)
+    }
+
+    fn secrets(&self) -> &'static [&'static str] {
+        self.team().secrets()
+    }
+}
+
 impl Place<'_> {
+    fn team(&self) -> &dyn Team {
+        match self {
+            Place::Local(project) => *project,
+            Place::Remote(remote) => &remote.site,
+        }
+    }
+
     pub fn name(&self) -> &'static str {
         match self {
             Place::Local(_) => "local",
@@ -61,58 +83,6 @@ impl Place<'_> {
             Place::Local(project) => project.address(),
             Place::Remote(remote) => Address { port: remote.server.http_port(), host: "api.example".to_owned() },
         }
-    }
-
-    pub fn run(&self, arguments: &[&str]) -> Run {
-        match self {
-            Place::Local(project) => project.xtask(arguments),
-            Place::Remote(remote) => remote.site.xtask(arguments),
-        }
-    }
-
-    pub fn command(&self, arguments: &[&str]) -> Command {
-        match self {
-            Place::Local(project) => project.command(arguments),
-            Place::Remote(remote) => remote.site.command(arguments),
-        }
-    }
-
-    /// Starts a command whose log goes to a file.
-    pub fn start(&self, mut command: Command) -> (Child, PathBuf) {
-        let log = self.root().join(".deploy/run.log");
-        std::fs::create_dir_all(log.parent().unwrap()).unwrap();
-        let file = std::fs::File::create(&log).unwrap();
-        let child = command.stdout(std::process::Stdio::null()).stderr(file).spawn().unwrap();
-        (child, log)
-    }
-
-    /// How such a command ended; whatever became of it, it must not have shown a secret.
-    #[track_caller]
-    pub fn ended(&self, status: ExitStatus, log: &Path) -> Run {
-        let secrets: &[&str] = match self {
-            Place::Local(_) => &local_project::SECRET_VALUES,
-            Place::Remote(_) => &remote_site::SECRET_VALUES,
-        };
-        Run::new(status.code(), String::new(), std::fs::read_to_string(log).unwrap(), secrets)
-    }
-
-    fn root(&self) -> &Path {
-        match self {
-            Place::Local(project) => project.root(),
-            Place::Remote(remote) => remote.site.root(),
-        }
-    }
-
-    pub fn new_version(&self, why: &str) {
-        match self {
-            Place::Local(project) => project.new_version(why),
-            Place::Remote(remote) => remote.site.new_version(why),
-        }
-    }
-
-    #[track_caller]
-    pub fn deploy(&self) -> Value {
-        self.run(&["deploy", "--skip-tests", "--json"]).must_end_with(0).json()
     }
 
     /// The release that answers through nginx.

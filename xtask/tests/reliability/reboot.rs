@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::cut::{Cut, Cutter, stages};
+use super::cut::{Cut, Cutter, begun};
 use super::place::{Place, Remote};
 use crate::load;
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
+use crate::team::Team;
 
 fn rebooted_at_every_stage(compose: Compose, mode: &str) {
     let server = Server::start(compose);
@@ -29,22 +30,19 @@ fn rebooted_at_every_stage(compose: Compose, mode: &str) {
         let place = Place::Remote(&remote);
         let before = place.answers();
         place.new_version(&what);
-        let (mut child, log) = place.start(place.command(&["deploy", "--skip-tests"]));
-        while !stages(&std::fs::read_to_string(&log).unwrap()).any(|seen| seen == *name) {
-            assert!(child.try_wait().unwrap().is_none(), "{what}: it ended before");
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        let mut deploy = place.start(place.command(&["deploy", "--skip-tests"]));
+        deploy.wait_for(name, |log| begun(log, name));
         remote.server.power_cut();
-        child.wait().unwrap();
+        deploy.end();
         remote.site.set("PROD_SSH_PORT", &remote.server.ssh_port().to_string());
         let place = Place::Remote(&remote);
-        let begun = Instant::now();
+        let powered = Instant::now();
         while !load::get(&place.address(), "/health").is_ok_and(|answer| answer.status == 200) {
-            assert!(begun.elapsed() < Duration::from_secs(60), "{what}: the site does not come back");
+            assert!(powered.elapsed() < Duration::from_secs(60), "{what}: the site does not come back");
             std::thread::sleep(Duration::from_millis(100));
         }
-        slowest = slowest.max(begun.elapsed());
-        let status = place.run(&["status", "--json"]).json();
+        slowest = slowest.max(powered.elapsed());
+        let status = place.xtask(&["status", "--json"]).json();
         assert_eq!(status["live_release"], place.answers(), "{what}: {status:#}");
         let same = place.answers() == before;
         // While it switches, either may be the one that was served last.

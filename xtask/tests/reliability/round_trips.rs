@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
 use crate::slow_link::SlowLink;
+use crate::team::Team;
 
 /// The round trips that commands wait for, the connection's own included: what each takes longer over a slow link. A very
 /// slow one, so that they are told from what a busy machine takes longer now and then; it may be tried again for those.

@@ -1,22 +1,18 @@
 //! Ctrl-C, and the SIGTERM of a cancelled CI job, at every stage: undone in order, told, over within 10 s.
 
-use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use super::cut::{Cut, Cutter, stages};
+use super::cut::{Cut, Cutter, begun, stages};
 use super::place::{Place, Remote};
 use crate::load::{BOTH, Load, assert_none_failed};
 use crate::local_project::Project;
 use crate::remote_secrets::only_releases_hold_secrets;
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
+use crate::team::Team;
 
 const RATE: u32 = 40;
 const LIMIT: Duration = Duration::from_secs(10);
-
-fn send(signal: &str, child: &Child) {
-    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-}
 
 fn cancelled_at_every_stage(place: &Place) {
     for number in 0..4 {
@@ -32,24 +28,19 @@ fn cancelled_at_every_stage(place: &Place) {
         let before = place.answers();
         place.new_version(&what);
         let load = Load::start(&place.address(), &BOTH, RATE);
-        let (mut child, log) = place.start(place.command(&["deploy", "--skip-tests"]));
-        let read = || std::fs::read_to_string(&log).unwrap();
-        while !stages(&read()).any(|seen| seen == name) {
-            assert!(child.try_wait().unwrap().is_none(), "{what}: it ended before:\n{}", read());
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        let mut deploy = place.start(place.command(&["deploy", "--skip-tests"]));
+        deploy.wait_for(&name, |log| begun(log, &name));
         // Not always at the very beginning of the stage.
         std::thread::sleep(Duration::from_millis(70 * (number as u64 % 4)));
-        send(if number % 2 == 0 { "-INT" } else { "-TERM" }, &child);
-        let begun = Instant::now();
-        let status = child.wait().unwrap();
-        let took = begun.elapsed();
+        deploy.signal(if number % 2 == 0 { "-INT" } else { "-TERM" });
+        let sent = Instant::now();
+        let run = deploy.end();
+        let took = sent.elapsed();
         let figures = load.finish();
-        let run = place.ended(status, &log);
         assert!(matches!(run.code, Some(0 | 130)) && took < LIMIT, "{what}: after {took:?} {run}");
         assert_none_failed(&what, &figures, &BOTH);
 
-        let status = place.run(&["status", "--json"]).must_end_with(0).json();
+        let status = place.status();
         assert_eq!(status["live_release"], place.answers(), "{what}: {status:#}\n{run}");
         let marked = stages(&run.stderr).any(|stage| stage == "Mark the release as good");
         assert!(run.code == Some(0) || marked || status["live_release"] == before, "{what}: not undone\n{run}");
@@ -69,18 +60,15 @@ fn cancelled_at_every_stage(place: &Place) {
 /// Who is in a hurry asks twice.
 fn a_second_signal_ends_at_once(place: &Place) {
     place.new_version("in a hurry");
-    let (mut child, log) = place.start(place.command(&["deploy", "--skip-tests"]));
-    while !std::fs::read_to_string(&log).unwrap().contains("Waiting for health check") {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    send("-INT", &child);
+    let deploy = place.deploy_up_to("Waiting for health check");
+    deploy.signal("-INT");
     std::thread::sleep(Duration::from_millis(30));
     let begun = Instant::now();
-    send("-INT", &child);
-    let code = child.wait().unwrap().code();
+    deploy.signal("-INT");
+    let run = deploy.end().must_end_with(130);
     let took = begun.elapsed();
     println!("{}: a second signal ended it after {} ms", place.name(), took.as_millis());
-    assert!(code == Some(130) && took < Duration::from_millis(500), "{code:?} after {took:?}");
+    assert!(took < Duration::from_millis(500), "after {took:?}: {run}");
     place.deploy();
     assert_eq!(place.leftovers(), Vec::<String>::new());
 }
