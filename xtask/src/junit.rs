@@ -4,9 +4,10 @@
 //! cases are counted one by one: the totals that pytest writes count a test that fails twice as one.
 
 use anyhow::{Result, bail};
+use serde::Serialize;
 
 /// The outcome of a run.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Results {
     pub passed: u32,
     pub failed: u32,

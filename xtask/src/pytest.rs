@@ -43,13 +43,8 @@ pub struct Tests<'a> {
 /// How the tests went.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
-    pub passed: u32,
-    pub failed: u32,
-    pub errors: u32,
-    pub skipped: u32,
-    pub seconds: f64,
-    /// As pytest takes them on its command line.
-    pub failures: Vec<String>,
+    #[serde(flatten)]
+    pub results: Results,
     pub groups_run: Vec<String>,
     pub groups_skipped: Vec<String>,
     pub warnings: Vec<String>,
@@ -61,27 +56,27 @@ pub struct Summary {
 
 impl Summary {
     pub fn success(&self) -> bool {
-        self.failed == 0 && self.errors == 0
+        self.results.failed == 0 && self.results.errors == 0
     }
 
     /// `12 passed, 1 skipped in 0.51 s; groups: auth, routes; off: integrations`, then what failed.
     pub fn describe(&self) -> String {
-        let counts =
-            [(self.failed, "failed"), (self.errors, "errors"), (self.passed, "passed"), (self.skipped, "skipped")];
-        let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+        let Results { passed, failed, errors, skipped, seconds, failures } = &self.results;
+        let counts = [(failed, "failed"), (errors, "errors"), (passed, "passed"), (skipped, "skipped")];
+        let counts = counts.iter().filter(|(count, _)| **count > 0).map(|(count, what)| format!("{count} {what}"));
         let counts = counts.collect::<Vec<String>>().join(", ");
         let counts = if counts.is_empty() { "no test ran".to_owned() } else { counts };
-        let mut text = format!("{counts} in {:.2} s", self.seconds);
+        let mut text = format!("{counts} in {seconds:.2} s");
         for (what, groups) in [("groups", &self.groups_run), ("off", &self.groups_skipped)] {
             if !groups.is_empty() {
                 text.push_str(&format!("; {what}: {}", groups.join(", ")));
             }
         }
-        for failure in self.failures.iter().take(LISTED) {
+        for failure in failures.iter().take(LISTED) {
             text.push_str(&format!("\n  failed: {failure}"));
         }
-        if self.failures.len() > LISTED {
-            text.push_str(&format!("\n  and {} more", self.failures.len() - LISTED));
+        if failures.len() > LISTED {
+            text.push_str(&format!("\n  and {} more", failures.len() - LISTED));
         }
         if !self.success() {
             text.push_str(&format!("\n  results: {}", self.junit.display()));
@@ -262,9 +257,8 @@ fn judge(code: Option<i32>, results: Result<Results>, extra: &[String]) -> Resul
 }
 
 fn summarise(results: Results, selection: Selection, python: String, junit: PathBuf) -> Summary {
-    let Results { passed, failed, errors, skipped, seconds, failures } = results;
     let Selection { groups_run, groups_skipped, warnings, .. } = selection;
-    Summary { passed, failed, errors, skipped, seconds, failures, groups_run, groups_skipped, warnings, python, junit }
+    Summary { results, groups_run, groups_skipped, warnings, python, junit }
 }
 
 #[cfg(test)]
@@ -328,8 +322,8 @@ mod tests {
         };
         let mut summary = summarise(results, selection, "3.11.2".to_owned(), PathBuf::from("junit.xml"));
         assert_eq!(summary.describe(), "12 passed, 1 skipped in 0.50 s; groups: auth, routes; off: bot");
-        summary.failed = 22;
-        summary.failures = (1..=22).map(|number| format!("tests/t.py::t{number}")).collect();
+        summary.results.failed = 22;
+        summary.results.failures = (1..=22).map(|number| format!("tests/t.py::t{number}")).collect();
         let text = summary.describe();
         assert!(
             text.starts_with("22 failed, 12 passed") && text.contains("\n  failed: tests/t.py::t20\n  and 2 more\n"),

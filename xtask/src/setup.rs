@@ -152,32 +152,18 @@ fn write_file(path: &str, content: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deploy_toml;
-    use std::collections::BTreeMap;
-    use std::path::Path;
-
-    const TOML: &str = r#"
-        [project]
-        name = "shop"
-        app = "app"
-        web = "web"
-        [environments.prod]
-        ssh = true
-        folder = "/srv/shop"
-        url = "https://shop.example"
-        nginx = {}
-    "#;
+    use crate::plan::tests::config;
 
     #[test]
     fn the_script_is_what_was_reviewed() {
-        let config = deploy_toml::load(TOML, Path::new("/repo/deploy.toml"), "prod", &BTreeMap::new()).unwrap();
+        let config = config();
         insta::assert_snapshot!("setup_instant", script(&config, "deploy", Switching::Instant));
         insta::assert_snapshot!("setup_reload", script(&config, "deploy", Switching::Reload));
     }
 
     #[test]
     fn it_allows_two_commands_and_does_not_include_the_upstream_file_twice() {
-        let config = deploy_toml::load(TOML, Path::new("/repo/deploy.toml"), "prod", &BTreeMap::new()).unwrap();
+        let config = config();
         for switching in [Switching::Instant, Switching::Reload] {
             let script = script(&config, "deploy", switching);
             let rules: Vec<&str> = script.lines().filter(|line| line.contains("NOPASSWD")).collect();

@@ -1,24 +1,7 @@
 //! Reports as `inspect.sh` prints them, and what is read from them.
 
 use super::*;
-use crate::deploy_toml;
-use std::path::Path;
-
-const TOML: &str = r#"
-    [project]
-    name = "shop"
-    app = "app"
-    web = "web"
-    [environments.prod]
-    ssh = true
-    folder = "/srv/shop"
-    url = "https://shop.example"
-    nginx = {}
-"#;
-
-fn config() -> Config {
-    deploy_toml::load(TOML, Path::new("/repo/deploy.toml"), "prod", &BTreeMap::new()).unwrap()
-}
+use crate::plan::tests::config;
 
 fn read(lines: &[&str]) -> Observed {
     parse(&format!("{}\nend\n", lines.join("\n")), &config()).unwrap()
