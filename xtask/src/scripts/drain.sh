@@ -13,5 +13,5 @@ while :; do
     echo "$left connections are still open after $limit s and end with the slot"
     break
   fi
-  sleep 0.04
+  sleep 0.02
 done
