@@ -10,7 +10,7 @@ fn compose_v2_and_a_reload() {
     let mut site = Site::new(&server, "reload");
     remote_deploy::a_backend_that_runs_already_is_taken_over(&server, &site);
     remote_deploy::deploy_and_rollback_under_load(&server, &site, remote_deploy::Clients::OneConnectionPerRequest);
-    remote_deploy::a_broken_version_changes_nothing(&server, &site);
+    remote_secrets::shows_no_secret(&server, || remote_deploy::a_broken_version_changes_nothing(&server, &site));
     remote_access::what_is_missing_or_wrong_is_told_first(&server, &mut site);
     remote_access::a_changed_host_key_stops_everything(&server, &mut site);
     remote_access::a_key_that_may_only_run_commands_suffices(&server, &site);

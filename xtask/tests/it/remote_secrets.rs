@@ -29,7 +29,7 @@ pub fn the_watch_sees_what_is_shown() {
     let folder = tempfile::Builder::new().prefix("xtask-ssh-").tempdir().unwrap();
     let begun = just_now();
     std::fs::write(folder.path().join("left"), &secret).unwrap();
-    let watch = Watch::start(std::slice::from_ref(&secret));
+    let watch = Watch::start(std::slice::from_ref(&secret), OFTEN);
     let words = ["-c", "sleep 0.3; exit 0", "shell"];
     let shows = Command::new("sh").args(words).arg(&secret).env("PROD_SSH_KEY", &secret).status().unwrap();
     assert!(shows.success());
@@ -41,12 +41,19 @@ pub fn the_watch_sees_what_is_shown() {
     assert_eq!(left, Some(folder.path().join("left")));
 }
 
+/// Whatever is done, however it ends: no process and no file of a session may show a secret meanwhile.
+pub fn shows_no_secret(server: &Server, act: impl FnOnce()) {
+    let watch = Watch::start(&secrets(server), Duration::from_millis(50));
+    act();
+    assert_eq!(watch.finish().leaks, BTreeSet::new(), "secrets were seen");
+}
+
 /// Deploys a new version while everything that could show a secret is watched.
 pub fn a_deploy_shows_no_secret(server: &Server, site: &Site) {
     let secrets = secrets(server);
     site.new_version("for a deploy that is watched");
     let begun = just_now();
-    let watch = Watch::start(&secrets);
+    let watch = Watch::start(&secrets, OFTEN);
     let run = site.xtask(&["deploy", "--skip-tests", "--json"]).must_end_with(0);
     let seen = watch.finish();
     assert_eq!(seen.leaks, BTreeSet::new(), "secrets were seen");
@@ -201,6 +208,9 @@ struct Seen {
     leaks: BTreeSet<String>,
 }
 
+/// So that hardly any process goes unseen.
+const OFTEN: Duration = Duration::from_millis(5);
+
 /// Looks at every process and at the files of SSH sessions, again and again.
 struct Watch {
     ended: Arc<AtomicBool>,
@@ -208,14 +218,14 @@ struct Watch {
 }
 
 impl Watch {
-    fn start(secrets: &[String]) -> Watch {
+    fn start(secrets: &[String], every: Duration) -> Watch {
         let ended = Arc::new(AtomicBool::new(false));
         let (flag, secrets) = (Arc::clone(&ended), secrets.to_vec());
         let thread = std::thread::spawn(move || {
             let mut seen = Seen { commands: BTreeSet::new(), session_files: 0, leaks: BTreeSet::new() };
             while !flag.load(Ordering::Relaxed) {
                 look(&mut seen, &secrets);
-                std::thread::sleep(Duration::from_millis(5));
+                std::thread::sleep(every);
             }
             seen
         });

@@ -87,11 +87,12 @@ pub trait Team {
 
     /// Starts a command whose log goes to a file.
     fn start(&self, mut command: Command) -> Started {
-        let log = self.root().join(".deploy/run.log");
-        std::fs::create_dir_all(log.parent().unwrap()).unwrap();
-        let file = File::create(&log).unwrap();
-        let child = command.stdout(Stdio::null()).stderr(file).spawn().unwrap();
-        Started { child, log, secrets: self.secrets() }
+        let folder = self.root().join(".deploy");
+        std::fs::create_dir_all(&folder).unwrap();
+        let [result, log] = ["run.result", "run.log"].map(|name| folder.join(name));
+        let [stdout, stderr] = [&result, &log].map(|path| File::create(path).unwrap());
+        let child = command.stdout(stdout).stderr(stderr).spawn().unwrap();
+        Started { child, result, log, secrets: self.secrets() }
     }
 
     /// Starts a deploy and gives it back once its log says `stage`.
@@ -105,6 +106,7 @@ pub trait Team {
 /// A run of the tool that is under way.
 pub struct Started {
     pub child: Child,
+    result: PathBuf,
     log: PathBuf,
     secrets: &'static [&'static str],
 }
@@ -140,7 +142,7 @@ impl Started {
     #[track_caller]
     pub fn end(mut self) -> Run {
         let code = self.child.wait().unwrap().code();
-        Run::new(code, String::new(), self.log(), self.secrets)
+        Run::new(code, std::fs::read_to_string(&self.result).unwrap(), self.log(), self.secrets)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::load::{Address, Client, Load, assert_none_failed};
-use crate::remote_secrets::only_releases_hold_secrets;
+use crate::remote_secrets::{only_releases_hold_secrets, shows_no_secret};
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
 use crate::team::Team;
@@ -27,18 +27,20 @@ fn a_hostile_server() {
     let server = Server::start(Compose::V2);
     let site = Site::new(&server, "reload");
     site.deploy();
-    for wrong in what_is_in_the_way() {
-        refused(&server, &site, &wrong);
-    }
-    a_port_of_the_free_slot_that_is_taken(&server, &site);
-    a_disk_that_fills_up_on_the_way(&server, &site);
-    a_disk_that_fills_up_during_the_build(&server, &site);
-    files_that_somebody_changed_and_a_clock_that_was_ahead(&server, &site);
-    releases_that_somebody_deleted(&server, &site);
-    a_live_container_that_somebody_stopped(&server, &site);
-    a_live_container_that_starts_over_and_over(&server, &site);
-    nginx_that_does_not_run(&server, &site);
-    lookups_that_nginx_remembers(&server, &site);
+    shows_no_secret(&server, || {
+        for wrong in what_is_in_the_way() {
+            refused(&server, &site, &wrong);
+        }
+        a_port_of_the_free_slot_that_is_taken(&server, &site);
+        a_disk_that_fills_up_on_the_way(&server, &site);
+        a_disk_that_fills_up_during_the_build(&server, &site);
+        files_that_somebody_changed_and_a_clock_that_was_ahead(&server, &site);
+        releases_that_somebody_deleted(&server, &site);
+        a_live_container_that_somebody_stopped(&server, &site);
+        a_live_container_that_starts_over_and_over(&server, &site);
+        nginx_that_does_not_run(&server, &site);
+        lookups_that_nginx_remembers(&server, &site);
+    });
     only_releases_hold_secrets(&server);
     let [troubles, requests] = [&TROUBLES, &REQUESTS].map(|count| count.load(Ordering::Relaxed));
     println!("hostile server: {troubles} deploys in trouble, {requests} requests, 0 failed");

@@ -42,6 +42,8 @@ fn cancelled_at_every_stage(place: &Place) {
 
         let status = place.status();
         assert_eq!(status["live_release"], place.answers(), "{what}: {status:#}\n{run}");
+        let serves = format!("serves   release {} in slot", status["live_release"].as_str().unwrap());
+        assert!(run.stdout.contains(&serves), "{what}: it does not say that {serves}: {run}");
         let marked = stages(&run.stderr).any(|stage| stage == "Mark the release as good");
         assert!(run.code == Some(0) || marked || status["live_release"] == before, "{what}: not undone\n{run}");
         let left = place.leftovers();
