@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::proc::{Held, Line, Next, Writer};
 use crate::verdict::Answer;
@@ -31,7 +31,8 @@ pub struct Asker {
     /// Its standard input, once it has been started.
     input: Arc<OnceLock<Result<Writer, String>>>,
     number: Arc<AtomicU32>,
-    waiting: Arc<Mutex<Option<HashMap<u32, Waiting>>>>,
+    /// By number; or why nobody will ever answer again.
+    waiting: Arc<Mutex<Result<HashMap<u32, Waiting>, String>>>,
 }
 
 /// An answer that is still to come, as far as it has.
@@ -43,7 +44,7 @@ struct Waiting {
 impl Asker {
     /// Starts the script while others go on. Who asks meanwhile waits for it.
     pub fn start(hold: impl FnOnce() -> Result<Held> + Send + 'static) -> Asker {
-        let waiting = Arc::new(Mutex::new(Some(HashMap::new())));
+        let waiting = Arc::new(Mutex::new(Ok(HashMap::new())));
         let asker = Asker { input: Arc::default(), number: Arc::default(), waiting };
         let listener = asker.clone();
         std::thread::spawn(move || {
@@ -73,19 +74,17 @@ impl Asker {
         let input = self.input.wait().as_ref().map_err(|reason| anyhow!(reason.clone()))?;
         let (sender, answer) = mpsc::channel();
         let waiting = Waiting { text: String::new(), sender };
-        self.waiting().as_mut().context("what asks on the host has ended")?.insert(number, waiting);
+        self.waiting().as_mut().map_err(|reason| anyhow!(reason.clone()))?.insert(number, waiting);
         let answer = input.write(line.as_bytes()).map(|()| answer.recv_timeout(limit + WAY));
-        if let Some(waiting) = self.waiting().as_mut() {
-            waiting.remove(&number);
-        }
+        let ended = self.waiting().as_mut().map(|waiting| waiting.remove(&number)).err().cloned();
         match answer? {
             Ok(answer) => answer.map_err(|reason| anyhow!(reason)),
             Err(mpsc::RecvTimeoutError::Timeout) => bail!("no answer within {:.1} s", limit.as_secs_f64()),
-            Err(mpsc::RecvTimeoutError::Disconnected) => bail!("what asks on the host has ended"),
+            Err(mpsc::RecvTimeoutError::Disconnected) => bail!(ended.unwrap_or_default()),
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Option<HashMap<u32, Waiting>>> {
+    fn waiting(&self) -> MutexGuard<'_, Result<HashMap<u32, Waiting>, String>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -98,7 +97,7 @@ impl Asker {
                 Next::End => break,
             }
         }
-        *self.waiting() = None;
+        *self.waiting() = Err(format!("what asks on the host has ended: {}", held.tail()));
     }
 
     /// `NUMBER + PIECE`, `NUMBER = BYTES`, `NUMBER ! REASON`; anything else is not of the script.
@@ -108,7 +107,7 @@ impl Asker {
         let Ok(number) = number.parse::<u32>() else { return };
         let mut waiting = self.waiting();
         // Nobody waits any more where it came too late.
-        let Some(known) = waiting.as_mut().and_then(|waiting| waiting.get_mut(&number)) else { return };
+        let Some(known) = waiting.as_mut().ok().and_then(|waiting| waiting.get_mut(&number)) else { return };
         let answer = match kind {
             "+" => {
                 unescape(rest, &mut known.text);
@@ -229,6 +228,21 @@ mod tests {
                 });
             }
         });
+    }
+
+    #[test]
+    fn where_nothing_asks_any_more_the_error_says_why() {
+        let refused = Asker::start(|| proc::hold(&Command::new("ask", ["sh", "-c", "echo 'session refused' >&2"])));
+        let question = Question { tls: false, port: 9, host: "x", path: "/" };
+        for _ in 0..2 {
+            let begun = Instant::now();
+            let reason = refused.ask(&question, 5 * SECOND).unwrap_err().to_string();
+            // Where it ends while it is written to, that is the reason.
+            assert!(reason.contains("session refused") || reason.contains("has ended"), "{reason}");
+            assert!(begun.elapsed() < 4 * SECOND, "{:?}", begun.elapsed());
+        }
+        let never = Asker::start(|| bail!("there is no connection"));
+        assert_eq!(never.ask(&question, SECOND).unwrap_err().to_string(), "there is no connection");
     }
 
     #[test]
