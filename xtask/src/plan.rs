@@ -117,7 +117,13 @@ fn replace(config: &Config, observed: &Observed, release: &ReleaseId, preparatio
     if let Some(left) = observed.occupant(to).filter(|container| container.active()) {
         // A standby, or what a deploy has left that was killed after its switch: it may still finish requests.
         steps.push(Step::Drain { slot: to, seconds });
-        steps.push(Step::Stop { slot: to, containers: vec![left.id.clone()] });
+        steps.push(match &left.release {
+            // It never came to serve well. While it boots it may not hear the signal to stop, and would be waited for.
+            Some(id) if observed.release(id).is_none_or(|release| release.served_at.is_none()) => {
+                Step::Remove { slot: to }
+            }
+            _ => Step::Stop { slot: to, containers: vec![left.id.clone()] },
+        });
     }
     steps.extend(hooks(to, HookPoint::BeforeBoot, preparation.before_boot));
     steps.push(Step::Boot { slot: to });

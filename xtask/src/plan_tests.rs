@@ -127,6 +127,17 @@ fn an_old_version_that_still_drains_in_the_free_slot_is_drained_before_it_goes()
 }
 
 #[test]
+fn what_a_killed_deploy_left_that_never_served_is_removed_without_waiting_for_it_to_stop() {
+    let mut observed = server(Slot::Green, 2);
+    observed.containers[1] = container(Slot::Blue, 7, "running");
+    let plan = deploy(&config(), &observed, &release(9), Tests::Skip).unwrap();
+    let at = |wanted: &Step| plan.steps.iter().position(|step| step == wanted).unwrap();
+    let drain = at(&Step::Drain { slot: Slot::Blue, seconds: 30 });
+    let remove = at(&Step::Remove { slot: Slot::Blue });
+    assert!(drain < remove && remove < at(&Step::Boot { slot: Slot::Blue }), "{}", plan.describe());
+}
+
+#[test]
 fn a_standby_runs_on_until_the_next_deploy_and_a_rollback_to_it_moves_only_the_traffic() {
     let standby = Config { traffic: Traffic { standby: true, ..config().traffic }, ..config() };
     let plan = deploy(&standby, &server(Slot::Blue, 2), &release(9), Tests::Skip).unwrap();
