@@ -87,7 +87,7 @@ pub fn ask() -> Script {
 
 /// Takes the archive of a release to be.
 pub fn receive(config: &Config, release: &ReleaseId, archive: Vec<u8>) -> Script {
-    let arguments = [config.environment.folder.clone(), release.to_string()];
+    let arguments = [config.environment.folder.clone(), release.to_string(), archive.len().to_string()];
     let receive = script("copy the archive", changing!("receive.sh"), MINUTES, arguments);
     Script { input: Input::Bytes(archive), ..receive }
 }

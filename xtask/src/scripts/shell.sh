@@ -39,17 +39,11 @@ take_lock() {
   printf '%s\n' "$holder" >"$lock"
 }
 
-# Becomes what $line says, with the next $1 bytes of the input as its own.
-become() {
-  [ "$1" != 0 ] || eval "$line" </dev/null
-  # What a script does not read of its input must not be taken for the next one.
-  head -c "$1" | { (eval "$line") && code=0 || code=$?; cat >/dev/null; exit "$code"; }
-}
-
 # The scripts, each in a process group of its own.
 work() {
   local job='' code=0 go_on=yes stops=0 chain number line_bytes input_bytes line
   exec 4>&2 2>/dev/null # what bash itself says of a job that was ended is nothing of the script's
+  exec 5<&0             # all that is still to come
   trap 'go_on=no' USR1
   trap stop USR2
   set -m
@@ -61,7 +55,10 @@ work() {
     fi
     stops=0
     printf '%s begin %s\n' "$token" "$number"
-    become "$input_bytes" <&0 2>&4 4>&- &
+    # What a script does not read of its input must not be taken for the next one, also where it is ended before it could.
+    exec 6</dev/null
+    [ "$input_bytes" = 0 ] || exec 6< <(head -c "$input_bytes" <&5)
+    (eval "$line") <&6 2>&4 4>&- 5<&- 6<&- &
     job=$!
     # The signal that stops a script ends the waiting too.
     while kill -0 "$job"; do wait "$job"; done
@@ -70,6 +67,7 @@ work() {
     # What it has started may outlive it.
     [ $stops = 0 ] || kill -KILL -- "-$job"
     job=''
+    [ "$input_bytes" = 0 ] || cat <&6 >/dev/null
     printf '\n%s end %s\n' "$token" "$number" >&4
     printf '\n%s end %s %s\n' "$token" "$number" "$code"
   done

@@ -10,6 +10,9 @@ if [ -d "$releases/$release" ]; then
   rm -f "$archive"
   exit 0
 fi
+# Ended in the middle, it leaves nothing; killed, what it leaves goes with the next release.
+same=''
+trap 'rm -rf "$unpacked" "$archive" "$same"' EXIT
 printf '%s  %s\n' "$archive_sum" "$archive" | sha256sum -c --quiet - ||
   fail "the archive did not arrive as it was sent; is the disk full? ($(df -Ph "$releases" | awk 'NR == 2 { print $4 }') free)"
 rm -rf "$unpacked"
@@ -18,20 +21,17 @@ tar -xzf "$archive" -C "$unpacked" --strip-components="$strip" --no-same-owner -
 # What the tree has under such a name would be taken for the tool's own.
 for own in "$unpacked"/.release.json "$unpacked"/.served "$unpacked"/.compose.*.json "$unpacked"/..compose.*; do
   if [ -e "$own" ] || [ -L "$own" ]; then
-    rm -rf "$unpacked" "$archive"
     fail "the app's folder has ${own##*/}, a name that this tool keeps for itself in a release; rename the file"
   fi
 done
 if [ -n "$earlier" ]; then
   read -r _ size
   same=$(mktemp)
-  trap 'rm -f "$same"' EXIT
   head -c "$size" >"$same"
   # The kernel notes when a file was last changed in any way: none may have been since its release was complete.
   # shellcheck disable=SC2016 # for the sh that reads it
   if ! changed=$(cd "$releases/$earlier" && xargs -0 -a "$same" sh -c 'exec find "$@" -newercc .release.json' find) ||
     [ -n "$changed" ] || ! (cd "$releases/$earlier" && xargs -0 -a "$same" cp -pd --parents --reflink=auto -t "$unpacked"); then
-    rm -rf "$unpacked" "$archive"
     exit 75
   fi
 fi

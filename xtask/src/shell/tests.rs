@@ -1,5 +1,6 @@
 //! The shell itself, by a real bash on this machine.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::*;
@@ -18,9 +19,13 @@ fn shell_with(folder: &Path, holder: &str, wait_seconds: u64, first: Option<&Scr
 }
 
 fn held(folder: &Path, holder: &str, wait_seconds: u64, silence: &str, first: &str) -> Held {
+    hold(&start(folder, holder, wait_seconds, silence, first)).unwrap()
+}
+
+fn start(folder: &Path, holder: &str, wait_seconds: u64, silence: &str, first: &str) -> Command {
     let arguments = [TOKEN, folder.to_str().unwrap(), holder, &wait_seconds.to_string(), silence, "5", first];
     let start = Script { text: include_str!("../scripts/shell.sh"), ..script("shell", arguments) };
-    hold(&Command::new("shell", start.words())).unwrap()
+    Command::new("shell", start.words())
 }
 
 fn ready(shell: &Shell) -> Result<()> {
@@ -86,6 +91,29 @@ fn input_arrives_whole_and_what_is_not_read_of_it_is_not_taken_for_a_script() {
     assert_eq!(run(&shell, &given("head -c 3")).text(), "run");
     assert_eq!(run(&shell, &script("cat; echo done", [])).text(), "done\n");
     assert!(shell.finish(&script("echo \"$1\"", ["a\0b"]), Show::Nothing).is_err());
+}
+
+/// Slow only where a script's input is read.
+const SLOW_HEAD: &str =
+    "#!/bin/sh\n[ \"$(cat /proc/$PPID/comm)\" = timeout ] || sleep 0.3\nexec /usr/bin/head \"$@\"\n";
+
+#[test]
+fn of_the_input_of_a_script_that_is_ended_at_once_nothing_is_left_for_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    // On a machine that is busy, whatever reads the input may not have begun when the script is ended.
+    std::fs::write(folder.path().join("head"), SLOW_HEAD).unwrap();
+    std::fs::set_permissions(folder.path().join("head"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let start = start(folder.path(), "", 0, "30", "").with_variable("PATH", &path);
+    let shell = Shell::new(hold(&start).unwrap(), TOKEN, None);
+    ready(&shell).unwrap();
+    let made = folder.path().join("made");
+    let touch = script("touch \"$1\"", [made.to_str().unwrap()]).remote_line();
+    let input = Input::Bytes(format!("run 9 {} 0 try\n{touch}", touch.len()).into_bytes());
+    let ended = Script { input, limit: Duration::ZERO, ..script("sleep 30", []) };
+    assert!(shell.finish(&ended, Show::Nothing).is_err());
+    assert_eq!(run(&shell, &script("echo next", [])).text(), "next\n");
+    assert!(!made.exists(), "the input of one script was run as another");
 }
 
 #[test]
