@@ -283,6 +283,14 @@ pub fn abort(plan: &Plan, failed: usize) -> Vec<Step> {
     undo
 }
 
+/// The slot that may run on where `plan` failed at step `failed`: what served before is stopped once its requests have ended, and
+/// who cancels a deploy does not wait for those.
+pub fn left_running(plan: &Plan, failed: usize) -> Option<Slot> {
+    let served = plan.steps.iter().take(failed + 1).any(|step| *step == Step::MarkServed);
+    let stops = |step: &Step| matches!(step, Step::Stop { slot, .. } if Some(*slot) == plan.from);
+    plan.from.filter(|_| served && plan.steps.iter().skip(failed).any(stops))
+}
+
 #[cfg(test)]
 #[path = "plan_tests.rs"]
 pub(crate) mod tests;

@@ -277,6 +277,22 @@ fn a_reload_that_cannot_be_is_found_before_anything_is_booted() {
 }
 
 #[test]
+fn once_the_new_version_is_good_the_old_one_may_be_left_running() {
+    let plan = deploy(&config(), &server(Slot::Blue, 2), &release(9), Tests::Skip).unwrap();
+    let at = |kind: &str| plan.steps.iter().position(|step| step.kind() == kind).unwrap();
+    for (kind, left) in [
+        ("Switch traffic", None),
+        ("Replace the workers", None),
+        ("Mark the release as good", Some(Slot::Blue)),
+        ("Drain slot", Some(Slot::Blue)),
+        ("Stop slot", Some(Slot::Blue)),
+    ] {
+        assert_eq!(left_running(&plan, at(kind)), left, "{kind}");
+    }
+    assert_eq!(left_running(&plan, at("Stop slot") + 1), None);
+}
+
+#[test]
 fn a_failed_deploy_is_undone_as_far_as_it_got() {
     let plan = deploy(&config(), &server(Slot::Blue, 2), &release(9), Tests::Run).unwrap();
     let remove = Step::Remove { slot: Slot::Green };

@@ -112,6 +112,11 @@ impl<'a> Execution<'a> {
             if outcome.is_err() {
                 interrupt::acknowledge();
                 undone = self.undo(plan, index);
+                if let Some(slot) = plan::left_running(plan, index) {
+                    console::note(&format!(
+                        "what served before may still run in slot {slot}; the next deploy stops it"
+                    ));
+                }
                 break;
             }
             if receipt.is_none() && matches!(step, Step::Verify { .. }) {
