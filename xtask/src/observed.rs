@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Config, NginxOwner, Switching};
 use crate::nginx;
 use crate::release::{LABEL_PROJECT, LABEL_RELEASE, LABEL_SLOT, ReleaseId, Slot, slot_project};
+use crate::verdict::{Answer, judge};
 
 /// The state of a host at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,6 +36,8 @@ pub struct Observed {
     pub images: BTreeSet<String>,
     /// Slots on whose port somebody listens.
     pub listening: BTreeSet<Slot>,
+    /// What slots answered to a health check, where they did so within a second.
+    pub answers: BTreeMap<Slot, Answer>,
     /// Bytes free where the releases are.
     pub disk_free: u64,
     pub room: Room,
@@ -124,6 +127,11 @@ impl Observed {
         self.occupant(self.live()?).filter(|container| container.running())?.release.as_ref()
     }
 
+    /// Whether this release answered in the slot, and was healthy, when the host was looked at.
+    pub fn healthy(&self, config: &Config, slot: Slot, release: &ReleaseId) -> bool {
+        self.answers.get(&slot).is_some_and(|answer| judge(answer, &config.health.expect, Some(release)).is_ok())
+    }
+
     pub fn release(&self, id: &ReleaseId) -> Option<&StoredRelease> {
         self.releases.iter().find(|release| release.id == *id)
     }
@@ -187,9 +195,12 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
                 observed.room.docker_disk = Some((bytes.parse().with_context(read)?, place.to_owned()));
             }
             ["release", id, env_sum, served_at] => observed.releases.extend(read_release(id, env_sum, served_at)),
-            ["listening", port] => {
-                let slots = Slot::BOTH.into_iter().filter(|slot| config.slots.port(*slot).to_string() == port);
-                observed.listening.extend(slots);
+            ["listening", port] => observed.listening.extend(slot_of(port, config)),
+            ["answer", port, text] => {
+                let text = lines(text);
+                // Whatever else it is, it is not healthy.
+                let answer = Answer::parse(&text, text.len()).ok();
+                observed.answers.extend(slot_of(port, config).zip(answer));
             }
             ["disk-free", bytes, place] => {
                 observed.disk_free = bytes.parse().with_context(read)?;
@@ -209,6 +220,10 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
     let mode = observed.switching.filter(|mode| found.is_none_or(|found| found == *mode));
     observed.filed = mode.and_then(|mode| filed(mode, flag, &upstream, config));
     Ok(observed)
+}
+
+fn slot_of(port: &str, config: &Config) -> Option<Slot> {
+    Slot::BOTH.into_iter().find(|slot| config.slots.port(*slot).to_string() == port)
 }
 
 /// The slot that nginx's files name.

@@ -127,6 +127,7 @@ fn replace(config: &Config, observed: &Observed, release: &ReleaseId, preparatio
     }
     steps.extend(hooks(to, HookPoint::BeforeBoot, preparation.before_boot));
     steps.push(Step::Boot { slot: to });
+    steps.push(Step::AwaitHealth { slot: to });
     steps.extend(take_over(config, observed, release, switching, to));
     Ok(planned(observed, release, to, steps))
 }
@@ -152,14 +153,17 @@ fn warm(config: &Config, observed: &Observed, release: &ReleaseId) -> Result<Opt
     if observed.answered != Some(live) || observed.filed != Some(live) || observed.switching != Some(switching) {
         steps.extend(align(config, observed, switching, Some(live)));
     }
+    // It is asked no second time what it has just answered.
+    if !observed.healthy(config, to, release) {
+        steps.push(Step::AwaitHealth { slot: to });
+    }
     steps.extend(take_over(config, observed, release, switching, to));
     Ok(Some(planned(observed, release, to, steps)))
 }
 
-/// From a version that was started in slot `to` to one that has taken over everything. In reading order.
+/// From a version that is healthy in slot `to` to one that has taken over everything. In reading order.
 fn take_over(config: &Config, observed: &Observed, release: &ReleaseId, switching: Switching, to: Slot) -> Vec<Step> {
-    let mut steps = vec![Step::AwaitHealth { slot: to }];
-    steps.extend(hooks(to, HookPoint::BeforeSwitch, &config.hooks.before_switch));
+    let mut steps = hooks(to, HookPoint::BeforeSwitch, &config.hooks.before_switch);
     steps.push(Step::Switch { switching, to });
     steps.push(Step::Verify { slot: to });
     if config.traffic.bake > 0 {

@@ -4,6 +4,7 @@ use super::*;
 use crate::config::Traffic;
 use crate::deploy_toml;
 use crate::observed::{Container, StoredRelease};
+use crate::verdict::Answer;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -161,6 +162,17 @@ fn a_standby_runs_on_until_the_next_deploy_and_a_rollback_to_it_moves_only_the_t
     let plan = rollback(&config(), &observed, None).unwrap();
     assert_eq!(names(&plan)[..8], expected);
     assert_eq!(names(&plan)[8..], ["Drain slot green (at most 30 s)", "Stop slot green"]);
+    // One that has just answered as that release is not waited for.
+    let answer =
+        |release: ReleaseId, status| Answer { status, body: format!(r#"{{"status":"ok","release":"{release}"}}"#) };
+    for (answer, first) in [
+        (answer(release(1), 200), "Hook before switch: warm"),
+        (answer(release(1), 503), "Waiting for health check"),
+        (answer(release(2), 200), "Waiting for health check"),
+    ] {
+        let observed = Observed { answers: [(Slot::Blue, answer)].into(), ..observed.clone() };
+        assert_eq!(names(&rollback(&standby, &observed, None).unwrap())[0], first);
+    }
     // Another release needs the slot.
     let plan = deploy(&standby, &observed, &release(9), Tests::Skip).unwrap();
     assert!(names(&plan).contains(&"Stop slot blue".to_owned()), "{}", plan.describe());

@@ -61,6 +61,7 @@ pub fn inspect(config: &Config) -> Script {
         config.slots.green.to_string(),
         private_pid,
         compose.clone().unwrap_or_default(),
+        config.health.path.clone(),
     ];
     script("inspect the host", reading!("inspect.sh"), SHORT, arguments)
 }

@@ -46,6 +46,17 @@ fn a_container_of_before_the_first_deploy_is_told_from_a_strangers() {
 }
 
 #[test]
+fn a_slot_s_answer_to_the_health_check_comes_with_its_port() {
+    let said = "HTTP/1.1 200 OK\rContent-Length: 15\r\r{\"status\":\"ok\"}";
+    let observed =
+        read(&["listening\t8001", &format!("answer\t8001\t{said}"), "listening\t8000", "answer\t8000\tSSH-2.0"]);
+    assert_eq!(observed.listening.len(), 2);
+    let answers: Vec<(Slot, u16, &str)> =
+        observed.answers.iter().map(|(slot, answer)| (*slot, answer.status, answer.body.as_str())).collect();
+    assert_eq!(answers, [(Slot::Green, 200, r#"{"status":"ok"}"#)]);
+}
+
+#[test]
 fn a_release_whose_file_an_accessory_has_mounted_is_known() {
     let mounts = r#"[{"Source":"/srv/shop/releases/20260131-174502-1a2b3c4/prometheus.yml"},{"Source":"/etc/hosts"}]"#;
     let observed = read(&[&container("prometheus", "exited", "{}", "{}", mounts)]);

@@ -2,6 +2,7 @@
 set -u -o pipefail
 export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-8
 folder=$1 project=$2 upstream_file=$3 site_file=$4 live_port=$5 blue_port=$6 green_port=$7 private_pid=$8 compose=$9
+health_path=${10}
 
 # Docker is asked two things at once, and they are read further down: each start of its client takes a while. The last line
 # says how asking for the containers has ended.
@@ -19,16 +20,33 @@ containers() {
 exec {containers}< <(containers 2>/dev/null)
 exec {images}< <(timeout 10 docker image ls --filter "reference=$project-*" --format 'image{{"\t"}}{{.Repository}}:{{.Tag}}{{"\t"}}{{.Size}}' 2>/dev/null)
 
-# Who listens on the slots' ports; and nginx itself says which slot it obeys, after the head of its answer.
-# shellcheck disable=SC2016 # for the bash that reads it
-exec {ports}< <(timeout 3 bash -c '
-  for port in "$2" "$3"; do { exec 3<>"/dev/tcp/127.0.0.1/$port" && printf "listening\t%s\n" "$port"; } & done
-  if exec 3<>"/dev/tcp/127.0.0.1/$1" && printf "GET / HTTP/1.0\r\n\r\n" >&3 && mapfile -n 50 -u 3 answer; then
-    answer=$(printf %s "${answer[@]//$'"'\r'"'/}")
-    case $answer in *$'"'\n\n'"'*) answer=${answer#*$'"'\n\n'"'} ;; *) answer="" ;; esac
-    printf "live\t%s\n" "${answer//[^a-z]/}"
+# GET $2 of port $1 of this host, its answer without carriage returns into `answer`. Fails where nobody listens.
+get() {
+  answer=''
+  exec 3<>"/dev/tcp/127.0.0.1/$1" || return
+  printf 'GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n' "$2" >&3
+  IFS= read -r -t 1 -N 65536 -u 3 answer
+  answer=${answer//$'\r'/}
+}
+
+# Who listens on the slots' ports, and what is answered there to a health check that is answered soon. nginx itself says
+# which slot it obeys, after the head of its answer.
+ports() {
+  local port
+  trap '' PIPE
+  for port in "$blue_port" "$green_port"; do
+    if get "$port" "$health_path"; then
+      answer=${answer//$'\n'/$'\r'}
+      printf 'listening\t%s\nanswer\t%s\t%s\n' "$port" "$port" "${answer//$'\t'/ }"
+    fi &
+  done
+  if get "$live_port" /; then
+    case $answer in *$'\n\n'*) answer=${answer#*$'\n\n'} ;; *) answer='' ;; esac
+    printf 'live\t%s\n' "${answer//[^a-z]/}"
   fi
-  wait' ports "$live_port" "$blue_port" "$green_port" 2>/dev/null)
+  wait
+}
+exec {ports}< <(ports 2>/dev/null)
 
 # A file as a field: $1 and the beginning of what is in $2. Programs are few here and below, because each costs as much as
 # all that bash does itself.

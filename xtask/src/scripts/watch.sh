@@ -1,21 +1,34 @@
-# Watches the container of a slot: a dot while it runs, and once it has ended or was restarted, how, and its last log
-# lines. Ends with its standard input.
+# Watches the container of a slot: once it has ended or was restarted, says how, and its last log lines. Ends with its
+# standard input.
 set -u
 export PATH="$PATH:/usr/local/bin" LC_ALL=C.UTF-8
 project=$1 slot=$2
+printf -v since '%(%s)T' -1
 container=$(docker ps -aq --filter "label=deploy.project=$project" --filter "label=deploy.slot=$slot" \
   --filter "label=com.docker.compose.project=$project-$slot" --filter "label=com.docker.compose.oneoff=False" | head -n 1)
-while :; do
-  state=$(docker inspect --format '{{.State.Status}} {{.RestartCount}} {{.State.ExitCode}}' "$container" 2>&1)
-  case $state in
-    'running 0 '*) printf '.\n' || exit 0 ;;
-    *)
-      read -r status restarts exit_code <<<"$state"
-      printf 'ended\tis %s, has been restarted %s times, last exit code %s\n' "$status" "$restarts" "$exit_code"
-      docker logs --tail 40 "$container" 2>&1
-      exit 0
-      ;;
-  esac
-  read -r -t 0.3 _
+
+look() { state=$(docker inspect --format '{{.State.Status}} {{.RestartCount}} {{.State.ExitCode}}' "$container" 2>&1); }
+as_begun() { case $state in 'running 0 '*) ;; *) return 1 ;; esac }
+
+# Docker tells, also of what has happened since this began: asking it again and again would take time from those who serve.
+exec {ends}< <(exec docker events --since "$since" --filter "container=$container" --filter event=die --format '{{.Actor.Attributes.exitCode}}' 2>/dev/null)
+events=$!
+trap 'kill "$events" 2>/dev/null' EXIT
+died=''
+look
+while as_begun; do
+  if read -r -t 0 -u "$ends"; then
+    read -r -u "$ends" died || exit 0 # docker itself has ended
+    # What it tells of an end may come before what it says of the state.
+    for ((looks = 0; looks < 20; looks++)); do
+      look
+      as_begun || break 2
+      sleep 0.05
+    done
+  fi
+  read -r -t 0.1 _
   [ $? -gt 128 ] || exit 0 # its time-out; anything else is the end of the input
 done
+read -r status restarts exit_code <<<"$state"
+printf 'ended\tis %s, has been restarted %s times, last exit code %s\n' "$status" "$restarts" "${died:-$exit_code}"
+docker logs --tail 40 "$container" 2>&1

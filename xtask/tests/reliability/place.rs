@@ -30,11 +30,8 @@ const LEFTOVERS: &str = r#"
     find . -maxdepth 3 \( -name '*.new' -o -name '.incoming-*' -o -name '.unpacked-*' \)
     [ ! -s deploy.lock ] || echo "the lock says: $(cat deploy.lock)"
     flock -n deploy.lock true || echo "the lock is held"
-    for line in /proc/[0-9]*/cmdline; do
-      words=$(tr '\0' ' ' <"$line" 2>/dev/null) || continue
-      # These words themselves are not those that are looked for.
-      case $words in *'# Runs the scripts'" of one run"*"$folder"*) echo "the shell of a run still runs" ;; esac
-    done
+    grep -lsz '^# Runs the scripts of one run' /proc/[0-9]*/cmdline | xargs -r grep -lszF -- "$folder" |
+      sed 's/.*/the shell of a run still runs/'
     docker ps -a --format '{{.State}} {{.Label "com.docker.compose.project"}} {{.Label "com.docker.compose.oneoff"}} {{.Names}}' |
       while read -r state of oneoff name; do
         case "$of $oneoff" in

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Named bash or ssh and first in the PATH of the tool. The shell on the host goes through cut.py; of the other
 # commands that the tool itself starts, the one to cut at kills it, before it runs or a while after. All else is real.
-program=$(basename "$0")
+program=${0##*/}
 real=/usr/bin/$program
 case $(readlink "/proc/$PPID/exe") in */xtask) of_tool=yes ;; *) of_tool=no ;; esac
 shell=no
