@@ -31,15 +31,15 @@ get() {
 
 # Who listens on the slots' ports, and what is answered there to a health check that is answered soon. nginx itself says
 # which slot it obeys, after the head of its answer.
+slot() {
+  get "$1" "$health_path" || return
+  answer=${answer//$'\n'/$'\r'}
+  printf 'listening\t%s\nanswer\t%s\t%s\n' "$1" "$1" "${answer//$'\t'/ }"
+}
 ports() {
-  local port
   trap '' PIPE
-  for port in "$blue_port" "$green_port"; do
-    if get "$port" "$health_path"; then
-      answer=${answer//$'\n'/$'\r'}
-      printf 'listening\t%s\nanswer\t%s\t%s\n' "$port" "$port" "${answer//$'\t'/ }"
-    fi &
-  done
+  slot "$blue_port" &
+  slot "$green_port" &
   if get "$live_port" /; then
     case $answer in *$'\n\n'*) answer=${answer#*$'\n\n'} ;; *) answer='' ;; esac
     printf 'live\t%s\n' "${answer//[^a-z]/}"
