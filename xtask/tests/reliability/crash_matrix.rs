@@ -41,8 +41,9 @@ fn matrix(place: &Place, mode: &str, clients: &[Client], arguments: &[&str]) {
     let what = format!("{} {}, {mode} mode", place.name(), arguments[0]);
     println!("{what}: {} places to cut", cuts.len());
     let mut totals = Totals::default();
+    let mut before = place.status();
     for cut in &cuts {
-        case(place, &cutter, arguments, cut, clients, &mut totals);
+        before = case(place, &cutter, arguments, cut, before, clients, &mut totals);
     }
     println!(
         "crash matrix, {what}: {} cases, {} requests, 0 failed; {} of the runs were over before the cut; the slowest deploy after a kill took {:.1} s",
@@ -54,12 +55,21 @@ fn matrix(place: &Place, mode: &str, clients: &[Client], arguments: &[&str]) {
     assert!(totals.not_reached * 10 <= totals.cases, "too many runs were over before they could be killed");
 }
 
-fn case(place: &Place, cutter: &Cutter, arguments: &[&str], cut: &Cut, clients: &[Client], totals: &mut Totals) {
+/// From one status to the next.
+fn case(
+    place: &Place,
+    cutter: &Cutter,
+    arguments: &[&str],
+    cut: &Cut,
+    before: Value,
+    clients: &[Client],
+    totals: &mut Totals,
+) -> Value {
     let what = format!("{}, {} killed {cut}", place.name(), arguments[0]);
     if arguments[0] == "deploy" {
         place.new_version(&what);
     }
-    let before = Before { slots: place.xtask(&["status", "--json"]).json()["slots"].clone() };
+    let before = Before { slots: before["slots"].clone() };
     let load = Load::start(&place.address(), clients, RATE);
     let killed = cutter.cut(place, arguments, cut);
     assert!(matches!(killed.code, None | Some(0)), "{what}: {killed}");
@@ -87,7 +97,7 @@ fn case(place: &Place, cutter: &Cutter, arguments: &[&str], cut: &Cut, clients: 
     assert_eq!(report["release"], place.answers(), "{what}");
     let left = place.leftovers();
     assert!(left.is_empty(), "{what}: this is left: {left:#?}\nafter\n{killed}");
-    place.xtask(&["status"]).must_end_with(0);
+    place.status()
 }
 
 /// While nginx reloads, its old and its new workers answer for a moment.

@@ -9,7 +9,7 @@ case $program in
   bash) case $of_tool$1$2 in 'yes-c# Runs the scripts of one run'*) shell=yes ;; esac ;;
   ssh) for word in "$@"; do [ "$word" != -M ] || shell=yes; done ;;
 esac
-[ $shell = no ] || exec python3 "$CUT_FOLDER/cut.py" "$real" "$@"
+[ $shell = no ] || exec "$CUT_PYTHON" "$CUT_FOLDER/cut.py" "$real" "$@"
 if [ $of_tool = yes ]; then
   case "$program $*" in
     *'# Keeps what comes'*) name='beside: copy' ;;
