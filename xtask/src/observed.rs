@@ -196,12 +196,7 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
             }
             ["release", id, env_sum, served_at] => observed.releases.extend(read_release(id, env_sum, served_at)),
             ["listening", port] => observed.listening.extend(slot_of(port, config)),
-            ["answer", port, text] => {
-                let text = lines(text);
-                // Whatever else it is, it is not healthy.
-                let answer = Answer::parse(&text, text.len()).ok();
-                observed.answers.extend(slot_of(port, config).zip(answer));
-            }
+            ["answer", port, text] => observed.answers.extend(slot_of(port, config).zip(read_answer(&lines(text)))),
             ["disk-free", bytes, place] => {
                 observed.disk_free = bytes.parse().with_context(read)?;
                 observed.room.releases_place = place.to_owned();
@@ -257,6 +252,11 @@ fn docker_size(text: &str) -> Option<u64> {
 fn read_release(id: &str, env_sum: &str, served_at: &str) -> Option<StoredRelease> {
     let id = ReleaseId::parse(id).ok()?;
     Some(StoredRelease { id, env_sum: env_sum.to_owned(), served_at: served_at.parse().ok() })
+}
+
+/// What is no answer over HTTP is none: it is not healthy.
+fn read_answer(text: &str) -> Option<Answer> {
+    Answer::parse(text, text.len()).ok()
 }
 
 #[derive(Deserialize)]
