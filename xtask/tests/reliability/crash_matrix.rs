@@ -13,8 +13,9 @@ use crate::remote_site::Site;
 use crate::server::{Compose, Server};
 use crate::team::Team;
 
-/// Requests a second by each kind of client.
-const RATE: u32 = 25;
+/// Requests a second by each kind of client: enough to meet any pause in hundreds of cases, and little enough for the machine
+/// to spend its time on deploys.
+const RATE: u32 = 12;
 const INSTANT: &[Client] = &[Client::NewConnection, Client::KeepAlive];
 /// nginx closes kept connections at a reload.
 const RELOAD: &[Client] = &[Client::NewConnection];
