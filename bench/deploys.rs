@@ -105,7 +105,7 @@ pub fn measure(figures: &mut Figures) {
     let mut stages: Vec<(&str, Vec<(String, f64)>)> = Vec::new();
     for mode in ["instant", "reload"] {
         let project = subject::web_alone(mode);
-        let (deploys, first_traffic) = local(&project, mode, &mut floor);
+        let (deploys, first_traffic) = local(&project, &mut floor);
         let place = if mode == "instant" { "local, instant" } else { "local, reload" };
         figures.add_with_bar(
             &format!("{place}: first possible 200 until traffic reaches it"),
@@ -127,11 +127,11 @@ pub fn measure(figures: &mut Figures) {
 }
 
 /// Deploys to this machine, each beside its floor; and the milliseconds from the first possible 200 to the traffic.
-fn local(project: &Project, mode: &str, floor: &mut Floor) -> (Deploys, Vec<f64>) {
+fn local(project: &Project, floor: &mut Floor) -> (Deploys, Vec<f64>) {
     project.deploy();
     let (mut deploys, mut first_traffic) = (Deploys::default(), Vec::new());
     for number in 0..TIMES {
-        project.new_version(&format!("measured {number} in {mode} mode"));
+        subject::never_built(project, number);
         floor.measure(project);
         let slot = Address { port: project.free_port(), host: "127.0.0.1".to_owned() };
         let ready = Watch::start(&slot, |_| true);
@@ -168,7 +168,7 @@ fn whole(figures: &mut Figures) {
     project.rewrite("deploy.toml", "bake = 1\n", "bake = 0\n");
     project.deploy();
     let total = (0..TIMES).map(|number| {
-        project.new_version(&format!("measured {number}"));
+        subject::never_built(&project, number);
         used(&mut project.command(&["deploy", "--skip-tests", "--json"])).seconds
     });
     figures.add("deploy, local, instant, with a migration and a worker: total", "s", total.collect());
@@ -204,7 +204,7 @@ fn remote<'a>(figures: &mut Figures, floor: &Floor) -> Vec<(&'a str, Vec<(String
 fn several(site: &Site) -> Deploys {
     let mut deploys = Deploys::default();
     for number in 0..TIMES {
-        site.new_version(&format!("measured {number}"));
+        subject::never_built(site, number);
         deploys.add(&used(&mut site.command(&["deploy", "--skip-tests", "--json"])));
     }
     deploys

@@ -196,7 +196,7 @@ pub fn measure(figures: &mut Figures) {
         let subject = Subject {
             what: format!("{mode} mode, local"),
             address: project.address(),
-            prepare: &|number| project.new_version(&format!("under traffic {number}")),
+            prepare: &|number| subject::never_built(&project, number),
             deploy: &|_| drop(project.deploy()),
         };
         subject.under_traffic(figures, deploys, bars);
@@ -216,7 +216,7 @@ pub fn measure(figures: &mut Figures) {
         let subject = Subject {
             what: format!("{mode} mode, over SSH"),
             address: subject::address_of(&server),
-            prepare: &|number| site.new_version(&format!("under traffic {number}")),
+            prepare: &|number| subject::never_built(&site, number),
             deploy: &|_| drop(site.deploy()),
         };
         subject.under_traffic(figures, 5, bars);
@@ -237,7 +237,7 @@ fn raw_commands(figures: &mut Figures, project: &Project) {
     let mut seen = Seen::default();
     let mut floor = Floor::default();
     for number in 0..5 {
-        project.new_version(&format!("raw {number}"));
+        subject::never_built(project, number);
         seen.add(&project.address(), || {
             floor.measure(project);
             Instant::now()

@@ -45,8 +45,13 @@ pub fn start(probe: Probe, path: String) -> Running {
 }
 
 impl Running {
-    pub fn finish(self) -> Receipt {
+    /// No request follows the one that is under way.
+    pub fn stop(&self) {
         self.ended.store(true, Ordering::Relaxed);
+    }
+
+    pub fn finish(self) -> Receipt {
+        self.stop();
         let failed =
             |_| Receipt { first_failure: Some("the prober ended early".to_owned()), failed: 1, ..Receipt::default() };
         self.thread.join().unwrap_or_else(failed)

@@ -154,6 +154,11 @@ impl Step {
         !matches!(self, Step::Test | Step::Package | Step::AwaitHealth { .. })
     }
 
+    /// Whether those who are served could not notice it whatever became of it.
+    pub fn is_bookkeeping(&self) -> bool {
+        matches!(self, Step::MarkServed | Step::Prune { .. })
+    }
+
     /// The kind of failure when this step fails and says nothing closer.
     pub fn failure(&self) -> Kind {
         match self {
