@@ -53,24 +53,6 @@ pub struct Script {
     pub input: Input,
     /// After this long it is ended and counts as failed.
     pub limit: Duration,
-    pub priority: Priority,
-}
-
-/// What a script is given of the host's processors while those who serve want them too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Priority {
-    AsTheyHave,
-    /// A third as much (nice 5), so that a deploy costs users little time. What docker does for it counts as docker's own.
-    Lower,
-}
-
-impl Priority {
-    fn program(self) -> &'static [&'static str] {
-        match self {
-            Priority::AsTheyHave => &["bash"],
-            Priority::Lower => &["nice", "-n", "5", "bash"],
-        }
-    }
 }
 
 impl Script {
@@ -82,14 +64,14 @@ impl Script {
             arguments: Vec::new(),
             input: Input::Nothing,
             limit: Duration::from_secs(5),
-            priority: Priority::AsTheyHave,
         }
     }
 
     /// The words of a local call.
     pub fn words(&self) -> Vec<String> {
-        let fixed = self.priority.program().iter().copied().chain(["-c", self.text, "deploy"]);
-        fixed.map(str::to_owned).chain(self.arguments.iter().cloned()).collect()
+        let mut words: Vec<String> = ["bash", "-c", self.text, "deploy"].map(str::to_owned).to_vec();
+        words.extend(self.arguments.iter().cloned());
+        words
     }
 
     /// One line for a remote POSIX shell, which gives the same words to `bash` there.
@@ -149,7 +131,7 @@ mod tests {
         fn a_script_gets_its_arguments_unchanged_through_two_shells(arguments in prop::collection::vec(word(), 1..4)) {
             let script = Script {
                 name: "echo", text: r#"printf '%s\0' "$@""#, arguments: arguments.clone(),
-                input: Input::Nothing, limit: Duration::from_secs(5), priority: Priority::Lower,
+                input: Input::Nothing, limit: Duration::from_secs(5),
             };
             // The shell that runs all scripts of a run gives the line to another one.
             let line = format!("exec bash -c {}", quote(&script.remote_line()));

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::command::{Input, Priority, Script, Secret};
+use crate::command::{Input, Script, Secret};
 use crate::compose::Files;
 use crate::config::{Config, Environment, NginxOwner, Switching};
 use crate::nginx;
@@ -42,13 +42,7 @@ fn script<A: Into<String>>(
     limit: Duration,
     arguments: impl IntoIterator<Item = A>,
 ) -> Script {
-    let arguments = arguments.into_iter().map(Into::into).collect();
-    Script { name, text, arguments, input: Input::Nothing, limit, priority: Priority::Lower }
-}
-
-/// A script that users wait for, that starts what serves them, or that stays.
-fn urgent(script: Script) -> Script {
-    Script { priority: Priority::AsTheyHave, ..script }
+    Script { name, text, arguments: arguments.into_iter().map(Into::into).collect(), input: Input::Nothing, limit }
 }
 
 pub fn inspect(config: &Config) -> Script {
@@ -84,12 +78,12 @@ pub fn shell(config: &Config, token: &str, holder: Option<&str>, wait_seconds: u
         GRACE.as_secs().to_string(),
         first.remote_line(),
     ];
-    urgent(script("run scripts on the host", reading!("shell.sh"), Duration::MAX, arguments))
+    script("run scripts on the host", reading!("shell.sh"), Duration::MAX, arguments)
 }
 
 /// Asks addresses of the host over HTTP, for as long as the run.
 pub fn ask() -> Script {
-    urgent(script("ask the host's own addresses", reading!("ask.sh"), Duration::MAX, [] as [&str; 0]))
+    script("ask the host's own addresses", reading!("ask.sh"), Duration::MAX, [] as [&str; 0])
 }
 
 /// Takes the archive of a release to be.
@@ -166,8 +160,7 @@ fn parcel<Content: AsRef<[u8]>>(files: &[(&str, Content)]) -> Vec<u8> {
 
 /// Reports the state of a slot's container until it ends.
 pub fn watch(config: &Config, slot: Slot) -> Script {
-    let arguments = [config.project.name.clone(), slot.to_string()];
-    urgent(script("watch the container", reading!("watch.sh"), Duration::MAX, arguments))
+    script("watch the container", reading!("watch.sh"), Duration::MAX, [config.project.name.clone(), slot.to_string()])
 }
 
 /// How much is free where the releases are.
@@ -306,12 +299,12 @@ fn switch(config: &Config, switching: Switching, to: Slot) -> Script {
     let folder = config.environment.folder.clone();
     match switching {
         Switching::Instant => {
-            urgent(script("switch the traffic", changing!("switch_instant.sh"), SHORT, [folder, to.to_string()]))
+            script("switch the traffic", changing!("switch_instant.sh"), SHORT, [folder, to.to_string()])
         }
         Switching::Reload => {
             let mut arguments = vec![folder, config.environment.nginx.upstream_file.clone()];
             arguments.extend(nginx_words(config));
-            let switch = urgent(script("switch the traffic", changing!("switch_reload.sh"), SHORT, arguments));
+            let switch = script("switch the traffic", changing!("switch_reload.sh"), SHORT, arguments);
             Script { input: Input::Bytes(upstream(config, to).into_bytes()), ..switch }
         }
     }
@@ -330,6 +323,6 @@ fn private_nginx(config: &Config, switching: Switching, live: Slot) -> Script {
         ("live/upstream.conf", upstream),
     ];
     let arguments = [folder.clone(), switching.to_string(), live.to_string()];
-    let start = urgent(script("start the private nginx", changing!("private_nginx.sh"), SHORT, arguments));
+    let start = script("start the private nginx", changing!("private_nginx.sh"), SHORT, arguments);
     Script { input: Input::Bytes(parcel(&files)), ..start }
 }

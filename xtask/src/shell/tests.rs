@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::*;
-use crate::command::{Input, Priority, Script};
+use crate::command::{Input, Script};
 use crate::proc::{Command, hold};
 
 const TOKEN: &str = "deploy-shell-test";
@@ -34,14 +34,7 @@ fn ready(shell: &Shell) -> Result<()> {
 
 fn script<const COUNT: usize>(text: &'static str, arguments: [&str; COUNT]) -> Script {
     let arguments = arguments.map(str::to_owned).to_vec();
-    Script {
-        name: "try",
-        text,
-        arguments,
-        input: Input::Nothing,
-        limit: Duration::from_secs(20),
-        priority: Priority::Lower,
-    }
+    Script { name: "try", text, arguments, input: Input::Nothing, limit: Duration::from_secs(20) }
 }
 
 fn run(shell: &Shell, script: &Script) -> Finished {
