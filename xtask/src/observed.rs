@@ -32,8 +32,8 @@ pub struct Observed {
     pub releases: Vec<StoredRelease>,
     /// Releases whose files a container of any kind has mounted.
     pub mounted: BTreeSet<ReleaseId>,
-    /// `repository:tag` of the project's images.
-    pub images: BTreeSet<String>,
+    /// Bytes of the web service's images, by `repository:tag`.
+    pub images: BTreeMap<String, u64>,
     /// Slots on whose port somebody listens.
     pub listening: BTreeSet<Slot>,
     /// What slots answered to a health check, where they did so within a second.
@@ -68,8 +68,6 @@ pub struct Room {
     pub memory_free: Option<u64>,
     /// Bytes of memory by container, those of cached files not counted.
     pub memory_used: BTreeMap<String, u64>,
-    /// Bytes by `repository:tag`.
-    pub image_sizes: BTreeMap<String, u64>,
 }
 
 /// A container that runs, or ran, in a slot.
@@ -180,9 +178,10 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
             ["compose", tool] => observed.compose = Some(tool.to_owned()).filter(|tool| !tool.is_empty()),
             ["docker-problem", problem] => observed.docker_problem = Some(problem.trim().to_owned()),
             ["container", ..] => read_container(&fields, config, &mut observed).with_context(read)?,
-            ["image", name, size] => {
-                observed.images.insert(name.to_owned());
-                observed.room.image_sizes.extend(docker_size(size).map(|bytes| (name.to_owned(), bytes)));
+            ["image", bytes, tags] => {
+                let bytes = bytes.parse().with_context(read)?;
+                let tags: Vec<String> = serde_json::from_str(tags).with_context(read)?;
+                observed.images.extend(tags.into_iter().map(|tag| (tag, bytes)));
             }
             ["memory", id, bytes] => {
                 observed.room.memory_used.insert(id.to_owned(), bytes.parse().with_context(read)?);
@@ -232,20 +231,6 @@ fn filed(mode: Switching, flag: bool, upstream: &str, config: &Config) -> Option
 /// A file's text travels as one field: its line ends as carriage returns, its tabs as spaces.
 fn lines(text: &str) -> String {
     text.replace('\r', "\n")
-}
-
-/// `230MB`, `1.2GB`: docker's sizes are decimal (go-units, `HumanSize`).
-fn docker_size(text: &str) -> Option<u64> {
-    let unit = text.find(|c: char| c.is_ascii_alphabetic())?;
-    let factor = match &text[unit..] {
-        "B" => 1e0,
-        "kB" => 1e3,
-        "MB" => 1e6,
-        "GB" => 1e9,
-        "TB" => 1e12,
-        _ => return None,
-    };
-    text[..unit].parse::<f64>().ok().map(|number| (number * factor) as u64)
 }
 
 /// A folder that is not named like a release was not made by us and is left alone.

@@ -86,7 +86,7 @@ pub fn rollback(config: &Config, observed: &Observed, wanted: Option<&ReleaseId>
     if let Some(plan) = warm(config, observed, release)? {
         return Ok(plan);
     }
-    let build = !observed.images.contains(&image(&config.project.name, &config.project.web, release));
+    let build = !observed.images.contains_key(&image(&config.project.name, &config.project.web, release));
     replace(config, observed, release, Preparation { room: Vec::new(), steps: Vec::new(), build, before_boot: &[] })
 }
 

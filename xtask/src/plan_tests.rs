@@ -215,7 +215,7 @@ fn a_rollback_goes_to_the_last_other_release_that_served_well() {
     assert_eq!(plan.release, release(2));
     assert!(!plan.steps.iter().any(|step| matches!(step, Step::Test | Step::Package | Step::Ship)));
     assert!(plan.steps.contains(&Step::Build), "its image is not on the host");
-    observed.images.insert(format!("shop-web:{}", release(2)));
+    observed.images.insert(format!("shop-web:{}", release(2)), 0);
     assert!(!rollback(&config(), &observed, None).unwrap().steps.contains(&Step::Build));
     let migrates = |step: &Step| matches!(step, Step::Hook { point: HookPoint::BeforeBoot, .. });
     assert!(!plan.steps.iter().any(migrates), "old migrations would meet a newer database");

@@ -147,7 +147,9 @@ pub fn room(config: &Config, observed: &Observed, release: &ReleaseId) -> Vec<St
     let (project, room) = (&config.project, &observed.room);
     let image_of = |release: &ReleaseId| image(&project.name, &project.web, release);
     let size = match observed.live_release() {
-        Some(live) if !observed.images.contains(&image_of(release)) => room.image_sizes.get(&image_of(live)).copied(),
+        Some(live) if !observed.images.contains_key(&image_of(release)) => {
+            observed.images.get(&image_of(live)).copied()
+        }
         _ => None,
     };
     let image = size.unwrap_or_default();

@@ -126,9 +126,14 @@ pub fn slot_service(web: &str, slot: Slot) -> String {
     format!("{web}-{slot}")
 }
 
+/// Where the images of a service are: `gifty-api`.
+pub fn repository(project: &str, service: &str) -> String {
+    format!("{project}-{service}")
+}
+
 /// Image of a service built in a release: `gifty-api:20260131-174502-1a2b3c4`.
 pub fn image(project: &str, service: &str, release: &ReleaseId) -> String {
-    format!("{project}-{service}:{release}")
+    format!("{}:{release}", repository(project, service))
 }
 
 #[cfg(test)]

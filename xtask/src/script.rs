@@ -8,7 +8,7 @@ use crate::command::{Input, Script, Secret};
 use crate::compose::Files;
 use crate::config::{Config, Environment, NginxOwner, Switching};
 use crate::nginx;
-use crate::release::{ReleaseId, Slot, image, slot_service};
+use crate::release::{ReleaseId, Slot, image, repository, slot_service};
 use crate::step::Step;
 use crate::tree::Reuse;
 
@@ -62,6 +62,7 @@ pub fn inspect(config: &Config) -> Script {
         private_pid,
         compose.clone().unwrap_or_default(),
         config.health.path.clone(),
+        repository(&config.project.name, &config.project.web),
     ];
     script("inspect the host", reading!("inspect.sh"), SHORT, arguments)
 }

@@ -101,16 +101,15 @@ fn what_a_version_takes_and_what_there_is_of_it_are_read() {
         "memory-free\t3000",
         "memory-free\t4000",
         "memory\tid-green\t500",
-        "image\tshop-web:20260131-174502-1a2b3c4\t230MB",
-        "image\tshop-web:20260131-174503-1a2b3c4\t1.25GB",
-        "image\tshop-web:20260131-174504-1a2b3c4\tmuch",
+        // Two releases that are the same have one image.
+        "image\t230000000\t[\"shop-web:20260131-174502-1a2b3c4\",\"shop-web:20260131-174503-1a2b3c4\"]",
     ]);
     assert_eq!((observed.disk_free, observed.room.releases_place.as_str()), (1000, "/"));
     assert_eq!(observed.room.docker_disk, Some((2000, "/var/lib/docker".to_owned())));
     assert_eq!((observed.room.memory_free, observed.room.memory_used["id-green"]), (Some(7000), 500));
     assert_eq!((observed.unwritable, observed.user.as_str()), (vec!["/srv/shop/live".to_owned()], "deploy"));
-    assert_eq!(observed.images.len(), 3);
-    assert_eq!(observed.room.image_sizes.into_values().collect::<Vec<_>>(), [230_000_000, 1_250_000_000]);
+    assert_eq!(observed.images.len(), 2);
+    assert_eq!(observed.images["shop-web:20260131-174503-1a2b3c4"], 230_000_000);
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn with_room(disk: u64, docker_disk: Option<(u64, &str)>) -> Observed {
     let mut observed = Observed { disk_free: disk, ..server(Slot::Blue, 2) };
     observed.room.releases_place = "/".to_owned();
     observed.room.docker_disk = docker_disk.map(|(free, place)| (free, place.to_owned()));
-    observed.room.image_sizes = BTreeMap::from([(format!("shop-web:{}", release(2)), 200_000_000)]);
+    observed.images = BTreeMap::from([(format!("shop-web:{}", release(2)), 200_000_000)]);
     observed
 }
 
@@ -115,7 +115,7 @@ fn a_disk_must_hold_a_release_and_an_image_like_the_live_one() {
 
     // What is built already takes nothing, and a disk of which nothing is known is not in the way.
     let mut built = with_room(100_000_000, Some((0, "/data")));
-    built.images.insert(format!("shop-web:{}", release(9)));
+    built.images.insert(format!("shop-web:{}", release(9)), 0);
     assert!(fits(&built));
     assert!(fits(&with_room(300_000_000, None)));
 }

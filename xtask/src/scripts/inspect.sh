@@ -2,7 +2,7 @@
 set -u -o pipefail
 export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-8
 folder=$1 project=$2 upstream_file=$3 site_file=$4 live_port=$5 blue_port=$6 green_port=$7 private_pid=$8 compose=$9
-health_path=${10}
+health_path=${10} repository=${11}
 
 # Docker is asked two things at once, and they are read further down: each start of its client takes a while. The last line
 # says how asking for the containers has ended.
@@ -17,8 +17,15 @@ containers() {
       $containers || [ $? = 1 ]; } # 1: one of them has gone meanwhile
   printf '%s\n' "$?"
 }
+# The web service's images, asked for by the releases there are: docker takes twice as long to list all it has.
+images() {
+  local releases
+  cd "$folder/releases" || return
+  releases=([0-9]*)
+  timeout 10 docker image inspect --format 'image{{"\t"}}{{.Size}}{{"\t"}}{{json .RepoTags}}' "${releases[@]/#/$repository:}"
+}
 exec {containers}< <(containers 2>/dev/null)
-exec {images}< <(timeout 10 docker image ls --filter "reference=$project-*" --format 'image{{"\t"}}{{.Repository}}:{{.Tag}}{{"\t"}}{{.Size}}' 2>/dev/null)
+exec {images}< <(images 2>/dev/null)
 
 # GET $2 of port $1 of this host, its answer without carriage returns into `answer`. Fails where nobody listens.
 get() {
