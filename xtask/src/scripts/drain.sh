@@ -9,15 +9,16 @@ tables=(/proc/net/tcp)
 exec {never}<> <(:)
 deadline=$((SECONDS + limit))
 quiet=0
-while [ $quiet -lt 3 ]; do
-  if grep -qF "$established" "${tables[@]}"; then
+while :; do
+  if ! grep -qF "$established" "${tables[@]}"; then
+    quiet=$((quiet + 1))
+    [ $quiet -lt 3 ] || break
+  else
     quiet=0
     if [ "$SECONDS" -ge "$deadline" ]; then
       echo "$(cat "${tables[@]}" | grep -cF "$established") connections are still open after $limit s and end with the slot"
       break
     fi
-  else
-    quiet=$((quiet + 1))
   fi
   read -r -t 0.02 -u "$never" _ || true
 done
