@@ -126,21 +126,25 @@ pub fn measure(figures: &mut Figures) {
     figures.plot(by_stage(stages));
 }
 
-/// Deploys to this machine, each beside its floor; and the milliseconds from the first possible 200 to the traffic.
+/// Deploys to this machine, each beside its floor; and the milliseconds from the first possible 200 to the traffic, of
+/// deploys of their own: to look for those 300 times a second takes time from a deploy.
 fn local(project: &Project, floor: &mut Floor) -> (Deploys, Vec<f64>) {
     project.deploy();
-    let (mut deploys, mut first_traffic) = (Deploys::default(), Vec::new());
+    let mut deploys = Deploys::default();
     for number in 0..TIMES {
         subject::never_built(project, number);
         floor.measure(project);
+        deploys.add(&used(&mut project.command(&["deploy", "--skip-tests", "--json"])));
+    }
+    let first_traffic = (0..TIMES).map(|number| {
+        subject::never_built(project, number);
         let slot = Address { port: project.free_port(), host: "127.0.0.1".to_owned() };
         let ready = Watch::start(&slot, |_| true);
         let traffic = watch::next_release(&project.address());
-        deploys.add(&used(&mut project.command(&["deploy", "--skip-tests", "--json"])));
-        let between = traffic.seen().saturating_duration_since(ready.seen());
-        first_traffic.push(between.as_secs_f64() * 1000.0);
-    }
-    (deploys, first_traffic)
+        project.deploy();
+        traffic.seen().saturating_duration_since(ready.seen()).as_secs_f64() * 1000.0
+    });
+    (deploys, first_traffic.collect())
 }
 
 fn unchanged(figures: &mut Figures, project: &Project, floor: &Floor) {
