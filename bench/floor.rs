@@ -1,12 +1,15 @@
 //! What no tool can be faster than: the same app by raw commands.
 
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::watch::Watch;
 use crate::load::Address;
 use crate::local_project::Project;
 use crate::team::Team;
+
+/// As often as a deploy looks.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Seconds of each raw command.
 #[derive(Default)]
@@ -32,7 +35,7 @@ impl Floor {
         let name = format!("{}-floor", project.name);
         self.build.push(docker(&["build", "-q", "-t", &image, &format!("{root}/backend")]));
         let address = Address { port: free_port(), host: "127.0.0.1".to_owned() };
-        let watch = Watch::start(&address, |_| true);
+        let watch = Watch::every(LOOK, &address, |_| true);
         let begun = Instant::now();
         docker(&[
             "run",

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::load::{self, Address};
 
-/// Time between two looks.
+/// Time between two looks where the moment counts.
 const LOOK: Duration = Duration::from_millis(3);
 /// No watch looks longer than this.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -21,6 +21,11 @@ pub struct Watch {
 impl Watch {
     /// For the first 200 at `/health` whose body is `wanted`.
     pub fn start(address: &Address, wanted: impl Fn(&str) -> bool + Send + 'static) -> Watch {
+        Watch::every(LOOK, address, wanted)
+    }
+
+    /// The same with fewer looks: they take time from what is looked at.
+    pub fn every(look: Duration, address: &Address, wanted: impl Fn(&str) -> bool + Send + 'static) -> Watch {
         let ended = Arc::new(AtomicBool::new(false));
         let (flag, address) = (Arc::clone(&ended), address.clone());
         let thread = std::thread::spawn(move || {
@@ -29,7 +34,7 @@ impl Watch {
                 if load::get(&address, "/health").is_ok_and(|answer| answer.status == 200 && wanted(&answer.body)) {
                     return Some(Instant::now());
                 }
-                std::thread::sleep(LOOK);
+                std::thread::sleep(look);
             }
             None
         });
