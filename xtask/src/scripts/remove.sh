@@ -1,3 +1,7 @@
 # Removes everything of a slot that does not serve: a failed version must not run on, nor restart for ever.
 project=$1 slot=$2
-remove_containers "com.docker.compose.project=$project-$slot" "deploy.project=$project"
+# Looks again: docker may still be making the container of a command that has been ended already.
+for pause in 0.3 0.3 0; do
+  remove_containers "com.docker.compose.project=$project-$slot" "deploy.project=$project"
+  sleep "$pause"
+done
