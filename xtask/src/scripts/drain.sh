@@ -10,7 +10,10 @@ exec {never}<> <(:)
 deadline=$((SECONDS + limit))
 quiet=0
 while :; do
-  if ! grep -qF "$established" "${tables[@]}"; then
+  code=0
+  grep -qF "$established" "${tables[@]}" || code=$?
+  [ $code -lt 2 ] || fail "the table of connections cannot be read"
+  if [ $code = 1 ]; then
     quiet=$((quiet + 1))
     [ $quiet -lt 3 ] || break
   else

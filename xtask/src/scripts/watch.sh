@@ -11,14 +11,18 @@ look() { state=$(docker inspect --format '{{.State.Status}} {{.RestartCount}} {{
 as_begun() { case $state in 'running 0 '*) ;; *) return 1 ;; esac }
 
 # Docker tells, also of what has happened since this began: asking it again and again would take time from those who serve.
-exec {ends}< <(exec docker events --since "$since" --filter "container=$container" --filter event=die --format '{{.Actor.Attributes.exitCode}}' 2>/dev/null)
-events=$!
+listen() {
+  exec {ends}< <(exec docker events --since "$since" --filter "container=$container" --filter event=die --format '{{.Actor.Attributes.exitCode}}' 2>/dev/null)
+  events=$!
+}
+listen
 trap 'kill "$events" 2>/dev/null' EXIT
 died=''
 look
 while as_begun; do
   if read -r -t 0 -u "$ends"; then
-    read -r -u "$ends" died || exit 0 # docker itself has ended
+    # Where docker itself has ended, the look says so, or it is back.
+    read -r -u "$ends" died || { exec {ends}<&-; listen; }
     # What it tells of an end may come before what it says of the state.
     for ((looks = 0; looks < 20; looks++)); do
       look
