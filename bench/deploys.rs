@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::figures::{Figures, Plot};
+use super::first_traffic;
 use super::floor::Floor;
 use super::subject::{self, Used, used};
-use super::watch::{self, Watch};
-use crate::load::Address;
 use crate::local_project::Project;
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
@@ -46,6 +45,7 @@ struct Deploys {
     wall: Vec<f64>,
     processor: Vec<f64>,
     memory: Vec<f64>,
+    largest: Vec<f64>,
     commands: Vec<f64>,
     stages: Stages,
 }
@@ -57,6 +57,7 @@ impl Deploys {
         self.wall.push(deploy.seconds);
         self.processor.push(deploy.processor_seconds);
         self.memory.push(deploy.megabytes);
+        self.largest.push(deploy.largest_megabytes);
         self.commands.push(report["commands"].as_f64().unwrap());
         self.stages.add(&report);
         report
@@ -89,6 +90,7 @@ impl Deploys {
             self.processor,
         );
         figures.add(&format!("deploy, {place}: most memory of the tool"), "MB", self.memory);
+        figures.add(&format!("deploy, {place}: most memory of a program it starts here"), "MB", self.largest);
         figures.add(&format!("deploy, {place}: commands and copies over SSH"), "commands", self.commands);
         self.stages.0.iter().map(|(name, seconds)| (name.clone(), median(seconds))).collect()
     }
@@ -107,12 +109,7 @@ pub fn measure(figures: &mut Figures) {
         let project = subject::web_alone(mode);
         let (deploys, first_traffic) = local(&project, &mut floor);
         let place = if mode == "instant" { "local, instant" } else { "local, reload" };
-        figures.add_with_bar(
-            &format!("{place}: first possible 200 until traffic reaches it"),
-            "ms",
-            first_traffic,
-            100.0,
-        );
+        figures.add_with_bar(&until_traffic(place), "ms", first_traffic, 100.0);
         stages.push((place, deploys.report(figures, place, &floor, Some(1.0))));
         if mode == "instant" {
             unchanged(figures, &project, &floor);
@@ -127,7 +124,7 @@ pub fn measure(figures: &mut Figures) {
 }
 
 /// Deploys to this machine, each beside its floor; and the milliseconds from the first possible 200 to the traffic, of
-/// deploys of their own: to look for those 300 times a second takes time from a deploy.
+/// deploys of their own: to look for those again and again takes time from a deploy.
 fn local(project: &Project, floor: &mut Floor) -> (Deploys, Vec<f64>) {
     project.deploy();
     let mut deploys = Deploys::default();
@@ -138,11 +135,7 @@ fn local(project: &Project, floor: &mut Floor) -> (Deploys, Vec<f64>) {
     }
     let first_traffic = (0..TIMES).map(|number| {
         subject::never_built(project, number);
-        let slot = Address { port: project.free_port(), host: "127.0.0.1".to_owned() };
-        let ready = Watch::start(&slot, |_| true);
-        let traffic = watch::next_release(&project.address());
-        project.deploy();
-        traffic.seen().saturating_duration_since(ready.seen()).as_secs_f64() * 1000.0
+        first_traffic::here(subject::free_slot(project), &project.address(), || drop(project.deploy()))
     });
     (deploys, first_traffic.collect())
 }
@@ -190,12 +183,14 @@ fn remote<'a>(figures: &mut Figures, floor: &Floor) -> Vec<(&'a str, Vec<(String
         let place = if instant { "over SSH, instant" } else { "over SSH, reload" };
         let deploys = several(&site);
         stages.push((place, deploys.report(figures, place, floor, Some(2.0))));
+        figures.add_with_bar(&until_traffic(place), "ms", first_traffic_on(&server, &site), 100.0);
         let far = SlowLink::to(server.ssh_port(), Duration::from_millis(100));
         site.set("PROD_SSH_PORT", &far.port.to_string());
         let place = if instant { "over SSH with 100 ms, instant" } else { "over SSH with 100 ms, reload" };
         stages.push((place, several(&site).report(figures, place, floor, None)));
         let sent = far.sent() as f64 / TIMES as f64;
         figures.add(&format!("deploy, {place}: bytes sent to the server, all in all"), "bytes", vec![sent]);
+        figures.add_with_bar(&until_traffic(place), "ms", first_traffic_on(&server, &site), 100.0);
         site.set("PROD_SSH_PORT", &server.ssh_port().to_string());
         if instant {
             copies(figures, &server, &site);
@@ -203,6 +198,18 @@ fn remote<'a>(figures: &mut Figures, floor: &Floor) -> Vec<(&'a str, Vec<(String
         }
     }
     stages
+}
+
+pub fn until_traffic(place: &str) -> String {
+    format!("{place}: first possible 200 until traffic reaches it")
+}
+
+fn first_traffic_on(server: &Server, site: &Site) -> Vec<f64> {
+    let one = |number| {
+        subject::never_built(site, number);
+        first_traffic::on(server, subject::free_slot(site), &subject::address_of(server), || drop(site.deploy()))
+    };
+    (0..TIMES).map(one).collect()
 }
 
 fn several(site: &Site) -> Deploys {

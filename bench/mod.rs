@@ -5,6 +5,7 @@
 
 mod deploys;
 mod figures;
+mod first_traffic;
 mod floor;
 mod growth;
 mod others;

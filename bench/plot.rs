@@ -10,7 +10,7 @@ const LEFT: f64 = 60.0;
 const RIGHT: f64 = 300.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 150.0;
-const COLOURS: [&str; 6] = ["#1b6ca8", "#d1495b", "#3c8d53", "#edae49", "#6a4c93", "#5c6770"];
+const COLOURS: [&str; 8] = ["#1b6ca8", "#d1495b", "#3c8d53", "#edae49", "#6a4c93", "#5c6770", "#2ab7ca", "#9c5b2e"];
 
 pub fn svg(plot: &Plot) -> String {
     let most = plot.series.values().flatten().copied().fold(f64::MIN_POSITIVE, f64::max) * 1.05;

@@ -45,6 +45,13 @@ pub fn never_built(team: &impl Team, number: usize) {
     team.new_version(&format!("measured {number} at {nanoseconds}"));
 }
 
+/// The port of the slot that is not live.
+pub fn free_slot(team: &impl Team) -> u16 {
+    let status = team.status();
+    let free = status["slots"].as_array().unwrap().iter().find(|slot| slot["live"] == false).unwrap();
+    free["port"].as_u64().unwrap().try_into().unwrap()
+}
+
 /// Where the test server's site answers.
 pub fn address_of(server: &Server) -> Address {
     Address { port: server.http_port(), host: "api.example".to_owned() }
@@ -63,6 +70,8 @@ pub struct Used {
     pub processor_seconds: f64,
     /// The most memory of the command's own process, in megabytes.
     pub megabytes: f64,
+    /// The most memory of any process below it.
+    pub largest_megabytes: f64,
     pub stdout: String,
 }
 
@@ -91,28 +100,40 @@ pub fn used(command: &mut Command) -> Used {
     let times = said.lines().rev().find_map(|line| line.strip_prefix("used ")).expect("bash tells what was used");
     let processor_seconds = times.split(' ').map(|part| part.parse::<f64>().unwrap()).sum();
     let stdout = String::from_utf8(output.stdout).unwrap();
-    Used { seconds, processor_seconds, megabytes: memory.join().unwrap(), stdout }
+    let (megabytes, largest_megabytes) = memory.join().unwrap();
+    Used { seconds, processor_seconds, megabytes, largest_megabytes, stdout }
 }
 
-/// The high-water mark of the process that `bash` started, looked at until it has ended.
-fn most_memory(bash: u32) -> std::thread::JoinHandle<f64> {
+/// The high-water mark of the process that `bash` started and the highest of those below that, looked at until it has ended.
+fn most_memory(bash: u32) -> std::thread::JoinHandle<(f64, f64)> {
     std::thread::spawn(move || {
-        let mut most = 0.0_f64;
-        while Path::new(&format!("/proc/{bash}/stat")).exists() {
-            let children = std::fs::read_to_string(format!("/proc/{bash}/task/{bash}/children")).unwrap_or_default();
-            for child in children.split_whitespace() {
-                let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
-                let kilobytes = status
-                    .lines()
-                    .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-                most = most.max(kilobytes.unwrap_or_default() / 1000.0);
-            }
-            // A child that nobody waits for any more ends, and the file of its number goes.
-            if std::fs::read_to_string(format!("/proc/{bash}/stat")).is_ok_and(|stat| stat.contains(") Z ")) {
-                break;
+        let (mut own, mut below) = (0.0_f64, 0.0_f64);
+        // A child that nobody waits for any more is a zombie, or the file of its number is gone.
+        while std::fs::read_to_string(format!("/proc/{bash}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
+            for child in children(bash) {
+                own = own.max(high_water(child));
+                let mut further = children(child);
+                while let Some(process) = further.pop() {
+                    below = below.max(high_water(process));
+                    further.extend(children(process));
+                }
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        most
+        (own, below)
     })
+}
+
+/// Of any thread of a process.
+fn children(process: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().map(|word| word.parse().unwrap()).collect::<Vec<u32>>()).collect()
+}
+
+/// The most memory a process had so far, in megabytes; none where it has ended.
+fn high_water(process: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    line.map_or(0.0, |kilobytes| kilobytes.parse::<f64>().unwrap() / 1000.0)
 }

@@ -2,13 +2,14 @@
 
 use super::figures::Figures;
 use super::subject;
-use super::traffic::Subject;
+use super::traffic::{self, Subject};
 use crate::load::{BOTH, Client};
 use crate::team::Team;
 
 const TIMES: usize = 9;
 
 pub fn measure(figures: &mut Figures) {
+    let mut latency = Vec::new();
     for (mode, bars) in [("instant", &BOTH[..]), ("reload", &[Client::NewConnection])] {
         let project = subject::web_alone(mode);
         project.rewrite("deploy.toml", "bake = 0\n", "bake = 0\nstandby = true\n");
@@ -21,6 +22,7 @@ pub fn measure(figures: &mut Figures) {
             prepare: &|_| (),
             deploy: &|_| drop(project.xtask(&["rollback"]).must_end_with(0)),
         };
-        subject.under_traffic(figures, TIMES, bars);
+        latency.push(subject.under_traffic(figures, TIMES, bars));
     }
+    figures.plot(traffic::plot("switch", latency));
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::figures::Figures;
+use super::figures::{Figures, Plot};
 use super::floor::Floor;
 use super::subject;
 use super::watch;
@@ -14,6 +14,7 @@ use crate::load::{self, Address, BOTH, Client, Load, Sample, WebSocket};
 use crate::local_project::Project;
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
+use crate::slow_link::SlowLink;
 use crate::team::Team;
 
 /// Requests a second by each of two kinds of client.
@@ -22,6 +23,9 @@ const RATE: u32 = 250;
 const AROUND: Duration = Duration::from_secs(5);
 /// Traffic before a deploy, to compare with.
 const STEADY: Duration = Duration::from_secs(6);
+
+/// Milliseconds that are one step of the plot of answers.
+const STEP: i64 = 500;
 
 /// What traffic saw of several deploys.
 #[derive(Default)]
@@ -33,6 +37,8 @@ struct Seen {
     switching: [Vec<f64>; 3],
     ratio: Vec<f64>,
     wall: Vec<f64>,
+    /// Milliseconds of every answer, by the step before or after the switch in which it was due.
+    around: BTreeMap<i64, Vec<f64>>,
 }
 
 impl Seen {
@@ -47,16 +53,20 @@ impl Seen {
         let figures = load.finish();
         let all: Vec<Sample> = figures.values().flat_map(|figures| figures.samples.clone()).collect();
         let percentiles = |kept: &dyn Fn(&Sample) -> bool| {
-            let mut took: Vec<f64> =
-                all.iter().filter(|sample| kept(sample)).map(|sample| sample.took.as_secs_f64() * 1000.0).collect();
-            took.sort_by(f64::total_cmp);
-            [0.5, 0.99, 1.0].map(|part| took[((took.len() - 1) as f64 * part) as usize])
+            let took = all.iter().filter(|sample| kept(sample)).map(milliseconds).collect();
+            let sorted = sorted(took);
+            [0.5, 0.99, 1.0].map(|part| percentile(&sorted, part))
         };
         let steady = percentiles(&|sample| sample.due < begun && begun - sample.due < STEADY - Duration::from_secs(1));
         let switching = percentiles(&|sample| sample.due + AROUND > switched && sample.due < switched + AROUND);
         for index in 0..3 {
             self.steady[index].push(steady[index]);
             self.switching[index].push(switching[index]);
+        }
+        for sample in &all {
+            let after = sample.due.saturating_duration_since(switched).as_millis() as i64;
+            let before = switched.saturating_duration_since(sample.due).as_millis() as i64;
+            self.around.entry((after - before).div_euclid(STEP)).or_default().push(milliseconds(sample));
         }
         self.ratio.push(switching[1] / steady[1]);
         self.outage.push(longest_outage(&all));
@@ -67,35 +77,69 @@ impl Seen {
         }
     }
 
-    fn report(self, figures: &mut Figures, what: &str, bars: &[Client]) {
-        figures.add(&format!("{what}: requests sent"), "requests", vec![self.sent as f64]);
+    /// Gives the line of the plot of answers.
+    fn report(self, figures: &mut Figures, what: &str, bars: &[Client]) -> (String, Vec<f64>) {
+        let under = format!("{what}, 500 requests/s");
+        figures.add(&format!("{under}: requests sent"), "requests", vec![self.sent as f64]);
         for (kind, failed) in self.failed {
             let sum = vec![failed.iter().sum()];
             let name = match kind {
                 Client::NewConnection => "connection per request",
                 Client::KeepAlive => "keep-alive without retry",
             };
-            let name = format!("{what}: failed, {name}, {} times", failed.len());
+            let name = format!("{under}: failed, {name}, {} times", failed.len());
             if bars.contains(&kind) {
                 figures.add_with_bar(&name, "failed", sum, 0.0)
             } else {
                 figures.add(&name, "failed", sum)
             }
         }
-        figures.add(&format!("{what}: longest outage"), "s", self.outage);
+        figures.add(&format!("{under}: longest outage"), "s", self.outage);
         for (name, values) in ["p50", "p99", "max"].iter().zip(self.steady) {
-            figures.add(&format!("{what}: {name} before"), "ms", values);
+            figures.add(&format!("{under}: {name} before"), "ms", values);
         }
         for (name, values) in ["p50", "p99", "max"].iter().zip(self.switching) {
-            figures.add(&format!("{what}: {name} in the ten seconds around the switch"), "ms", values);
+            figures.add(&format!("{under}: {name} in the ten seconds around the switch"), "ms", values);
         }
-        let name = format!("{what}: p99 around the switch against p99 before");
+        let name = format!("{under}: p99 around the switch against p99 before");
         if bars.is_empty() {
             figures.add(&name, "times", self.ratio)
         } else {
             figures.add_with_bar(&name, "times", self.ratio, 1.25)
         }
-        figures.add(&format!("{what}: wall time under this traffic"), "s", self.wall);
+        figures.add(&format!("{under}: wall time under this traffic"), "s", self.wall);
+        let steps = steps().map(|step| percentile(&sorted(self.around[&step].clone()), 0.99));
+        (what.to_owned(), steps.collect())
+    }
+}
+
+fn milliseconds(sample: &Sample) -> f64 {
+    sample.took.as_secs_f64() * 1000.0
+}
+
+fn sorted(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+fn percentile(sorted: &[f64], part: f64) -> f64 {
+    sorted[((sorted.len() - 1) as f64 * part) as usize]
+}
+
+/// The steps of the ten seconds around a switch.
+fn steps() -> std::ops::Range<i64> {
+    let around = AROUND.as_millis() as i64 / STEP;
+    -around..around
+}
+
+/// How long answers take, and when.
+pub fn plot(part: &str, series: Vec<(String, Vec<f64>)>) -> Plot {
+    Plot {
+        file: format!("latency-{part}.svg"),
+        title: "99th percentile of the answers, by seconds from the switch".to_owned(),
+        unit: "ms".to_owned(),
+        steps: steps().map(|step| format!("{:+.1} s", (step * STEP) as f64 / 1000.0)).collect(),
+        series: series.into_iter().collect(),
     }
 }
 
@@ -126,7 +170,8 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    pub fn under_traffic(&self, figures: &mut Figures, deploys: usize, bars: &[Client]) {
+    /// Gives the line of the plot of answers.
+    pub fn under_traffic(&self, figures: &mut Figures, deploys: usize, bars: &[Client]) -> (String, Vec<f64>) {
         let mut seen = Seen::default();
         for number in 0..deploys {
             (self.prepare)(number);
@@ -136,7 +181,7 @@ impl Subject<'_> {
                 watch.came()
             });
         }
-        seen.report(figures, &format!("{}, 500 requests/s", self.what), bars);
+        seen.report(figures, &self.what, bars)
     }
 
     /// Requests that take 10 s and websockets, open when the traffic moves. A drain waits 12 s.
@@ -190,6 +235,7 @@ fn socket(address: &Address) -> WebSocket {
 }
 
 pub fn measure(figures: &mut Figures) {
+    let mut latency = Vec::new();
     for (mode, deploys, bars) in [("instant", 20, &BOTH[..]), ("reload", 10, &[Client::NewConnection])] {
         let project = subject::web_alone(mode);
         project.deploy();
@@ -199,29 +245,34 @@ pub fn measure(figures: &mut Figures) {
             prepare: &|number| subject::never_built(&project, number),
             deploy: &|_| drop(project.deploy()),
         };
-        subject.under_traffic(figures, deploys, bars);
+        latency.push(subject.under_traffic(figures, deploys, bars));
         subject.in_flight(figures, true);
         if mode == "instant" {
             sustained(figures, &project);
-            raw_commands(figures, &project);
+            latency.push(raw_commands(figures, &project));
         }
     }
     for (mode, bars) in [("reload", &[Client::NewConnection][..]), ("instant", &BOTH)] {
         let server = Server::start(Compose::V2);
-        let site = Site::new(&server, mode);
+        let mut site = Site::new(&server, mode);
         subject::web_alone_in(site.root());
         site.configure("drain = 5 ", "drain = 12 ");
         site.new_version("the web service and its accessory");
         site.deploy();
-        let subject = Subject {
-            what: format!("{mode} mode, over SSH"),
-            address: subject::address_of(&server),
-            prepare: &|number| subject::never_built(&site, number),
-            deploy: &|_| drop(site.deploy()),
-        };
-        subject.under_traffic(figures, 5, bars);
-        subject.in_flight(figures, true);
+        let far = SlowLink::to(server.ssh_port(), Duration::from_millis(100));
+        for (link, port) in [("over SSH", server.ssh_port()), ("over SSH with 100 ms", far.port)] {
+            site.set("PROD_SSH_PORT", &port.to_string());
+            let subject = Subject {
+                what: format!("{mode} mode, {link}"),
+                address: subject::address_of(&server),
+                prepare: &|number| subject::never_built(&site, number),
+                deploy: &|_| drop(site.deploy()),
+            };
+            latency.push(subject.under_traffic(figures, 5, bars));
+            subject.in_flight(figures, true);
+        }
     }
+    figures.plot(plot("traffic", latency));
 }
 
 /// Longer than the 60 s for which a connection's remains keep its port: enough to use up all there are.
@@ -233,7 +284,7 @@ fn sustained(figures: &mut Figures, project: &Project) {
 }
 
 /// What the raw commands of the floor alone do to the answers of the site beside which they run: no traffic moves.
-fn raw_commands(figures: &mut Figures, project: &Project) {
+fn raw_commands(figures: &mut Figures, project: &Project) -> (String, Vec<f64>) {
     let mut seen = Seen::default();
     let mut floor = Floor::default();
     for number in 0..5 {
@@ -243,5 +294,5 @@ fn raw_commands(figures: &mut Figures, project: &Project) {
             Instant::now()
         });
     }
-    seen.report(figures, "raw docker build, run and stop beside the site, 500 requests/s", &[]);
+    seen.report(figures, "raw docker build, run and stop beside the site", &[])
 }

@@ -19,12 +19,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// For the first 200 at `/health` whose body is `wanted`.
-    pub fn start(address: &Address, wanted: impl Fn(&str) -> bool + Send + 'static) -> Watch {
-        Watch::every(LOOK, address, wanted)
-    }
-
-    /// The same with fewer looks: they take time from what is looked at.
+    /// For the first 200 at `/health` whose body is `wanted`, with so much time between two looks.
     pub fn every(look: Duration, address: &Address, wanted: impl Fn(&str) -> bool + Send + 'static) -> Watch {
         let ended = Arc::new(AtomicBool::new(false));
         let (flag, address) = (Arc::clone(&ended), address.clone());
@@ -57,11 +52,11 @@ impl Watch {
 /// For another release than the one that an address names now.
 pub fn next_release(address: &Address) -> Watch {
     let now = release(address);
-    Watch::start(address, move |body| !body.contains(&now))
+    Watch::every(LOOK, address, move |body| !body.contains(&now))
 }
 
 /// The release that an address names now.
-fn release(address: &Address) -> String {
+pub fn release(address: &Address) -> String {
     let answer = load::get(address, "/health").unwrap();
     let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
     body["release"].as_str().unwrap().to_owned()
