@@ -12,7 +12,7 @@ const BLOCK: usize = 10;
 /// From here on, retention has done its first work.
 const SETTLED: usize = 20;
 /// Requests a second by each kind of client.
-const RATE: u32 = 60;
+const RATE: u32 = 20;
 
 /// What could grow. Connections of clients come and go, so open files are counted without sockets.
 const COUNTS: &str = r#"
