@@ -25,7 +25,7 @@ const COUNTS: &str = r#"
     echo "releases $(find "$folder/releases" -mindepth 1 -maxdepth 1 | wc -l)"
     echo "nginx-workers $(pgrep -c -P "$master")"
     echo "nginx-files $(files "$master" $(pgrep -P "$master"))"
-    echo "docker-files $(files "$(pgrep -o dockerd)")"
+    echo "processes $(pgrep -fc -- "$folder")"
 "#;
 
 fn counts(project: &Project) -> Vec<(String, u64)> {
@@ -64,9 +64,7 @@ fn a_hundred_deploys(mode: &str, clients: &[Client]) {
             continue;
         }
         for ((name, count), (_, before)) in now.iter().zip(&settled) {
-            // The engine itself opens and closes some.
-            let more = if name == "docker-files" { 10 } else { 0 };
-            assert!(*count <= before + more, "{name} has grown from {before} to {count}");
+            assert!(count <= before, "{name} has grown from {before} to {count}");
         }
     }
     let (ok, failed) = project.worker_calls();
