@@ -67,7 +67,7 @@ impl Host {
         self.shell.send_ahead(scripts)
     }
 
-    /// Ends what was sent ahead. Gives how many of those had begun.
+    /// Ends what was sent ahead. Gives how many of those never began.
     pub fn forget_ahead(&self) -> Result<usize> {
         self.shell.forget_ahead()
     }

@@ -256,12 +256,18 @@ fn expired(keep: usize, observed: &Observed, coming: &ReleaseId) -> Vec<ReleaseI
 /// Seconds that requests of a version that is taken back may take to end: who cancels a deploy waits for this.
 const UNDO_DRAIN: u64 = 4;
 
-/// What to undo when `plan` failed at step `failed`. Before the switch the new slot goes; from the switch on, while the
+/// The last step that had begun when a plan failed at step `failed`: of the steps before `sent_until`, whose scripts were sent
+/// without waiting for each, the last `never_began` had not. A signal may come before the first of them is waited for.
+pub fn reached(failed: usize, sent_until: usize, never_began: usize) -> usize {
+    failed.max(sent_until.saturating_sub(never_began + 1))
+}
+
+/// What to undo when step `reached` of `plan` is the last that had begun. Before the switch the new slot goes; from the switch on, while the
 /// old slot still runs, the traffic goes back first; after that the new version serves and nothing is undone.
 ///
 /// A courtesy: a killed run does without it, and the next deploy must work all the same.
-pub fn abort(plan: &Plan, failed: usize) -> Vec<Step> {
-    let reached = &plan.steps[..=failed.min(plan.steps.len().saturating_sub(1))];
+pub fn abort(plan: &Plan, reached: usize) -> Vec<Step> {
+    let reached = &plan.steps[..=reached.min(plan.steps.len().saturating_sub(1))];
     let any = |wanted: fn(&Step) -> bool| reached.iter().any(wanted);
     let booted = any(|step| matches!(step, Step::Boot { .. } | Step::Hook { .. }));
     let served = any(|step| matches!(step, Step::MarkServed));
@@ -287,12 +293,12 @@ pub fn abort(plan: &Plan, failed: usize) -> Vec<Step> {
     undo
 }
 
-/// The slot that may run on where `plan` failed at step `failed`: what served before is stopped once its requests have ended, and
+/// The slot that may run on where step `reached` of `plan` is the last that had begun: what served before is stopped once its requests have ended, and
 /// who cancels a deploy does not wait for those.
-pub fn left_running(plan: &Plan, failed: usize) -> Option<Slot> {
-    let served = plan.steps.iter().take(failed + 1).any(|step| *step == Step::MarkServed);
+pub fn left_running(plan: &Plan, reached: usize) -> Option<Slot> {
+    let served = plan.steps.iter().take(reached + 1).any(|step| *step == Step::MarkServed);
     let stops = |step: &Step| matches!(step, Step::Stop { slot, .. } if Some(*slot) == plan.from);
-    plan.from.filter(|_| served && plan.steps.iter().skip(failed).any(stops))
+    plan.from.filter(|_| served && plan.steps.iter().skip(reached).any(stops))
 }
 
 #[cfg(test)]

@@ -305,6 +305,22 @@ fn once_the_new_version_is_good_the_old_one_may_be_left_running() {
 }
 
 #[test]
+fn a_deploy_that_is_cancelled_before_it_waits_for_what_it_has_sent_is_undone_too() {
+    let plan = deploy(&config(), &server(Slot::Blue, 2), &release(9), Tests::Skip).unwrap();
+    let at = |kind: &str| plan.steps.iter().position(|step| step.kind() == kind).unwrap();
+    let (workers, count) = (at("Replace the workers"), plan.steps.len());
+    // Sent from the workers to the end; the first of them has begun, and so it is where nothing has.
+    assert_eq!(reached(workers, count, count - workers - 1), workers);
+    assert_eq!(reached(workers, count, count - workers), workers);
+    let undo = abort(&plan, reached(workers, count, count - workers - 1));
+    assert_eq!(undo.first(), Some(&Step::Switch { switching: Switching::Instant, to: Slot::Blue }));
+    // It was good already, though nobody here had heard of it.
+    assert_eq!(abort(&plan, reached(workers, count, count - at("Mark the release as good") - 1)), []);
+    // What failed was not sent ahead: a look, or a judgement.
+    assert_eq!(reached(workers, workers, 0), workers);
+}
+
+#[test]
 fn a_failed_deploy_is_undone_as_far_as_it_got() {
     let plan = deploy(&config(), &server(Slot::Blue, 2), &release(9), Tests::Run).unwrap();
     let remove = Step::Remove { slot: Slot::Green };

@@ -115,8 +115,9 @@ impl<'a> Execution<'a> {
             outcome = self.step(plan, index);
             if outcome.is_err() {
                 interrupt::acknowledge();
-                undone = self.undo(plan, index);
-                if let Some(slot) = plan::left_running(plan, index) {
+                let reached = self.stop_at(index);
+                undone = self.undo(plan, reached);
+                if let Some(slot) = plan::left_running(plan, reached) {
                     console::note(&format!(
                         "what served before may still run in slot {slot}; the next deploy stops it"
                     ));
@@ -273,14 +274,21 @@ impl<'a> Execution<'a> {
         }
     }
 
+    /// Ends what was sent ahead, and gives the last step that had begun when one failed.
+    fn stop_at(&self, failed: usize) -> usize {
+        match self.session.host.forget_ahead() {
+            Ok(never_began) => plan::reached(failed, self.sent_until, never_began),
+            Err(error) => {
+                console::warning(&failure::chain(&error));
+                failed
+            }
+        }
+    }
+
     /// Undoes a failed plan; a failure of the undoing stands beside the first, never instead of it.
-    fn undo(&mut self, plan: &Plan, failed: usize) -> Vec<String> {
+    fn undo(&mut self, plan: &Plan, reached: usize) -> Vec<String> {
         let mut undone = Vec::new();
-        let begun = self.session.host.forget_ahead().unwrap_or_else(|error| {
-            console::warning(&failure::chain(&error));
-            0
-        });
-        for step in plan::abort(plan, failed + begun) {
+        for step in plan::abort(plan, reached) {
             let title = step.title(&plan.release);
             console::note(&format!("undo: {title}"));
             match self.act(&plan.release, &step) {

@@ -149,7 +149,7 @@ impl Shell {
         self.wait(number, script, show)
     }
 
-    /// Forgets what was sent ahead: what runs is ended, the rest does not begin. Gives how many of them had begun.
+    /// Forgets what was sent ahead: what runs is ended, the rest does not begin. Gives how many of them never began.
     pub fn forget_ahead(&self) -> Result<usize> {
         let ahead = std::mem::take(&mut *self.ahead.borrow_mut());
         if ahead.is_empty() {
@@ -158,14 +158,14 @@ impl Shell {
         self.stop()?;
         // It begins after all that is said of those.
         let number = self.send(&Script::nothing(), "run")?;
-        let mut begun = 0;
+        let mut never_began = ahead.len();
         let mut come = std::mem::take(&mut *self.early.borrow_mut());
         let deadline = Instant::now() + PATIENCE + GIVEN_UP;
         while Instant::now() < deadline {
             match come.pop_front().map_or_else(|| self.held.next(Instant::now() + PATIENCE), Next::Line) {
                 Next::Line(Line::Output(line)) => match self.mark(&line) {
-                    Some(Mark::Begin(at)) if at == number => return Ok(begun),
-                    Some(Mark::Begin(at)) => begun += usize::from(ahead.iter().any(|(sent, _)| *sent == at)),
+                    Some(Mark::Begin(at)) if at == number => return Ok(never_began),
+                    Some(Mark::Begin(at)) => never_began -= usize::from(ahead.iter().any(|(sent, _)| *sent == at)),
                     _ => {}
                 },
                 Next::Line(Line::Error(_)) => {}

@@ -14,12 +14,12 @@ fail() {
   exit 1
 }
 
-# Removes the containers that have all of these labels. One that docker is removing already, because it has just ended, is
-# waited for.
+# Removes the containers to which all of these filters of `docker ps` apply. One that docker is removing already, because it
+# has just ended, is waited for.
 # shellcheck disable=SC2317 # not every script needs it
 remove_containers() {
-  local label filters=() left said tries
-  for label; do filters+=(--filter "label=$label"); done
+  local filter filters=() left said tries
+  for filter; do filters+=(--filter "$filter"); done
   for ((tries = 0; tries < 100; tries++)); do
     left=$(docker ps -aq "${filters[@]}")
     # shellcheck disable=SC2086 # a list of ids

@@ -11,7 +11,7 @@ for service in "$@"; do
     --filter "label=com.docker.compose.service=$service" --filter label=com.docker.compose.oneoff=False | tr '\n' ' ')"
 done
 give_back() {
-  remove_containers "com.docker.compose.project=$project-workers"
+  remove_containers "label=com.docker.compose.project=$project-workers"
   # shellcheck disable=SC2086 # a list of ids
   docker start $earlier >/dev/null
 }
@@ -21,9 +21,17 @@ if [ -n "${earlier// /}" ]; then
   # shellcheck disable=SC2086 # a list of ids
   docker stop $earlier >/dev/null
 fi
-COMPOSE_ANSI=never "${compose[@]}" -p "$project-workers" -f ".compose.workers-$slot.json" up -d --no-build --remove-orphans
+# A command that was ended leaves a container that never ran, and docker may still be making it. Compose takes it for one to be
+# replaced, and v2 then fails over its name.
+remove_unstarted() { remove_containers "label=com.docker.compose.project=$project-workers" status=created; }
+start() {
+  remove_unstarted
+  COMPOSE_ANSI=never "${compose[@]}" -p "$project-workers" -f ".compose.workers-$slot.json" up -d --no-build --remove-orphans
+}
+start || start
 sleep 0.5
-failed=$(docker ps -a --filter "label=com.docker.compose.project=$project-workers" --format '{{.State}} {{.Names}}' | grep -E '^(restarting|exited|dead|created) ' || true)
+remove_unstarted
+failed=$(docker ps -a --filter "label=com.docker.compose.project=$project-workers" --format '{{.State}} {{.Names}}' | grep -E '^(restarting|exited|dead) ' || true)
 [ -z "$failed" ] || {
   for name in $(printf '%s\n' "$failed" | cut -d' ' -f2); do docker logs --tail 20 "$name" >&2 || true; done
   fail "these workers do not run:" "$failed"

@@ -125,17 +125,23 @@ fn after_a_failure_what_was_sent_ahead_does_not_begin() {
     let make = script("sleep 0.2; touch \"$1\"", [made.to_str().unwrap()]);
     shell.send_ahead(vec![script("exit 3", []), make.clone(), make.clone()]).unwrap();
     assert_eq!(run(&shell, &script("exit 3", [])).code, Some(3));
-    assert_eq!(shell.forget_ahead().unwrap(), 0);
+    assert_eq!(shell.forget_ahead().unwrap(), 2);
     assert_eq!(run(&shell, &script("echo on it goes", [])).text(), "on it goes\n");
     assert!(!made.exists());
 
-    // Where one has begun, it is ended and counted.
+    // One that has begun is ended.
     let slow = script("echo begun; sleep 20; touch \"$1\"", [made.to_str().unwrap()]);
-    shell.send_ahead(vec![script("true", []), slow, make]).unwrap();
+    shell.send_ahead(vec![script("true", []), slow.clone(), make.clone(), make.clone()]).unwrap();
     assert_eq!(run(&shell, &script("true", [])).code, Some(0));
     std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(shell.forget_ahead().unwrap(), 1);
+    assert_eq!(shell.forget_ahead().unwrap(), 2);
     assert_eq!(run(&shell, &script("echo still here", [])).text(), "still here\n");
+
+    // Also where nobody has waited for any of them yet.
+    shell.send_ahead(vec![slow, make]).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(shell.forget_ahead().unwrap(), 1);
+    assert_eq!(run(&shell, &script("echo and here", [])).text(), "and here\n");
     assert!(!made.exists());
 }
 

@@ -87,3 +87,29 @@ fn of_two_deploys_at_once_one_waits_or_is_told_who_is_at_work() {
     first.end().must_end_with(0);
     assert_eq!(project.status()["live_release"], second.json()["release"]);
 }
+
+/// Compose makes the new container under a name of its own before it takes the old one away. Where it is ended in between, or
+/// docker comes to it only then, both are there.
+#[test]
+fn a_worker_that_was_only_half_replaced_is_in_nobodys_way() {
+    let project = Project::new("instant");
+    project.deploy();
+    for same_commit in [true, false] {
+        let worker = format!("{}-workers-worker-1", project.name);
+        let of = |format: &str| project.docker(&["inspect", "--format", format, &worker]);
+        let labels = of("{{range $name, $value := .Config.Labels}}{{println $name \"=\" $value}}{{end}}");
+        let labels: Vec<String> = labels.lines().map(|line| line.replacen(" = ", "=", 1)).collect();
+        let (half_made, image) = (format!("{:.12}_{worker}", of("{{.Id}}")), of("{{.Config.Image}}"));
+        let mut words = vec!["create", "--name", &half_made];
+        words.extend(labels.iter().filter(|label| !label.is_empty()).flat_map(|label| ["--label", label]));
+        words.push(&image);
+        project.docker(&words);
+        if !same_commit {
+            project.new_version("its workers replace both");
+        }
+        project.deploy();
+        let running = project.containers(false);
+        assert_eq!(running.iter().filter(|name| name.contains("-workers")).count(), 1, "{running:?}");
+        assert!(!project.containers(true).contains(&half_made), "{:?}", project.containers(true));
+    }
+}
