@@ -130,7 +130,9 @@ impl<'a> Execution<'a> {
             }
         }
         let receipt = receipt.map(receipt::Running::finish);
-        let report = self.report(plan, &outcome, undone, receipt, begun.elapsed());
+        let serving = self.serving(plan, outcome.is_ok());
+        let outcome = outcome.map_err(|error| self.unless_lost(error));
+        let report = self.report(serving, plan, &outcome, undone, receipt, begun.elapsed());
         // Where nothing was done for a reason that is the host's own, there is nothing to record either.
         let refused = outcome.as_ref().is_err_and(|error| Kind::of(error) == Some(Kind::Preflight));
         if self.touched || !refused {
@@ -295,12 +297,25 @@ impl<'a> Execution<'a> {
                 Ok(_) => undone.push(title),
                 Err(error) => console::warning(&format!("could not undo ({title}): {}", failure::chain(&error))),
             }
+            if self.session.host.check().is_err() {
+                break;
+            }
         }
         undone
     }
 
+    /// A probe may be the first that gets no answer of a host to which the connection is lost.
+    fn unless_lost(&self, error: anyhow::Error) -> anyhow::Error {
+        let is_lost = |error: &anyhow::Error| Kind::of(error) == Some(Kind::Connection);
+        match self.session.host.check() {
+            Err(lost) if self.touched && is_lost(&lost) && !is_lost(&error) => lost.context(failure::chain(&error)),
+            _ => error,
+        }
+    }
+
     fn report(
         &self,
+        serving: Option<(Slot, Option<ReleaseId>)>,
         plan: &Plan,
         outcome: &Result<()>,
         undone: Vec<String>,
@@ -308,7 +323,6 @@ impl<'a> Execution<'a> {
         took: Duration,
     ) -> Report {
         let Session { config, host, .. } = self.session;
-        let serving = self.serving(plan, outcome.is_ok());
         Report {
             environment: config.environment.name.clone(),
             url: config.environment.url.to_string(),

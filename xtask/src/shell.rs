@@ -263,11 +263,11 @@ impl Shell {
         self.held.leave();
     }
 
-    /// What it said to standard error last, its own marks left out.
+    /// What was said to standard error last, after the end of the last script that has ended.
     pub fn tail(&self) -> String {
         let said = self.held.tail();
-        let lines = said.lines().filter(|line| !line.is_empty() && !line.starts_with(&self.token));
-        lines.collect::<Vec<&str>>().join("\n")
+        let lines: Vec<&str> = said.lines().filter(|line| !line.is_empty()).collect();
+        lines.rsplit(|line| line.starts_with(&self.token)).next().unwrap_or_default().join("\n")
     }
 }
 
