@@ -190,7 +190,7 @@ fn remote<'a>(figures: &mut Figures, floor: &Floor) -> Vec<(&'a str, Vec<(String
         stages.push((place, several(&site).report(figures, place, floor, None)));
         let sent = far.sent() as f64 / TIMES as f64;
         figures.add(&format!("deploy, {place}: bytes sent to the server, all in all"), "bytes", vec![sent]);
-        figures.add_with_bar(&until_traffic(place), "ms", first_traffic_on(&server, &site), 100.0);
+        figures.add(&until_traffic(place), "ms", first_traffic_on(&server, &site));
         site.set("PROD_SSH_PORT", &server.ssh_port().to_string());
         if instant {
             copies(figures, &server, &site);

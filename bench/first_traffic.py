@@ -8,11 +8,13 @@ import sys
 import time
 
 LOOK = 0.003  # seconds between two looks
+# A connection that begins while docker still makes the container's network may hang for a second.
+PATIENCE = 0.25
 DEADLINE = time.monotonic() + 120
 
 
 def answer(port):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         connection.request("GET", "/health", headers={"Host": host})
         response = connection.getresponse()

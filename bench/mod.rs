@@ -24,7 +24,7 @@ use figures::Figures;
 type Measure = fn(&mut Figures);
 
 /// In the order in which they are measured: what needs a quiet machine comes first.
-const PARTS: [(&str, Measure); 8] = [
+const PARTS: [(&str, Measure); 9] = [
     ("start", start::measure),
     ("deploys", deploys::measure),
     ("rollback", rollback::measure),
@@ -32,6 +32,7 @@ const PARTS: [(&str, Measure); 8] = [
     ("growth", growth::measure),
     ("switch", switch::measure),
     ("traffic", traffic::measure),
+    ("traffic-over-ssh", traffic::measure_over_ssh),
     ("others", others::measure),
 ];
 

@@ -252,6 +252,12 @@ pub fn measure(figures: &mut Figures) {
             latency.push(raw_commands(figures, &project));
         }
     }
+    figures.plot(plot("traffic", latency));
+}
+
+/// The same over SSH, and over a link to far away.
+pub fn measure_over_ssh(figures: &mut Figures) {
+    let mut latency = Vec::new();
     for (mode, bars) in [("reload", &[Client::NewConnection][..]), ("instant", &BOTH)] {
         let server = Server::start(Compose::V2);
         let mut site = Site::new(&server, mode);
@@ -272,7 +278,7 @@ pub fn measure(figures: &mut Figures) {
             subject.in_flight(figures, true);
         }
     }
-    figures.plot(plot("traffic", latency));
+    figures.plot(plot("traffic-over-ssh", latency));
 }
 
 /// Longer than the 60 s for which a connection's remains keep its port: enough to use up all there are.

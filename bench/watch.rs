@@ -55,9 +55,17 @@ pub fn next_release(address: &Address) -> Watch {
     Watch::every(LOOK, address, move |body| !body.contains(&now))
 }
 
-/// The release that an address names now.
+/// The release that an address names now. What comes from a site that is down for a moment is no answer.
 pub fn release(address: &Address) -> String {
-    let answer = load::get(address, "/health").unwrap();
-    let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
-    body["release"].as_str().unwrap().to_owned()
+    let begun = Instant::now();
+    loop {
+        match load::get(address, "/health") {
+            Ok(answer) if answer.status == 200 => {
+                let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+                return body["release"].as_str().unwrap().to_owned();
+            }
+            other => assert!(begun.elapsed() < LONGEST, "no release answers: {:?}", other.map(|answer| answer.status)),
+        }
+        std::thread::sleep(LOOK);
+    }
 }
