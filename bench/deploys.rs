@@ -109,7 +109,7 @@ pub fn measure(figures: &mut Figures) {
         let project = subject::web_alone(mode);
         let (deploys, first_traffic) = local(&project, &mut floor);
         let place = if mode == "instant" { "local, instant" } else { "local, reload" };
-        figures.add_with_bar(&until_traffic(place), "ms", first_traffic, 100.0);
+        figures.add_with_bar(&first_traffic::name(place), "ms", first_traffic, 100.0);
         stages.push((place, deploys.report(figures, place, &floor, Some(1.0))));
         if mode == "instant" {
             unchanged(figures, &project, &floor);
@@ -135,7 +135,7 @@ fn local(project: &Project, floor: &mut Floor) -> (Deploys, Vec<f64>) {
     }
     let first_traffic = (0..TIMES).map(|number| {
         subject::never_built(project, number);
-        first_traffic::here(subject::free_slot(project), &project.address(), || drop(project.deploy()))
+        first_traffic::here(project.free_slot().1, &project.address(), || drop(project.deploy()))
     });
     (deploys, first_traffic.collect())
 }
@@ -183,14 +183,14 @@ fn remote<'a>(figures: &mut Figures, floor: &Floor) -> Vec<(&'a str, Vec<(String
         let place = if instant { "over SSH, instant" } else { "over SSH, reload" };
         let deploys = several(&site);
         stages.push((place, deploys.report(figures, place, floor, Some(2.0))));
-        figures.add_with_bar(&until_traffic(place), "ms", first_traffic_on(&server, &site), 100.0);
+        figures.add_with_bar(&first_traffic::name(place), "ms", first_traffic_on(&server, &site), 100.0);
         let far = SlowLink::to(server.ssh_port(), Duration::from_millis(100));
         site.set("PROD_SSH_PORT", &far.port.to_string());
         let place = if instant { "over SSH with 100 ms, instant" } else { "over SSH with 100 ms, reload" };
         stages.push((place, several(&site).report(figures, place, floor, None)));
         let sent = far.sent() as f64 / TIMES as f64;
         figures.add(&format!("deploy, {place}: bytes sent to the server, all in all"), "bytes", vec![sent]);
-        figures.add(&until_traffic(place), "ms", first_traffic_on(&server, &site));
+        figures.add(&first_traffic::name(place), "ms", first_traffic_on(&server, &site));
         site.set("PROD_SSH_PORT", &server.ssh_port().to_string());
         if instant {
             copies(figures, &server, &site);
@@ -200,14 +200,10 @@ fn remote<'a>(figures: &mut Figures, floor: &Floor) -> Vec<(&'a str, Vec<(String
     stages
 }
 
-pub fn until_traffic(place: &str) -> String {
-    format!("{place}: first possible 200 until traffic reaches it")
-}
-
 fn first_traffic_on(server: &Server, site: &Site) -> Vec<f64> {
     let one = |number| {
         subject::never_built(site, number);
-        first_traffic::on(server, subject::free_slot(site), &subject::address_of(server), || drop(site.deploy()))
+        first_traffic::on(server, site.free_slot().1, &subject::address_of(server), || drop(site.deploy()))
     };
     (0..TIMES).map(one).collect()
 }

@@ -8,6 +8,11 @@ use crate::server::{Server, said};
 
 const SCRIPT: &str = include_str!("first_traffic.py");
 
+/// What is measured of deploys to `place`.
+pub fn name(place: &str) -> String {
+    format!("{place}: first possible 200 until traffic reaches it")
+}
+
 /// Milliseconds of a deploy on this machine to the slot with this port.
 pub fn here(slot: u16, site: &Address, deploy: impl FnOnce()) -> f64 {
     let run = |script: &str| {

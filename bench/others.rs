@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::SystemTime;
 
 use super::figures::Figures;
+use super::first_traffic;
 use super::floor::free_port;
-use super::subject::used;
+use super::subject::{never_said, used};
 use super::traffic::{self, Subject};
-use super::{deploys, first_traffic};
 use crate::load::Address;
 use crate::server::{docker_with_compose_v2, repository, said};
 
@@ -27,7 +26,7 @@ pub fn measure(figures: &mut Figures) {
         recipe.prepare(number);
         first_traffic::here(naive.next_port(), &recipe.address, || recipe.deploy(number))
     });
-    figures.add(&deploys::until_traffic(&recipe.name), "ms", until_traffic.collect());
+    figures.add(&first_traffic::name(&recipe.name), "ms", until_traffic.collect());
     let mut latency = vec![recipe.measure(figures)];
     drop(naive);
     let variable = |name: &str| std::env::var(format!("BENCH_OTHER_{name}")).ok();
@@ -54,8 +53,7 @@ impl External {
     fn prepare(&self, number: usize) {
         let file = self.app.join("app/__init__.py");
         let text = std::fs::read_to_string(&file).unwrap();
-        let nanoseconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
-        std::fs::write(&file, format!("{text}\n# version {number} at {nanoseconds}\n")).unwrap();
+        std::fs::write(&file, format!("{text}\n# {}\n", never_said(number))).unwrap();
     }
 
     fn command(&self, number: usize) -> Command {

@@ -262,8 +262,8 @@ pub fn reached(failed: usize, sent_until: usize, never_began: usize) -> usize {
     failed.max(sent_until.saturating_sub(never_began + 1))
 }
 
-/// What to undo when step `reached` of `plan` is the last that had begun. Before the switch the new slot goes; from the switch on, while the
-/// old slot still runs, the traffic goes back first; after that the new version serves and nothing is undone.
+/// What to undo when step `reached` of `plan` is the last that had begun. Before the switch the new slot goes; from the switch
+/// on, while the old slot still runs, the traffic goes back first; after that the new version serves and nothing is undone.
 ///
 /// A courtesy: a killed run does without it, and the next deploy must work all the same.
 pub fn abort(plan: &Plan, reached: usize) -> Vec<Step> {
@@ -293,8 +293,8 @@ pub fn abort(plan: &Plan, reached: usize) -> Vec<Step> {
     undo
 }
 
-/// The slot that may run on where step `reached` of `plan` is the last that had begun: what served before is stopped once its requests have ended, and
-/// who cancels a deploy does not wait for those.
+/// The slot that may run on where step `reached` of `plan` is the last that had begun: what served before is stopped once its
+/// requests have ended, and who cancels a deploy does not wait for those.
 pub fn left_running(plan: &Plan, reached: usize) -> Option<Slot> {
     let served = plan.steps.iter().take(reached + 1).any(|step| *step == Step::MarkServed);
     let stops = |step: &Step| matches!(step, Step::Stop { slot, .. } if Some(*slot) == plan.from);

@@ -31,11 +31,15 @@ start() {
 start || start
 sleep 0.5
 remove_unstarted
-failed=$(docker ps -a --filter "label=com.docker.compose.project=$project-workers" --format '{{.State}} {{.Names}}' | grep -E '^(restarting|exited|dead) ' || true)
+workers=$(docker ps -a --filter "label=com.docker.compose.project=$project-workers" --format '{{.State}} {{.Names}} {{.Label "com.docker.compose.service"}}')
+failed=$(grep -E '^(restarting|exited|dead|created) ' <<<"$workers" || true)
 [ -z "$failed" ] || {
   for name in $(printf '%s\n' "$failed" | cut -d' ' -f2); do docker logs --tail 20 "$name" >&2 || true; done
   fail "these workers do not run:" "$failed"
 }
+for service in "$@"; do
+  grep -qE "^running [^ ]+ $service\$" <<<"$workers" || fail "no container of the worker $service runs"
+done
 trap - EXIT
 # shellcheck disable=SC2086 # a list of ids
 [ -z "${earlier// /}" ] || docker update --restart no $earlier >/dev/null # or a reboot would start them with `restart: always`

@@ -18,7 +18,7 @@ fn a_port_that_somebody_else_has_is_named_and_nothing_is_touched() {
     drop(of_the_site);
 
     let served = project.deploy();
-    let port = project.free_port();
+    let (_, port) = project.free_slot();
     let of_the_slot = TcpListener::bind(("127.0.0.1", port)).unwrap();
     project.new_version("with no port to listen on");
     let refused = project.xtask(&["deploy", "--skip-tests"]).must_end_with(4);

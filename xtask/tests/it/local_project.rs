@@ -79,11 +79,6 @@ impl Project {
         self.root().join(".deploy/local").join(path)
     }
 
-    /// The port of the slot that is not live.
-    pub fn free_port(&self) -> u16 {
-        if self.status()["live_slot"] == "blue" { self.ports[1] } else { self.ports[0] }
-    }
-
     pub fn address(&self) -> Address {
         Address { port: self.ports[3], host: "127.0.0.1".to_owned() }
     }

@@ -17,7 +17,9 @@ pub fn the_user_may_do_two_things_as_root(server: &Server) {
     assert_eq!(lines.next(), Some("deploy docker"));
     let rules: Vec<&str> = text.lines().map(str::trim).filter(|line| line.starts_with('(')).collect();
     assert_eq!(rules, ["(root) NOPASSWD: /usr/sbin/nginx -t, /usr/sbin/nginx -s reload"]);
-    for forbidden in ["true", "nginx", "nginx -s stop", "nginx -t -c /tmp/own.conf", "-u www-data true", "sh -c id"] {
+    for forbidden in
+        ["true", "nginx", "nginx -s stop", "nginx -t -c /home/deploy/own.conf", "-u www-data true", "sh -c id"]
+    {
         let refused = server.try_deploy_user(&format!("sudo -n {forbidden}"));
         assert!(!refused.status.success(), "the user may run `sudo {forbidden}`");
     }
@@ -94,11 +96,11 @@ pub fn a_changed_host_key_stops_everything(server: &Server, site: &mut Site) {
     let address = format!("[127.0.0.1]:{}", server.ssh_port());
     let other = format!("{address} {}", new_key("").1);
 
-    server.restart_sshd("mkdir /root/keys && mv /etc/ssh/ssh_host_* /root/keys && ssh-keygen -A >/dev/null");
+    server.restart_sshd("mkdir /opt/keys && mv /etc/ssh/ssh_host_* /opt/keys && ssh-keygen -A >/dev/null");
     let changed = site.xtask(&["deploy", "--skip-tests"]).must_end_with(7);
     changed.must_say(&["is not the one known", "PROD_SSH_KNOWN_HOSTS", &address]);
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), lines, "the known key was replaced");
-    server.restart_sshd("mv /root/keys/* /etc/ssh/ && rmdir /root/keys");
+    server.restart_sshd("mv /opt/keys/* /etc/ssh/ && rmdir /opt/keys");
 
     site.set("PROD_SSH_KNOWN_HOSTS", &other);
     site.xtask(&["deploy", "--skip-tests"]).must_end_with(7).must_say(&["is not the one known"]);

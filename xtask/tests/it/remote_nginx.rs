@@ -14,13 +14,13 @@ fn serving(server: &Server) -> String {
 pub fn a_missing_sudo_rule_is_found_first(server: &Server, site: &Site) {
     let before = serving(server);
     let rules = "/etc/sudoers.d/gifty-deploy";
-    server.root(&format!("mv {rules} /root/rules"));
+    server.root(&format!("mv {rules} /opt/rules"));
     let refused = site.xtask(&["deploy", "--skip-tests"]).must_end_with(4);
     refused.must_say(&["nothing was touched", "sudo nginx -t", "sudo nginx -s reload", "cargo xtask setup"]);
     // The test alone is not enough.
-    server.root(&format!("sed 's/, .*//' /root/rules >{rules}; chmod 0440 {rules}"));
+    server.root(&format!("sed 's/, .*//' /opt/rules >{rules}; chmod 0440 {rules}"));
     site.xtask(&["deploy", "--skip-tests"]).must_end_with(4).must_say(&["sudo nginx -s reload"]);
-    server.root(&format!("mv -f /root/rules {rules}"));
+    server.root(&format!("mv -f /opt/rules {rules}"));
     assert_eq!(serving(server), before);
     site.status();
 }
@@ -55,7 +55,7 @@ pub fn a_site_with_tls_only_is_verified_by_its_name(server: &Server, site: &Site
         "cd /etc/nginx\n\
          openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=shop.invalid \
            -keyout tls.key -out tls.crt 2>/dev/null\n\
-         cp -a sites-enabled/gifty /root/site\n\
+         cp -a sites-enabled/gifty /opt/site\n\
          sed -i 's/listen 80;/listen 443 ssl; ssl_certificate tls.crt; ssl_certificate_key tls.key;/; \
            s/server_name .*/server_name shop.invalid;/' sites-enabled/gifty\n\
          echo 'server { listen 443 ssl default_server; ssl_certificate tls.crt; ssl_certificate_key tls.key; return 404; }' \
@@ -78,5 +78,5 @@ pub fn a_site_with_tls_only_is_verified_by_its_name(server: &Server, site: &Site
     site.xtask(&["status"]).must_end_with(20);
 
     site.configure("https://other.invalid", "http://api.example");
-    server.root("mv /root/site /etc/nginx/sites-enabled/gifty; rm /etc/nginx/conf.d/default.conf; nginx -s reload");
+    server.root("mv /opt/site /etc/nginx/sites-enabled/gifty; rm /etc/nginx/conf.d/default.conf; nginx -s reload");
 }

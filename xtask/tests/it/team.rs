@@ -85,6 +85,13 @@ pub trait Team {
         self.xtask(&["status", "--json"]).must_end_with(0).json()
     }
 
+    /// The slot that does not serve, and its port.
+    fn free_slot(&self) -> (String, u16) {
+        let status = self.status();
+        let free = status["slots"].as_array().unwrap().iter().find(|slot| slot["live"] == false).unwrap();
+        (free["slot"].as_str().unwrap().to_owned(), free["port"].as_u64().unwrap().try_into().unwrap())
+    }
+
     /// Starts a command whose log goes to a file.
     fn start(&self, mut command: Command) -> Started {
         let folder = self.root().join(".deploy");

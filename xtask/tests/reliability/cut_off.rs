@@ -11,7 +11,7 @@ use crate::remote_site::Site;
 use crate::server::{Compose, Server};
 use crate::team::Team;
 
-const RATE: u32 = 12;
+const RATE: u32 = 30;
 const TOLD: Duration = Duration::from_secs(30);
 const FREE: Duration = Duration::from_secs(60);
 

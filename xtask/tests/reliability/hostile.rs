@@ -94,15 +94,15 @@ fn what_is_in_the_way() -> Vec<Wrong<'static>> {
             "docker hangs",
             "mv /run/docker.sock /run/away.sock\n\
              setsid perl -MIO::Socket::UNIX -e 'my $socket = IO::Socket::UNIX->new(Local => \"/run/docker.sock\", Listen => 5) or die; \
-             sleep 60' </dev/null >/dev/null 2>&1 & echo $! >/root/listener\n\
+             sleep 60' </dev/null >/dev/null 2>&1 & echo $! >/opt/listener\n\
              until [ -S /run/docker.sock ]; do sleep 0.05; done\nchgrp docker /run/docker.sock\nchmod 660 /run/docker.sock",
-            "kill $(cat /root/listener)\nmv -f /run/away.sock /run/docker.sock",
+            "kill $(cat /opt/listener)\nmv -f /run/away.sock /run/docker.sock",
             &["docker does not answer (no answer within 10 s)", "systemctl start docker"],
         ),
         wrong(
             "no sudo rule",
-            "mv /etc/sudoers.d/gifty-deploy /root/rules",
-            "mv /root/rules /etc/sudoers.d/gifty-deploy",
+            "mv /etc/sudoers.d/gifty-deploy /opt/rules",
+            "mv /opt/rules /etc/sudoers.d/gifty-deploy",
             &["sudo nginx -t", "sudo nginx -s reload", "cargo xtask setup"],
         ),
         wrong(
@@ -131,7 +131,7 @@ fn what_is_in_the_way() -> Vec<Wrong<'static>> {
         ),
         wrong(
             "little memory",
-            "sed -E 's/^(MemAvailable|SwapFree): .*/\\1: 20000 kB/' /proc/meminfo >/root/meminfo\nmount --bind /root/meminfo /proc/meminfo",
+            "sed -E 's/^(MemAvailable|SwapFree): .*/\\1: 20000 kB/' /proc/meminfo >/opt/meminfo\nmount --bind /opt/meminfo /proc/meminfo",
             "umount /proc/meminfo",
             &[
                 "40 MB of memory can be had, and the live version uses",
@@ -148,25 +148,18 @@ fn what_is_in_the_way() -> Vec<Wrong<'static>> {
     ]
 }
 
-/// The slot that does not serve, and its port.
-fn free_slot(site: &Site) -> (String, u64) {
-    let status = site.status();
-    let slot = status["slots"].as_array().unwrap().iter().find(|slot| slot["live"] == false).unwrap();
-    (slot["slot"].as_str().unwrap().to_owned(), slot["port"].as_u64().unwrap())
-}
-
 fn a_port_of_the_free_slot_that_is_taken(server: &Server, site: &Site) {
-    let (slot, port) = free_slot(site);
+    let (slot, port) = site.free_slot();
     let told = format!("port {port} of the free slot {slot}");
     let listen = format!(
         "setsid perl -MIO::Socket::INET -e 'my $socket = IO::Socket::INET->new(LocalAddr => \"127.0.0.1:{port}\", Listen => 5) or die; sleep 60' \
-         </dev/null >/dev/null 2>&1 & echo $! >/root/listener\n\
+         </dev/null >/dev/null 2>&1 & echo $! >/opt/listener\n\
          for _ in {{1..50}}; do (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null && exit 0; sleep 0.05; done; exit 1"
     );
     let process = Wrong {
         what: "a process has the free slot's port",
         spoil: listen,
-        mend: "kill $(cat /root/listener)".to_owned(),
+        mend: "kill $(cat /opt/listener)".to_owned(),
         says: &[&told, "is taken by another process", "ss -ltnp", "`[slots]` in deploy.toml"],
     };
     refused(server, site, &process);

@@ -12,7 +12,7 @@ const BLOCK: usize = 10;
 /// From here on, retention has done its first work.
 const SETTLED: usize = 20;
 /// Requests a second by each kind of client.
-const RATE: u32 = 20;
+const RATE: u32 = 60;
 
 /// What could grow. Connections of clients come and go, so open files are counted without sockets.
 const COUNTS: &str = r#"
@@ -26,6 +26,7 @@ const COUNTS: &str = r#"
     echo "nginx-workers $(pgrep -c -P "$master")"
     echo "nginx-files $(files "$master" $(pgrep -P "$master"))"
     echo "processes $(pgrep -fc -- "$folder")"
+    echo "docker-files $(files "$(pgrep -o dockerd)")"
 "#;
 
 fn counts(project: &Project) -> Vec<(String, u64)> {
@@ -64,7 +65,9 @@ fn a_hundred_deploys(mode: &str, clients: &[Client]) {
             continue;
         }
         for ((name, count), (_, before)) in now.iter().zip(&settled) {
-            assert!(count <= before, "{name} has grown from {before} to {count}");
+            // The engine itself opens and closes some.
+            let more = if name == "docker-files" { 10 } else { 0 };
+            assert!(*count <= before + more, "{name} has grown from {before} to {count}");
         }
     }
     let (ok, failed) = project.worker_calls();

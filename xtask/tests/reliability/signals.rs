@@ -11,7 +11,7 @@ use crate::remote_site::Site;
 use crate::server::{Compose, Server};
 use crate::team::Team;
 
-const RATE: u32 = 12;
+const RATE: u32 = 20;
 const LIMIT: Duration = Duration::from_secs(10);
 
 fn cancelled_at_every_stage(place: &Place) {
