@@ -114,6 +114,17 @@ impl Observed {
         self.answered.or(self.filed)
     }
 
+    /// The slot of the next version.
+    pub fn free_slot(&self) -> Slot {
+        self.live().map_or(Slot::Blue, Slot::other)
+    }
+
+    /// Whether somebody listens on a slot's port, and no container of ours that could is there.
+    pub fn stranger_listens(&self, slot: Slot) -> bool {
+        let ours = self.containers.iter().any(|container| container.slot == slot && container.status != "exited");
+        self.listening.contains(&slot) && !ours
+    }
+
     /// What is in a slot: the container that runs, before one that is stopped.
     pub fn occupant(&self, slot: Slot) -> Option<&Container> {
         let of_slot = || self.containers.iter().filter(move |container| container.slot == slot);

@@ -104,7 +104,7 @@ struct Preparation<'a> {
 fn replace(config: &Config, observed: &Observed, release: &ReleaseId, preparation: Preparation) -> Result<Plan> {
     let switching = preflight::host(config, observed, preparation.room)?;
     let live = observed.live();
-    let to = live.map_or(Slot::Blue, Slot::other);
+    let to = observed.free_slot();
     let seconds = config.traffic.drain;
     let mut steps = preparation.steps;
 
@@ -204,7 +204,7 @@ pub fn build(observed: &Observed, release: &ReleaseId) -> Plan {
 
 /// A part of a deploy that changes nothing that runs.
 fn beside(observed: &Observed, release: &ReleaseId, steps: impl FnOnce(Slot) -> Vec<Step>) -> Plan {
-    let to = observed.live().map_or(Slot::Blue, Slot::other);
+    let to = observed.free_slot();
     planned(observed, release, to, steps(to))
 }
 
@@ -212,7 +212,7 @@ fn beside(observed: &Observed, release: &ReleaseId, steps: impl FnOnce(Slot) -> 
 pub fn switch(config: &Config, observed: &Observed, wanted: Option<Slot>) -> Result<Plan> {
     let switching = preflight::host(config, observed, Vec::new())?;
     let live = observed.live();
-    let to = wanted.unwrap_or_else(|| live.map_or(Slot::Blue, Slot::other));
+    let to = wanted.unwrap_or_else(|| observed.free_slot());
     let occupant = observed.occupant(to).filter(|container| container.running());
     let Some(release) = occupant.and_then(|container| container.release.clone()) else {
         let text = format!("slot {to} runs no release, so traffic stays where it is; `deploy` or `rollback` boots one");

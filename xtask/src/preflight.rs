@@ -3,7 +3,7 @@
 use crate::config::{Config, NginxOwner, Switching};
 use crate::failure::Kind;
 use crate::observed::{Container, Observed};
-use crate::release::{ReleaseId, Slot, image};
+use crate::release::{ReleaseId, image};
 
 /// Bytes for a release's archive, its files, and what compose, the hooks and the record write beside them.
 const RELEASE: u64 = 100_000_000;
@@ -123,7 +123,7 @@ fn places(observed: &Observed) -> Vec<String> {
 }
 
 fn free_port(config: &Config, observed: &Observed) -> Option<String> {
-    let to = observed.live().map_or(Slot::Blue, Slot::other);
+    let to = observed.free_slot();
     let port = config.slots.port(to);
     if let Some((_, name)) = observed.foreign.iter().find(|(slot, _)| *slot == to) {
         return Some(format!(
@@ -131,8 +131,7 @@ fn free_port(config: &Config, observed: &Observed) -> Option<String> {
              port, or the slot (`[slots]` in deploy.toml)"
         ));
     }
-    let ours = observed.containers.iter().any(|container| container.slot == to && container.status != "exited");
-    (observed.listening.contains(&to) && !ours).then(|| {
+    observed.stranger_listens(to).then(|| {
         format!(
             "port {port} of the free slot {to} is taken by another process; find it with `ss -ltnp 'sport = :{port}'`, \
              stop it, or give the slot another port (`[slots]` in deploy.toml)"

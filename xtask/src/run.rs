@@ -21,6 +21,9 @@ use crate::stages::Shipped;
 use crate::step::Step;
 use crate::{console, failure, interrupt, pytest, script, stages};
 
+/// Time for docker to give back the port of a container that has ended.
+const PORT_GONE: Duration = Duration::from_secs(3);
+
 /// A connected host with what it said of itself.
 pub struct Session<'a> {
     pub config: &'a Config,
@@ -39,7 +42,20 @@ impl<'a> Session<'a> {
         let since = caller.started_at.strftime("%Y-%m-%d %H:%M:%S UTC");
         let holder = format!("{} since {since} for: {purpose}", caller.name);
         let claim = Claim { holder: &holder, wait_seconds };
-        Session::on(config, Host::connect(config, Some(&claim), script::inspect(config))?)
+        let mut session = Session::on(config, Host::connect(config, Some(&claim), script::inspect(config))?)?;
+        session.let_a_port_go()?;
+        Ok(session)
+    }
+
+    /// Docker ends what a cancelled run had asked it to end, and only then gives the port back: with a look in between, the
+    /// container has exited and its port is taken.
+    fn let_a_port_go(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        while self.observed.stranger_listens(self.observed.free_slot()) && begun.elapsed() < PORT_GONE {
+            std::thread::sleep(Duration::from_millis(200));
+            self.observed = inspect(self.config, &self.host)?;
+        }
+        Ok(())
     }
 
     fn on(config: &'a Config, host: Host) -> Result<Session<'a>> {

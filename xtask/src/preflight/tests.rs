@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::plan::tests::{config, container, release, server};
+use crate::release::Slot;
 
 /// What is told of it, in one text; the host itself must be refused for it.
 fn told(observed: &Observed) -> String {

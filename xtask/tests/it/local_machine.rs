@@ -24,8 +24,15 @@ fn a_port_that_somebody_else_has_is_named_and_nothing_is_touched() {
     let refused = project.xtask(&["deploy", "--skip-tests"]).must_end_with(4);
     refused.must_say(&["nothing was touched", &format!("port {port} of the free slot"), "ss -ltnp"]);
     assert_eq!(project.status()["live_release"], served["release"]);
-    drop(of_the_slot);
-    project.deploy();
+
+    // A container that just ends gives its port back a moment later: that moment is waited for.
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            std::thread::sleep(Duration::from_millis(1_500));
+            drop(of_the_slot);
+        });
+        project.deploy();
+    });
 }
 
 #[test]

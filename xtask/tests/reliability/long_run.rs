@@ -1,5 +1,6 @@
 //! A hundred deploys in a row under load: nothing fails, and nothing grows beyond what is kept.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::load::{self, Client, Load, assert_none_failed};
@@ -13,6 +14,9 @@ const BLOCK: usize = 10;
 const SETTLED: usize = 20;
 /// Requests a second by each kind of client.
 const RATE: u32 = 60;
+
+/// Both modes deploy to the engine whose open files are counted.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// What could grow. Connections of clients come and go, so open files are counted without sockets.
 const COUNTS: &str = r#"
@@ -42,6 +46,7 @@ fn counts(project: &Project) -> Vec<(String, u64)> {
 }
 
 fn a_hundred_deploys(mode: &str, clients: &[Client]) {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let project = Project::new(mode);
     project.rewrite("deploy.toml", "bake = 1", "bake = 0");
     project.deploy();
