@@ -8,6 +8,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use crate::failure::Kind;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
+static IGNORED: AtomicBool = AtomicBool::new(false);
 
 /// Listens from now on. Children run in process groups of their own, so the signal reaches only us.
 pub fn listen() -> Result<()> {
@@ -25,13 +26,14 @@ pub fn listen() -> Result<()> {
 
 /// Fails once a signal has come, so that loops end and the conductor undoes.
 pub fn check() -> Result<()> {
-    match REQUESTED.load(Ordering::SeqCst) {
+    match REQUESTED.load(Ordering::SeqCst) && !IGNORED.load(Ordering::SeqCst) {
         true => Err(Kind::Interrupted.error("interrupted")),
         false => Ok(()),
     }
 }
 
-/// From here on the undoing runs; it must not be stopped by the signal that asked for it.
-pub fn acknowledge() {
-    REQUESTED.store(false, Ordering::SeqCst);
+/// From here on a first signal stops nothing, whether it has come already or not: what follows undoes the run or records
+/// it, and must not be left half done. A second one still ends the process at once.
+pub fn ignore() {
+    IGNORED.store(true, Ordering::SeqCst);
 }

@@ -130,14 +130,7 @@ impl<'a> Execution<'a> {
             }
             outcome = self.step(plan, index);
             if outcome.is_err() {
-                interrupt::acknowledge();
-                let reached = self.stop_at(index);
-                undone = self.undo(plan, reached);
-                if let Some(slot) = plan::left_running(plan, reached) {
-                    console::note(&format!(
-                        "what served before may still run in slot {slot}; the next deploy stops it"
-                    ));
-                }
+                undone = self.undo(plan, index);
                 break;
             }
             if receipt.is_none() && matches!(step, Step::Verify { .. }) {
@@ -145,6 +138,8 @@ impl<'a> Execution<'a> {
                 receipt = Some(self.start_receipt());
             }
         }
+        // What has been done is written down, also where a signal has come too late to undo it.
+        interrupt::ignore();
         let receipt = receipt.map(receipt::Running::finish);
         let serving = self.serving(plan, outcome.is_ok());
         let outcome = outcome.map_err(|error| self.unless_lost(error));
@@ -303,8 +298,10 @@ impl<'a> Execution<'a> {
         }
     }
 
-    /// Undoes a failed plan; a failure of the undoing stands beside the first, never instead of it.
-    fn undo(&mut self, plan: &Plan, reached: usize) -> Vec<String> {
+    /// Undoes a plan that has failed at a step; a failure of the undoing stands beside the first, never instead of it.
+    fn undo(&mut self, plan: &Plan, failed: usize) -> Vec<String> {
+        interrupt::ignore();
+        let reached = self.stop_at(failed);
         let mut undone = Vec::new();
         for step in plan::abort(plan, reached) {
             let title = step.title(&plan.release);
@@ -316,6 +313,9 @@ impl<'a> Execution<'a> {
             if self.session.host.check().is_err() {
                 break;
             }
+        }
+        if let Some(slot) = plan::left_running(plan, reached) {
+            console::note(&format!("what served before may still run in slot {slot}; the next deploy stops it"));
         }
         undone
     }

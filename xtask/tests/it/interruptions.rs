@@ -71,6 +71,29 @@ fn a_cancelled_deploy_undoes_what_it_did() {
     assert_eq!(project.containers(true), containers);
 }
 
+/// Too late for anything to be undone, and still what serves must be told and written down.
+#[test]
+fn a_deploy_that_is_cancelled_while_it_prunes_is_recorded() {
+    let project = Project::new("instant");
+    project.rewrite("deploy.toml", "keep = 3", "keep = 2");
+    for number in 0..3 {
+        project.new_version(&format!("to be pruned {number}"));
+        project.deploy();
+    }
+    for milliseconds in [0, 40, 80] {
+        project.new_version(&format!("cancelled after {milliseconds} ms"));
+        let deploy = project.deploy_up_to("Prune old releases");
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        deploy.signal("-TERM");
+        let run = deploy.end();
+        assert!(matches!(run.code, Some(0 | 130)), "{run}");
+        // Not all is well where the record says that another release serves.
+        let status = project.status();
+        let serves = format!("serves   release {} in slot", status["live_release"].as_str().unwrap());
+        assert!(run.stdout.contains(&serves), "it does not say that {serves}: {run}");
+    }
+}
+
 #[test]
 fn of_two_deploys_at_once_one_waits_or_is_told_who_is_at_work() {
     let project = Project::new("instant");
