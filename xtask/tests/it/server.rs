@@ -120,10 +120,17 @@ impl Server {
         assert!(done.status.success(), "{}", said(&done));
     }
 
-    /// Cuts the power and boots again. The published ports are others then.
+    /// The power goes, all at once, and comes back.
     pub fn power_cut(&mut self) {
-        let output = run(Command::new("docker").args(["restart", "-t", "0", &self.name]));
-        assert!(output.status.success(), "{}", said(&output));
+        self.boot_again(&[&["kill"], &["start"]]);
+    }
+
+    /// Takes the server down and up again by these commands of docker. The published ports are others then.
+    pub fn boot_again(&mut self, commands: &[&[&str]]) {
+        for words in commands {
+            let output = run(Command::new("docker").args(*words).arg(&self.name));
+            assert!(output.status.success(), "{words:?}: {}", said(&output));
+        }
         for (port, inside) in self.ports.iter_mut().zip(["22/tcp", "80/tcp"]) {
             let output = run(Command::new("docker").args(["port", &self.name, inside]));
             let text = String::from_utf8(output.stdout).unwrap();
