@@ -5,11 +5,14 @@ prefix=$folder/nginx
 mkdir -p "$prefix/temp" "$prefix/logs" "$folder/live"
 command -v nginx >/dev/null || fail "nginx is not installed; run scripts/bootstrap"
 changed=no
+new=''
+trap 'rm -f "$new"' EXIT
 while read -r name size; do
   file=$prefix/$name
   case $name in live/*) file=$folder/$name ;; esac
-  head -c "$size" >"$file.new"
-  if cmp -s "$file.new" "$file"; then rm -f "$file.new"; else changed=yes; mv -T "$file.new" "$file"; fi
+  new=$file.new
+  head -c "$size" >"$new"
+  if cmp -s "$new" "$file"; then rm -f "$new"; else changed=yes; mv -T "$new" "$file"; fi
 done
 # Where the mode has just changed, the flag does not know the live slot yet.
 if [ "$switching" = instant ]; then

@@ -3,8 +3,11 @@
 release=$1
 cd "$folder/releases/$release" || fail "release $release is not on this host"
 umask 077
+new=''
+trap 'rm -f "$new"' EXIT
 while read -r name size; do
-  head -c "$size" >".$name.new"
-  [ "$(stat -c %s ".$name.new")" = "$size" ] || fail "$name did not arrive whole; is the disk full?"
-  mv -T ".$name.new" "$name"
+  new=.$name.new
+  head -c "$size" >"$new"
+  [ "$(stat -c %s "$new")" = "$size" ] || fail "$name did not arrive whole; is the disk full?"
+  mv -T "$new" "$name"
 done

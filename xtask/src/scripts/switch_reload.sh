@@ -6,6 +6,7 @@ shift # what is left is the nginx command
 target=$(readlink -f "$upstream_file")
 place=${target%/*}
 [ -w "$place" ] || fail "$place is not writable for $(id -un): the upstream file is replaced by a rename, which needs that. Run the script that \`cargo xtask setup\` prints as root on this host"
+trap 'rm -f "$target.new"' EXIT
 replace() {
   cat >"$target.new"
   sync "$target.new"

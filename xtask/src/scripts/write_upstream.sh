@@ -2,6 +2,7 @@
 # would change nothing now, and from now on somebody else's reload changes nothing either. Standard input: the file.
 upstream_file=$1
 target=$(readlink -f "$upstream_file")
+trap 'rm -f "$target.new"' EXIT
 cat >"$target.new"
 sync "$target.new"
 mv -T "$target.new" "$target"
