@@ -1,10 +1,7 @@
 //! The shell itself, by a real bash on this machine.
 
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Stdio;
 
 use super::*;
 use crate::command::{Input, Script};
@@ -197,44 +194,5 @@ fn what_did_not_arrive_whole_is_not_run_and_does_not_hold_the_lock() {
         ready(&next).unwrap();
         assert!(begun.elapsed() < Duration::from_secs(8), "the lock was held for {:?}", begun.elapsed());
         assert!(!made.exists(), "{sent:?} was run");
-    }
-}
-
-#[test]
-fn a_script_that_is_stopped_while_it_writes_a_file_leaves_no_half_of_it() {
-    const PRELUDE: &str = include_str!("../scripts/prelude.sh");
-    for (name, text, header) in [
-        ("store", include_str!("../scripts/store.sh"), "file 1000000\n"),
-        ("private nginx", include_str!("../scripts/private_nginx.sh"), "nginx.conf 1000000\n"),
-        ("switch by reload", include_str!("../scripts/switch_reload.sh"), ""),
-        ("write the upstream file", include_str!("../scripts/write_upstream.sh"), ""),
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
-        for place in ["releases/blue", "nginx"] {
-            std::fs::create_dir_all(root.join(place)).unwrap();
-        }
-        let argument =
-            if name == "store" { "blue".to_owned() } else { root.join("upstream.conf").display().to_string() };
-        let text = format!("{PRELUDE}{text}");
-        let words = ["-c", &text, name, root.to_str().unwrap(), &argument, "true"];
-        let mut bash = std::process::Command::new("bash");
-        // A group of its own, as the shell gives it, so that what it waits for ends with it.
-        let mut child = bash.args(words).stdin(Stdio::piped()).process_group(0).spawn().unwrap();
-        let mut input = child.stdin.take().unwrap();
-        write!(input, "{header}a part").unwrap();
-        let half_written = || {
-            let found = std::process::Command::new("find").arg(root).args(["-name", "*.new"]).output().unwrap();
-            String::from_utf8(found.stdout).unwrap()
-        };
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while half_written().is_empty() {
-            assert!(Instant::now() < deadline, "{name} writes nothing");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let group = format!("-{}", child.id());
-        assert!(std::process::Command::new("kill").args(["-TERM", "--", &group]).status().unwrap().success());
-        child.wait().unwrap();
-        assert_eq!(half_written(), "", "{name}");
     }
 }

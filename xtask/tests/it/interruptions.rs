@@ -1,5 +1,8 @@
 //! A deploy that does not come to its end, or is not alone.
 
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::load::{BOTH, Load, assert_none_failed};
@@ -134,5 +137,45 @@ fn a_worker_that_was_only_half_replaced_is_in_nobodys_way() {
         let running = project.containers(false);
         assert_eq!(running.iter().filter(|name| name.contains("-workers")).count(), 1, "{running:?}");
         assert!(!project.containers(true).contains(&half_made), "{:?}", project.containers(true));
+    }
+}
+
+/// A command that is cancelled ends the script that runs; the next deploy does not come across what that was at.
+#[test]
+fn a_script_that_is_stopped_while_it_writes_a_file_leaves_no_half_of_it() {
+    const PRELUDE: &str = include_str!("../../src/scripts/prelude.sh");
+    for (name, text, header) in [
+        ("store", include_str!("../../src/scripts/store.sh"), "file 1000000\n"),
+        ("private nginx", include_str!("../../src/scripts/private_nginx.sh"), "nginx.conf 1000000\n"),
+        ("switch by reload", include_str!("../../src/scripts/switch_reload.sh"), ""),
+        ("write the upstream file", include_str!("../../src/scripts/write_upstream.sh"), ""),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for place in ["releases/blue", "nginx"] {
+            std::fs::create_dir_all(root.join(place)).unwrap();
+        }
+        let argument =
+            if name == "store" { "blue".to_owned() } else { root.join("upstream.conf").display().to_string() };
+        let text = format!("{PRELUDE}{text}");
+        let words = ["-c", &text, name, root.to_str().unwrap(), &argument, "true"];
+        let mut bash = Command::new("bash");
+        // A group of its own, as the shell gives it, so that what it waits for ends with it.
+        let mut child = bash.args(words).stdin(Stdio::piped()).process_group(0).spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        write!(input, "{header}a part").unwrap();
+        let half_written = || {
+            let found = Command::new("find").arg(root).args(["-name", "*.new"]).output().unwrap();
+            String::from_utf8(found.stdout).unwrap()
+        };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while half_written().is_empty() {
+            assert!(Instant::now() < deadline, "{name} writes nothing");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let group = format!("-{}", child.id());
+        assert!(Command::new("kill").args(["-TERM", "--", &group]).status().unwrap().success());
+        child.wait().unwrap();
+        assert_eq!(half_written(), "", "{name}");
     }
 }
