@@ -122,7 +122,7 @@ impl<'a> Execution<'a> {
         let serving = before.nginx_running && before.live_release().is_some();
         let mut receipt = serving.then(|| self.start_receipt());
         let mut outcome = Ok(());
-        let mut undone = Vec::new();
+        let mut failed = None;
         for (index, step) in plan.steps.iter().enumerate() {
             if plan.steps[index..].iter().all(Step::is_bookkeeping) {
                 // By the time it is asked for, its last answer has come.
@@ -130,7 +130,7 @@ impl<'a> Execution<'a> {
             }
             outcome = self.step(plan, index);
             if outcome.is_err() {
-                undone = self.undo(plan, index);
+                failed = Some(index);
                 break;
             }
             if receipt.is_none() && matches!(step, Step::Verify { .. }) {
@@ -138,8 +138,9 @@ impl<'a> Execution<'a> {
                 receipt = Some(self.start_receipt());
             }
         }
-        // What has been done is written down, also where a signal has come too late to undo it.
+        // What is undone is undone to its end, and what has been done is written down, whenever a signal has come.
         interrupt::ignore();
+        let undone = failed.map_or_else(Vec::new, |failed| self.undo(plan, failed));
         let receipt = receipt.map(receipt::Running::finish);
         let serving = self.serving(plan, outcome.is_ok());
         let outcome = outcome.map_err(|error| self.unless_lost(error));
@@ -300,7 +301,6 @@ impl<'a> Execution<'a> {
 
     /// Undoes a plan that has failed at a step; a failure of the undoing stands beside the first, never instead of it.
     fn undo(&mut self, plan: &Plan, failed: usize) -> Vec<String> {
-        interrupt::ignore();
         let reached = self.stop_at(failed);
         let mut undone = Vec::new();
         for step in plan::abort(plan, reached) {
