@@ -128,4 +128,8 @@ if ! gone_within "$grace_seconds"; then
   gone_within 2 || kill -USR2 "$worker"
 fi
 wait "$worker"
-[ -z "$holder" ] || : >"$lock"
+if [ -n "$holder" ]; then
+  # What never became a release, of this run or of one that was killed: nobody is at work on it while the lock is held.
+  rm -rf "$folder"/releases/.incoming-* "$folder"/releases/.unpacked-*
+  : >"$lock"
+fi

@@ -6,13 +6,10 @@ release=$1 archive_sum=$2 strip=$3 earlier=$4
 releases=$folder/releases
 archive=$releases/.incoming-$release.tar.gz
 unpacked=$releases/.unpacked-$release
-if [ -d "$releases/$release" ]; then
-  rm -f "$archive"
-  exit 0
-fi
-# Ended in the middle, it leaves nothing; killed, what it leaves goes with the next release.
-same=''
+same=$unpacked.paths
+# Where it is ended before this line, or killed, what it leaves goes at the end of the run.
 trap 'rm -rf "$unpacked" "$archive" "$same"' EXIT
+if [ -d "$releases/$release" ]; then exit 0; fi
 printf '%s  %s\n' "$archive_sum" "$archive" | sha256sum -c --quiet - ||
   fail "the archive did not arrive as it was sent; is the disk full? ($(df -Ph "$releases" | awk 'NR == 2 { print $4 }') free)"
 rm -rf "$unpacked"
@@ -26,7 +23,6 @@ for own in "$unpacked"/.release.json "$unpacked"/.served "$unpacked"/.compose.*.
 done
 if [ -n "$earlier" ]; then
   read -r _ size
-  same=$(mktemp)
   head -c "$size" >"$same"
   # The kernel notes when a file was last changed in any way: none may have been since its release was complete.
   # shellcheck disable=SC2016 # for the sh that reads it
@@ -43,6 +39,3 @@ while read -r name size; do
   sync "$unpacked/$name"
 done
 mv -T "$unpacked" "$releases/$release"
-rm -f "$archive"
-# What earlier deploys left half done.
-rm -rf "$releases"/.unpacked-* "$releases"/.incoming-*

@@ -196,3 +196,25 @@ fn what_did_not_arrive_whole_is_not_run_and_does_not_hold_the_lock() {
         assert!(!made.exists(), "{sent:?} was run");
     }
 }
+
+/// A script may be ended before it can clear away after itself, and nobody comes after a killed deploy.
+#[test]
+fn what_is_left_of_a_release_that_never_was_goes_before_the_lock_is_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let releases = folder.path().join("releases");
+    std::fs::create_dir_all(releases.join("20261124-101500-a1b2c3d")).unwrap();
+    std::fs::create_dir(releases.join(".unpacked-20261124-111500-d4e5f6a")).unwrap();
+    std::fs::write(releases.join(".incoming-20261124-111500-d4e5f6a.tar.gz"), "half of it").unwrap();
+    let left = || std::fs::read_dir(&releases).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+
+    let asks = shell(folder.path(), "", 0);
+    ready(&asks).unwrap();
+    drop(asks);
+    assert_eq!(left().len(), 3, "who does not hold the lock has removed what another may be at: {:?}", left());
+
+    let works = shell(folder.path(), "ada", 0);
+    ready(&works).unwrap();
+    drop(works);
+    ready(&shell(folder.path(), "bob", 20)).unwrap();
+    assert_eq!(left(), ["20261124-101500-a1b2c3d"]);
+}

@@ -179,3 +179,45 @@ fn a_script_that_is_stopped_while_it_writes_a_file_leaves_no_half_of_it() {
         assert_eq!(half_written(), "", "{name}");
     }
 }
+
+/// The copy of a release goes beside the lock, and may outlive the run that holds it.
+#[test]
+fn an_archive_that_arrives_after_its_run_is_not_kept_and_is_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let releases = folder.path().join("releases");
+    std::fs::create_dir(&releases).unwrap();
+    let (lock, archive) = (folder.path().join("deploy.lock"), releases.join(".incoming-some.tar.gz"));
+    let start = || {
+        let text = concat!(include_str!("../../src/scripts/prelude.sh"), include_str!("../../src/scripts/receive.sh"));
+        let words = ["-c", text, "receive", folder.path().to_str().unwrap(), "some", "5"];
+        let mut bash = Command::new("bash");
+        bash.args(words).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let end = |mut child: std::process::Child, sent: &[u8]| {
+        child.stdin.take().unwrap().write_all(sent).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let holder = std::fs::File::create(&lock).unwrap();
+
+    holder.lock().unwrap();
+    assert!(end(start(), b"whole").status.success());
+    assert_eq!(std::fs::read(&archive).unwrap(), b"whole");
+
+    holder.unlock().unwrap();
+    let late = end(start(), b"whole");
+    assert!(!late.status.success() && String::from_utf8_lossy(&late.stderr).contains("is over"), "{late:?}");
+    assert!(!archive.exists(), "it was kept");
+
+    // The connection of a dead run may end long after the lock is free, while another run ships the same release.
+    let dead = start();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !archive.exists() {
+        assert!(Instant::now() < deadline, "it takes nothing");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::fs::remove_file(&archive).unwrap();
+    holder.lock().unwrap();
+    std::fs::write(&archive, "of another run").unwrap();
+    assert!(!end(dead, b"hal").status.success());
+    assert_eq!(std::fs::read(&archive).unwrap(), b"of another run");
+}

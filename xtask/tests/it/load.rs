@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 /// An answer that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(15);
-/// Requests a second by one kind of client from which on a load needs the machine to itself.
-const HEAVY: u32 = 100;
+/// Requests a second, of all clients together, from which on a load needs the machine to itself.
+const HEAVY: u32 = 200;
 /// No load runs longer than this, whatever its test does.
 const LONGEST: Duration = Duration::from_secs(300);
 /// Clients of each kind, each with its share of the rate.
@@ -104,7 +104,7 @@ impl Load {
     /// Sends `rate` requests a second for `/health` by each kind of client, until it is finished.
     pub fn start(address: &Address, kinds: &[Client], rate: u32) -> Load {
         static TURN: Mutex<()> = Mutex::new(());
-        let heavy = rate >= HEAVY;
+        let heavy = rate * u32::try_from(kinds.len()).unwrap() >= HEAVY;
         let turn = heavy.then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner));
         let ended = Arc::new(OnceLock::new());
         let mut clients = Vec::new();
