@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::load::{Address, Client, Load, assert_none_failed};
+use crate::load::{Address, BOTH, Client, Load, assert_none_failed};
 use crate::remote_site::{ENV_FILE, Site};
 use crate::server::{Server, said};
 use crate::team::Team;
@@ -100,11 +100,11 @@ fn worker_calls(server: &Server) -> (u64, u64) {
 fn under_load<T>(what: &str, server: &Server, clients: Clients, act: impl FnOnce() -> T) -> T {
     // Each kind several times: the more clients there are, the longer an answer may take at the same rate.
     let kinds = match clients {
-        Clients::OneConnectionPerRequest => [Client::NewConnection; 4],
-        Clients::AlsoKeepAlive => [Client::NewConnection, Client::KeepAlive, Client::NewConnection, Client::KeepAlive],
+        Clients::OneConnectionPerRequest => vec![Client::NewConnection; 8],
+        Clients::AlsoKeepAlive => BOTH.repeat(4),
     };
     let address = Address { port: server.http_port(), host: "api.example".to_owned() };
-    let load = Load::start(&address, &kinds, RATE / 4);
+    let load = Load::start(&address, &kinds, RATE / 8);
     let begun = Instant::now();
     let result = act();
     let figures = load.finish();
