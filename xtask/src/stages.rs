@@ -29,6 +29,8 @@ const SETTLE: Duration = Duration::from_secs(10);
 const BAKE_FAILURES: u32 = 3;
 /// Lines of a container's log in an error.
 const LOG_LINES: usize = 40;
+/// How long docker may take to give them: one that starts and ends other containers was seen to take more than 2 s.
+const LOGS: Duration = Duration::from_secs(20);
 
 /// # Errors
 /// [`Kind::Tests`] naming the tests that failed.
@@ -198,8 +200,12 @@ fn ended(Watch(watch): &Watch) -> Result<Option<String>> {
     while let Some(line) = watch.ready_line() {
         if let Some(how) = line.strip_prefix("ended\t") {
             let mut text = format!("does not keep running: it {how}; its last log lines:");
-            while let Some(line) = watch.line(Duration::from_secs(2))? {
+            let until = Instant::now() + LOGS;
+            while let Some(line) = watch.line(until.saturating_duration_since(Instant::now()))? {
                 text.push_str(&format!("\n  {line}"));
+            }
+            if Instant::now() >= until {
+                text.push_str(&format!("\n  (docker has not given all of them within {} s)", LOGS.as_secs()));
             }
             return Ok(Some(text));
         }
@@ -299,4 +305,22 @@ pub fn bake(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, secon
     }
     std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proc::{Command, hold};
+
+    #[test]
+    fn the_log_of_a_container_that_ended_is_told_also_where_docker_takes_its_time() {
+        let script = r"printf 'ended\tis exited\n'; sleep 3; echo 'settings are incomplete'";
+        let watch = Watch(Some(hold(&Command::new("watch", ["sh", "-c", script])).unwrap()));
+        let told = (0..100).find_map(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            ended(&watch).unwrap()
+        });
+        let expected = "does not keep running: it is exited; its last log lines:\n  settings are incomplete";
+        assert_eq!(told.as_deref(), Some(expected));
+    }
 }

@@ -63,7 +63,7 @@ pub fn a_backend_that_runs_already_is_taken_over(server: &Server, site: &Site) {
     assert!(started.status.success(), "{}", said(&started));
     let begun = Instant::now();
     while site.xtask(&["status"]).code != Some(0) {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{}", site.xtask(&["status"]));
+        assert!(begun.elapsed() < Duration::from_secs(90), "{}", site.xtask(&["status"]));
         std::thread::sleep(Duration::from_millis(200));
     }
     let before = site.xtask(&["status"]);
