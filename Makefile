@@ -35,7 +35,7 @@ test: ## Set up this machine, then all checks and tests, the end-to-end ones inc
 	scripts/base-image $(BASE_IMAGES) debian:12-slim; \
 	scripts/check; \
 	scripts/test-backend; \
-	cargo test --locked --workspace -- --test-threads 3 --show-output
+	cargo test --locked --workspace -- --test-threads 2 --show-output
 
 reliability: ## Set up this machine, then kill, cancel and cut off deploys at every place there is (more than an hour)
 	@$(call set_up,test); \
