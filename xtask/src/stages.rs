@@ -31,6 +31,8 @@ const BAKE_FAILURES: u32 = 3;
 const LOG_LINES: usize = 40;
 /// How long docker may take to give them: one that starts and ends other containers was seen to take more than 2 s.
 const LOGS: Duration = Duration::from_secs(20);
+/// The same after the switch: until they are there, the traffic goes to a version that has ended.
+const LIVE_LOGS: Duration = Duration::from_secs(2);
 
 /// # Errors
 /// [`Kind::Tests`] naming the tests that failed.
@@ -143,7 +145,7 @@ pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slo
             Some(watch) => watch,
             none => none.insert(Watch::start(config, host, slot)?),
         };
-        if let Some(ended) = ended(watch)? {
+        if let Some(ended) = ended(watch, LOGS)? {
             return Err(Kind::Unhealthy.error(format!("the container of slot {slot} {ended}")));
         }
     }
@@ -194,18 +196,18 @@ impl Drop for Watch {
     }
 }
 
-/// How the watched container has ended, if it has, with its last log lines.
-fn ended(Watch(watch): &Watch) -> Result<Option<String>> {
+/// How the watched container has ended, if it has, with the last log lines that docker gives within `limit`.
+fn ended(Watch(watch): &Watch, limit: Duration) -> Result<Option<String>> {
     let Some(watch) = watch else { return Ok(None) };
     while let Some(line) = watch.ready_line() {
         if let Some(how) = line.strip_prefix("ended\t") {
             let mut text = format!("does not keep running: it {how}; its last log lines:");
-            let until = Instant::now() + LOGS;
+            let until = Instant::now() + limit;
             while let Some(line) = watch.line(until.saturating_duration_since(Instant::now()))? {
                 text.push_str(&format!("\n  {line}"));
             }
             if Instant::now() >= until {
-                text.push_str(&format!("\n  (docker has not given all of them within {} s)", LOGS.as_secs()));
+                text.push_str(&format!("\n  (docker has not given all of them within {} s)", limit.as_secs()));
             }
             return Ok(Some(text));
         }
@@ -283,7 +285,7 @@ pub fn bake(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, secon
         interrupt::check()?;
         host.check()?;
         let begun = Instant::now();
-        if let Some(ended) = ended(&watch)? {
+        if let Some(ended) = ended(&watch, LIVE_LOGS)? {
             return Err(Kind::Bake.error(format!("after the switch, the container of slot {slot} {ended}")));
         }
         match serves(config, &site, release) {
@@ -312,15 +314,21 @@ mod tests {
     use super::*;
     use crate::proc::{Command, hold};
 
-    #[test]
-    fn the_log_of_a_container_that_ended_is_told_also_where_docker_takes_its_time() {
+    /// What is told of a container whose log takes docker 3 s.
+    fn told(limit: Duration) -> String {
         let script = r"printf 'ended\tis exited\n'; sleep 3; echo 'settings are incomplete'";
         let watch = Watch(Some(hold(&Command::new("watch", ["sh", "-c", script])).unwrap()));
         let told = (0..100).find_map(|_| {
             std::thread::sleep(Duration::from_millis(50));
-            ended(&watch).unwrap()
+            ended(&watch, limit).unwrap()
         });
-        let expected = "does not keep running: it is exited; its last log lines:\n  settings are incomplete";
-        assert_eq!(told.as_deref(), Some(expected));
+        told.expect("its end was not seen")
+    }
+
+    #[test]
+    fn the_log_of_a_container_that_ended_is_told_or_that_docker_did_not_give_it_in_time() {
+        let how = "does not keep running: it is exited; its last log lines:\n  ";
+        assert_eq!(told(LOGS), format!("{how}settings are incomplete"));
+        assert_eq!(told(Duration::from_secs(1)), format!("{how}(docker has not given all of them within 1 s)"));
     }
 }

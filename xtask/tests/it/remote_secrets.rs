@@ -174,7 +174,7 @@ fn sessions(site: &Site) -> Vec<String> {
 
 /// The same once it had its time: a connection closes by itself, a round trip after the command.
 pub fn sessions_left(site: &Site) -> Vec<String> {
-    let deadline = Instant::now() + Duration::from_secs(15);
+    let deadline = Instant::now() + Duration::from_secs(5);
     loop {
         let left = sessions(site);
         if left.is_empty() || Instant::now() > deadline {

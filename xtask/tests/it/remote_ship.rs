@@ -94,7 +94,7 @@ pub fn a_release_that_did_not_arrive_whole_is_not_there(server: &Server, site: &
 
     let before = releases(server);
     let mut ship = site.start(site.command(&["ship"]));
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(20);
     while !copies(&ship.child) {
         assert!(ship.child.try_wait().unwrap().is_none() && Instant::now() < deadline, "the copy was not seen");
     }
