@@ -1,7 +1,9 @@
 //! A compose file with everything that teams write into one: each form works, or is refused before anything is touched
 //! with what to write instead.
 
-use crate::load::{Address, BOTH, Load, assert_none_failed, get};
+use std::time::{Duration, Instant};
+
+use crate::load::{Address, Answer, BOTH, Load, assert_none_failed, get};
 use crate::local_project::{ENV_FILE, Project};
 use crate::team::Team;
 
@@ -91,9 +93,21 @@ fn every_form(project: &Project) {
     assert_ne!(second["slot"], first["slot"]);
     assert_eq!(project.containers(false).len(), 4, "{:?}", project.containers(false));
     // The other web service kept its port, and has the new version's code.
-    let answer = get(&admin, "/health").unwrap();
+    let answer = once_booted(&admin);
     assert!(answer.body.contains(second["release"].as_str().unwrap()), "{}", answer.body);
     project.status();
+}
+
+/// A worker has no health check that a deploy could wait for: it may boot still when the deploy is over.
+fn once_booted(worker: &Address) -> Answer {
+    let begun = Instant::now();
+    loop {
+        match get(worker, "/health") {
+            Ok(answer) => return answer,
+            Err(error) => assert!(begun.elapsed() < Duration::from_secs(30), "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 /// Each is refused, and what serves goes on.

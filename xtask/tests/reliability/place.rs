@@ -23,6 +23,10 @@ pub enum Place<'a> {
     Remote(&'a Remote),
 }
 
+/// A run over SSH does not wait for the end of its shell on the host, which would cost a round trip; that shell removes
+/// what is left and frees the lock a moment later. One that goes on longer is found by what follows.
+const HOST_SHELL_ENDS: &str = r#"flock -w 5 "$1/deploy.lock" true"#;
+
 /// Prints what a deploy may not leave behind. Words: the environment's folder, the project's name.
 const LEFTOVERS: &str = r#"
     folder=$1 project=$2
@@ -102,9 +106,9 @@ impl Place<'_> {
                 assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
                 String::from_utf8(output.stdout).unwrap()
             }
-            Place::Remote(remote) => {
-                remote.server.root(&format!("set -- /app/gifty-backend gifty\nset +e +o pipefail\n{LEFTOVERS}"))
-            }
+            Place::Remote(remote) => remote
+                .server
+                .root(&format!("set -- /app/gifty-backend gifty\nset +e +o pipefail\n{HOST_SHELL_ENDS}\n{LEFTOVERS}")),
         };
         text.lines().map(str::to_owned).chain(here).collect()
     }
