@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 
+use crate::console;
 use crate::proc::{Held, Line, Next, Writer};
 use crate::verdict::Answer;
 
@@ -22,6 +23,8 @@ pub struct Question<'a> {
     pub port: u16,
     /// The name in the `Host` header, with a port where the address has one.
     pub host: &'a str,
+    /// Users come over TLS, which ends before what is asked.
+    pub behind_tls: bool,
     pub path: &'a str,
 }
 
@@ -64,13 +67,33 @@ impl Asker {
     /// # Errors
     /// Where there is no complete answer within `limit`.
     pub fn ask(&self, question: &Question, limit: Duration) -> Result<Answer> {
-        let Question { tls, port, host, path } = question;
+        let Question { tls, port, host, behind_tls, path } = question;
         if [host, path].iter().any(|word| word.is_empty() || word.contains(|c: char| c.is_control() || c == ' ')) {
             bail!("{host:?} and {path:?} are not a host and a path that can be asked");
         }
         let number = self.number.fetch_add(1, Ordering::Relaxed);
-        let scheme = if *tls { "https" } else { "http" };
-        let line = format!("{number}\t{scheme}\t{port}\t{:.3}\t{host}\t{path}\n", limit.as_secs_f64());
+        let scheme = |tls: bool| if tls { "https" } else { "http" };
+        let (scheme, users) = (scheme(*tls), scheme(*behind_tls));
+        let line = format!("{number}\t{scheme}\t{port}\t{:.3}\t{host}\t{users}\t{path}\n", limit.as_secs_f64());
+        self.send(number, &line, limit)?.map_err(|reason| anyhow!(reason))
+    }
+
+    /// Whether a process of the host is there.
+    ///
+    /// # Errors
+    /// Where nobody says so within `limit`.
+    pub fn is_there(&self, process: u32, limit: Duration) -> Result<bool> {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        let line = format!("{number}\tprocess\t{process}\t0\tx\tx\tx\n");
+        match self.send(number, &line, limit)? {
+            Err(said) if said == "there" => Ok(true),
+            Err(said) if said == "gone" => Ok(false),
+            other => bail!("the host says {other:?} of a process"),
+        }
+    }
+
+    /// Sends a question and waits for what is said to it.
+    fn send(&self, number: u32, line: &str, limit: Duration) -> Result<Result<Answer, String>> {
         let input = self.input.wait().as_ref().map_err(|reason| anyhow!(reason.clone()))?;
         let (sender, answer) = mpsc::channel();
         let waiting = Waiting { text: String::new(), sender };
@@ -78,7 +101,7 @@ impl Asker {
         let answer = input.write(line.as_bytes()).map(|()| answer.recv_timeout(limit + WAY));
         let ended = self.waiting().as_mut().map(|waiting| waiting.remove(&number)).err().cloned();
         match answer? {
-            Ok(answer) => answer.map_err(|reason| anyhow!(reason)),
+            Ok(answer) => Ok(answer),
             Err(mpsc::RecvTimeoutError::Timeout) => bail!("no answer within {:.1} s", limit.as_secs_f64()),
             Err(mpsc::RecvTimeoutError::Disconnected) => bail!(ended.unwrap_or_default()),
         }
@@ -113,7 +136,8 @@ impl Asker {
                 unescape(rest, &mut known.text);
                 return;
             }
-            "=" => Answer::parse(&known.text, rest.parse().unwrap_or_default()),
+            "=" => Answer::parse(&known.text, rest.parse().unwrap_or_default())
+                .map_err(|reason| reason.shown(console::masked)),
             _ => Err(rest.to_owned()),
         };
         let _nobody_waits = known.sender.send(answer);
@@ -170,7 +194,8 @@ mod tests {
 
     fn asked(answer: &'static [u8], stay: Duration, limit: Duration) -> (Result<Answer>, String) {
         let (port, server) = server(answer, stay);
-        let question = Question { tls: false, port, host: "api.example", path: "/health?full=1&x='$(id)'" };
+        let question =
+            Question { tls: false, port, host: "api.example", behind_tls: false, path: "/health?full=1&x='$(id)'" };
         let answer = asker().ask(&question, limit);
         (answer, server.join().unwrap())
     }
@@ -189,6 +214,15 @@ mod tests {
     }
 
     #[test]
+    fn an_app_behind_tls_is_told_so() {
+        let (port, server) = server(b"HTTP/1.0 200 OK\r\n\r\n{}", Duration::ZERO);
+        let question = Question { tls: false, port, host: "api.example", behind_tls: true, path: "/" };
+        asker().ask(&question, 5 * SECOND).unwrap();
+        let request = server.join().unwrap();
+        assert!(request.contains("\r\nX-Forwarded-Proto: https\r\n"), "{request}");
+    }
+
+    #[test]
     fn no_whole_answer_is_none() {
         let reason = |answer, stay, limit| asked(answer, stay, limit).0.unwrap_err().to_string();
         let short = reason(b"HTTP/1.0 200 OK\r\nContent-Length: 9\r\n\r\n{}", Duration::ZERO, SECOND);
@@ -197,7 +231,7 @@ mod tests {
         assert_eq!(reason(b"HTTP/1.0 200", SECOND, SECOND / 4), "no complete answer within 0.250 s");
         assert_eq!(reason(b"nonsense", Duration::ZERO, SECOND), "the answer is not HTTP: nonsense");
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let question = Question { tls: false, port, host: "x", path: "/" };
+        let question = Question { tls: false, port, host: "x", behind_tls: false, path: "/" };
         let closed = asker().ask(&question, SECOND).unwrap_err().to_string();
         assert_eq!(closed, format!("nothing accepts connections on port {port}"));
     }
@@ -223,7 +257,9 @@ mod tests {
                     let text: &'static str =
                         format!("HTTP/1.0 200 OK\r\n\r\n{number}{}", &body[..number * 4000]).leak();
                     let (port, _) = server(text.as_bytes(), Duration::ZERO);
-                    let answer = asker.ask(&Question { tls: false, port, host: "x", path: "/" }, 5 * SECOND).unwrap();
+                    let answer = asker
+                        .ask(&Question { tls: false, port, host: "x", behind_tls: false, path: "/" }, 5 * SECOND)
+                        .unwrap();
                     assert_eq!(answer.body, format!("{number}{}", &body[..number * 4000]));
                 });
             }
@@ -233,7 +269,7 @@ mod tests {
     #[test]
     fn where_nothing_asks_any_more_the_error_says_why() {
         let refused = Asker::start(|| proc::hold(&Command::new("ask", ["sh", "-c", "echo 'session refused' >&2"])));
-        let question = Question { tls: false, port: 9, host: "x", path: "/" };
+        let question = Question { tls: false, port: 9, host: "x", behind_tls: false, path: "/" };
         for _ in 0..2 {
             let begun = Instant::now();
             let reason = refused.ask(&question, 5 * SECOND).unwrap_err().to_string();
@@ -249,7 +285,10 @@ mod tests {
     fn nothing_gets_into_the_request_line() {
         let asker = asker();
         for (host, path) in [("x\r\nEvil: 1", "/"), ("x", "/a b"), ("x", "/\n"), ("", "/"), ("x", "")] {
-            let refused = asker.ask(&Question { tls: false, port: 9, host, path }, SECOND).unwrap_err().to_string();
+            let refused = asker
+                .ask(&Question { tls: false, port: 9, host, behind_tls: false, path }, SECOND)
+                .unwrap_err()
+                .to_string();
             assert!(refused.contains("can be asked"), "{refused}");
         }
     }

@@ -1,6 +1,7 @@
 //! Commands as values: words, what goes to standard input, how long it may take. Built here, run by the hands.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Bytes that must not be shown: an env file, a private key. They leave only through standard input.
@@ -30,12 +31,15 @@ pub enum Input {
     Nothing,
     Bytes(Vec<u8>),
     Secret(Secret),
+    /// The content of a file of this machine, which may be large.
+    File(PathBuf),
 }
 
 impl Input {
     pub fn bytes(&self) -> &[u8] {
         match self {
-            Input::Nothing => &[],
+            // A file is read piece by piece by who runs the command.
+            Input::Nothing | Input::File(_) => &[],
             Input::Bytes(bytes) => bytes,
             Input::Secret(secret) => secret.expose(),
         }
@@ -74,11 +78,62 @@ impl Script {
         words
     }
 
-    /// One line for a remote POSIX shell, which gives the same words to `bash` there.
+    /// One line for a user's login shell, whichever it is: it has no letter that shells read differently. What it starts has an
+    /// environment of its own, whatever the login has set.
+    pub fn login_line(&self) -> String {
+        let names = ENVIRONMENT.join(" ");
+        // `${!name+x}` tells a variable that is set from one that is not.
+        let clean = format!(
+            "kept=(); for name in {names}; do [ -z \"${{!name+x}}\" ] || kept+=(\"$name=${{!name}}\"); done; exec env -i \"${{kept[@]}}\" "
+        );
+        let line = self.remote_line();
+        let words = line.strip_prefix("exec ").unwrap_or(&line);
+        let encoded = base64(format!("{clean}{words}").as_bytes());
+        format!("exec bash -c 'eval \"$(printf %s {encoded} | base64 -d)\"'")
+    }
+
+    /// One line for a POSIX shell, which gives the same words to `bash`.
     pub fn remote_line(&self) -> String {
         let quoted: Vec<String> = self.words().iter().map(|word| quote(word)).collect();
         format!("exec {}", quoted.join(" "))
     }
+}
+
+/// What the scripts of a host may need of its environment; all else may change what they do.
+pub const ENVIRONMENT: [&str; 19] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "XDG_RUNTIME_DIR",
+    "DOCKER_HOST",
+    "DOCKER_CONFIG",
+    "DOCKER_CONTEXT",
+    "DOCKER_CERT_PATH",
+    "DOCKER_TLS_VERIFY",
+    "DOCKER_BUILDKIT",
+    "SSL_CERT_FILE",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+];
+
+/// RFC 4648, without line ends.
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for part in bytes.chunks(3) {
+        let number = (0..3).fold(0_u32, |number, at| (number << 8) | u32::from(part.get(at).copied().unwrap_or(0)));
+        for at in 0..4 {
+            let letter = LETTERS[(number >> (18 - 6 * at)) as usize & 63];
+            text.push(if at <= part.len() { char::from(letter) } else { '=' });
+        }
+    }
+    text
 }
 
 /// A word as a POSIX shell reads it back unchanged. Single quotes keep everything; a single quote itself is put
@@ -125,6 +180,18 @@ mod tests {
             // What a process takes as one argument.
             prop_assume!(line.len() < 120_000);
             prop_assert_eq!(words_after_a_shell(&line), printed(&words));
+        }
+
+        #[test]
+        fn a_script_gets_its_arguments_unchanged_through_a_login_shell(arguments in prop::collection::vec(word(), 1..4)) {
+            let script = Script {
+                name: "echo", text: r#"printf '%s\0' "$@""#, arguments: arguments.clone(),
+                input: Input::Nothing, limit: Duration::from_secs(5),
+            };
+            let line = script.login_line();
+            prop_assume!(line.len() < 120_000);
+            prop_assert!(!line.contains('\\'), "fish reads backslashes between single quotes");
+            prop_assert_eq!(words_after_a_shell(&line), printed(&arguments));
         }
 
         #[test]

@@ -3,16 +3,16 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::command::Secret;
 use crate::config::{Config, NginxOwner, Reach, Switching};
+use crate::dotenv::{self, Env};
 use crate::failure::Kind;
 use crate::flags;
+use crate::look::Session;
 use crate::observed::Observed;
 use crate::plan::{self, Plan};
-use crate::probe::Probe;
 use crate::release::{ReleaseId, Slot};
 use crate::report::{Caller, Report};
-use crate::run::{DryRun, Execution, Session};
+use crate::run::{DryRun, Execution};
 use crate::{console, package, setup, stages, status, verdict};
 
 /// What every command is given.
@@ -63,12 +63,12 @@ pub fn package(invocation: &Invocation, flags: &flags::Package) -> Result<()> {
 struct Wanted {
     source: package::Source,
     base: ReleaseId,
-    env: Secret,
+    env: Env,
 }
 
 impl Wanted {
-    fn execution<'a>(self, session: &'a Session<'a>, caller: &'a Caller) -> Execution<'a> {
-        let mut execution = Execution::new(session, caller);
+    fn execution<'a>(self, session: &'a Session, caller: &'a Caller) -> Execution<'a> {
+        let mut execution = Execution::new(session, &session.config, caller, "deploy");
         (execution.source, execution.env) = (Some(self.source), Some(self.env));
         execution
     }
@@ -81,17 +81,14 @@ fn wanted(invocation: &Invocation, dirty: bool) -> Result<Wanted> {
     if !dirty {
         source.refuse_dirty()?;
     }
-    let (env, values) = package::env_file(config)?;
-    console::mask(values);
+    let env = dotenv::env_file(config)?;
+    console::mask(env.values.iter().cloned());
+    dotenv::check_compose_files(config, &env)?;
     Ok(Wanted { base: source.release_id(caller.started_at)?, source, env })
 }
 
 /// Runs a plan, prints its report, gives its outcome.
-fn execute(invocation: &Invocation, session: &Session, plan: &Plan, wanted: Option<Wanted>) -> Result<()> {
-    let execution = match wanted {
-        Some(wanted) => wanted.execution(session, invocation.caller),
-        None => Execution::new(session, invocation.caller),
-    };
+fn execute(invocation: &Invocation, execution: Execution, plan: &Plan) -> Result<()> {
     let (report, outcome) = execution.execute(plan);
     print(invocation, &report, Report::describe)?;
     console::summary(&report.summary());
@@ -108,36 +105,46 @@ pub fn deploy(invocation: &Invocation, flags: &flags::Deploy) -> Result<()> {
     let tests = if flags.skip_tests { plan::Tests::Skip } else { plan::Tests::Run };
     let plan = |session: &Session| {
         let release = session.choose_release(&wanted.base, &wanted.env)?;
-        plan::deploy(config, &session.observed, &release, tests)
+        plan::deploy(&session.config, &session.observed, &release, tests)
     };
     if flags.dry_run {
         return dry_run(invocation, &plan(&Session::look(config)?)?);
     }
     let session = Session::own(config, caller, &format!("deploy of {}", wanted.base), flags.source.lock_wait)?;
     let plan = plan(&session)?;
-    execute(invocation, &session, &plan, Some(wanted))
+    execute(invocation, wanted.execution(&session, caller), &plan)
 }
 
 pub fn rollback(invocation: &Invocation, flags: &flags::Rollback) -> Result<()> {
     let Invocation { config, caller, .. } = invocation;
-    let plan = |session: &Session| plan::rollback(config, &session.observed, flags.to.as_ref());
+    let plan = |session: &Session| {
+        let release = plan::way_back(&session.observed, flags.to.as_ref())?;
+        let config = session.settings_of(release)?;
+        Ok::<_, anyhow::Error>((plan::rollback(&config, &session.observed, release)?, config))
+    };
     if flags.dry_run {
-        return dry_run(invocation, &plan(&Session::look(config)?)?);
+        return dry_run(invocation, &plan(&Session::look(config)?)?.0);
     }
     let session = Session::own(config, caller, "rollback", flags.lock_wait)?;
-    let plan = plan(&session)?;
-    execute(invocation, &session, &plan, None)
+    let (plan, config) = plan(&session)?;
+    execute(invocation, Execution::new(&session, &config, caller, "rollback"), &plan)
 }
 
 pub fn switch(invocation: &Invocation, flags: &flags::Switch) -> Result<()> {
     let Invocation { config, caller, .. } = invocation;
-    let plan = |session: &Session| plan::switch(config, &session.observed, flags.slot);
+    let plan = |session: &Session| {
+        let observed = &session.observed;
+        let to = flags.slot.unwrap_or_else(|| observed.free_slot());
+        let release = observed.occupant(to).and_then(|container| container.release.as_ref());
+        let config = release.map_or_else(|| Ok(session.config.clone()), |release| session.settings_of(release))?;
+        Ok::<_, anyhow::Error>((plan::switch(&config, observed, to)?, config))
+    };
     if flags.dry_run {
-        return dry_run(invocation, &plan(&Session::look(config)?)?);
+        return dry_run(invocation, &plan(&Session::look(config)?)?.0);
     }
     let session = Session::own(config, caller, "switch", flags.lock_wait)?;
-    let plan = plan(&session)?;
-    execute(invocation, &session, &plan, None)
+    let (plan, config) = plan(&session)?;
+    execute(invocation, Execution::new(&session, &config, caller, "switch"), &plan)
 }
 
 #[derive(Serialize)]
@@ -174,8 +181,8 @@ struct Built {
 }
 
 pub fn build(invocation: &Invocation, flags: &flags::Build) -> Result<()> {
-    let Invocation { config, caller, .. } = invocation;
-    let session = Session::own(config, caller, "build", flags.lock_wait)?;
+    let Invocation { config: today, caller, .. } = invocation;
+    let session = Session::own(today, caller, "build", flags.lock_wait)?;
     let release = match &flags.release {
         Some(release) => release.clone(),
         None => {
@@ -188,8 +195,9 @@ pub fn build(invocation: &Invocation, flags: &flags::Build) -> Result<()> {
             Kind::Preflight.error(format!("release {release} is not on the host; `cargo xtask ship` brings it"))
         );
     }
+    let config = session.settings_of(&release)?;
     let plan = plan::build(&session.observed, &release);
-    let mut execution = Execution::new(&session, caller);
+    let mut execution = Execution::new(&session, &config, caller, "build");
     (0..plan.steps.len()).try_for_each(|index| execution.step(&plan, index))?;
     print(invocation, &Built { release }, |built| format!("the images of {} are there", built.release))
 }
@@ -210,6 +218,7 @@ pub fn health(invocation: &Invocation, flags: &flags::Health) -> Result<()> {
     let Some(release) = release else {
         return Err(Kind::Unhealthy.error(format!("slot {slot} runs no release")));
     };
+    let config = &session.settings_of(&release)?;
     let begun = std::time::Instant::now();
     stages::await_health(config, &session.host, &release, slot)?;
     let healthy = Healthy { slot, release, seconds: begun.elapsed().as_secs_f64() };
@@ -219,9 +228,11 @@ pub fn health(invocation: &Invocation, flags: &flags::Health) -> Result<()> {
 }
 
 pub fn status(invocation: &Invocation) -> Result<()> {
-    let config = invocation.config;
-    let session = Session::look(config)?;
-    let site = site(config, &session);
+    let session = Session::look(invocation.config)?;
+    // The live release is judged by its own settings.
+    let live = session.observed.live_release().and_then(|release| session.settings_of(release).ok());
+    let config = live.as_ref().unwrap_or(&session.config);
+    let site = site(config, &session.observed);
     let status = status::status(config, &session.observed, site);
     let agree = status.problems.is_empty();
     print(invocation, &status, status::Status::describe)?;
@@ -231,15 +242,15 @@ pub fn status(invocation: &Invocation) -> Result<()> {
     }
 }
 
-/// What one request through nginx gives, judged like a health check of the live release.
-fn site(config: &Config, session: &Session) -> Result<(), String> {
+/// What the request through nginx gave that the host was asked for, judged like a health check of the live release.
+fn site(config: &Config, observed: &Observed) -> Result<(), String> {
     let asked = format!("{}{}", config.environment.url, config.health.path);
-    let observed: &Observed = &session.observed;
-    let answer = Probe::site(config, &session.host)
-        .get(&config.health.path, std::time::Duration::from_secs(5))
-        .map_err(|error| format!("{asked} does not answer: {error:#}"))?;
-    verdict::judge(&answer, &config.health.expect, observed.live_release())
-        .map_err(|reason| format!("{asked} through nginx gives {reason}"))
+    let answer = observed.site.as_ref().ok_or_else(|| format!("{asked} does not answer"))?;
+    if answer.is_turned_away() {
+        return Ok(());
+    }
+    verdict::judge(answer, &config.health.expect, observed.live_release())
+        .map_err(|reason| format!("{asked} through nginx gives {}", reason.shown(console::masked)))
 }
 
 pub fn setup(invocation: &Invocation, flags: &flags::Setup) -> Result<()> {

@@ -5,29 +5,66 @@
 //! put the values of `env_file` into `environment`, so each file is a secret. The files are JSON, which every compose
 //! reads as YAML and which needs no quoting rules of ours.
 
+mod data;
+mod interpolation;
+pub mod keys;
 mod project;
+mod refusals;
+mod resources;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
 use crate::config::Slots;
-use crate::release::{LABEL_PROJECT, LABEL_RELEASE, LABEL_SLOT, ReleaseId, Slot, image, live_network, slot_service};
+use crate::failure::Kind;
+use crate::release::{
+    LABEL_DEFINITION, LABEL_FOLDER, LABEL_PROJECT, LABEL_RELEASE, LABEL_SLOT, ReleaseId, Slot, image, live_network,
+    slot_service,
+};
 use project::{Project, Resource, Service};
+
+pub use data::{Commit, Shared};
+pub use interpolation::undefined;
+pub use resources::Made;
 
 /// What the compose files of a release are rendered for.
 pub struct Rendering<'a> {
-    /// The base compose project.
+    /// The environment's name: the base compose project.
     pub project: &'a str,
+    /// The environment's folder on the host.
+    pub folder: &'a str,
     pub web: &'a str,
     pub workers: &'a [String],
+    /// Accessories that `deploy.toml` names as such.
+    pub declared_accessories: &'a [String],
+    /// Paths that `deploy.toml` says outlive releases.
+    pub shared: &'a [String],
     /// The port of the web service inside its container.
     pub web_port: u16,
     pub release: &'a ReleaseId,
     pub slot: Slot,
     /// The slots' ports on the host's loopback.
     pub slots: Slots,
+    /// Ports that nginx has.
+    pub nginx_ports: &'a [u16],
+    /// What the release's commit has.
+    pub commit: &'a Commit,
+    /// Where containers have what mounted from now: by service and target.
+    pub found: &'a BTreeMap<(String, String), String>,
+    /// Profiles that are on, where compose does not say by itself.
+    pub profiles: Option<&'a str>,
+}
+
+impl Rendering<'_> {
+    fn release_folder(&self) -> String {
+        format!("{}/releases/{}", self.folder, self.release)
+    }
+
+    fn shared_place(&self, path: &str) -> String {
+        format!("{}/shared/{path}", self.folder)
+    }
 }
 
 /// The rendered files, each a JSON text with values of the env file in it: 0600.
@@ -40,109 +77,140 @@ pub struct Files {
     pub slot: String,
     /// The workers; compose project `<project>-workers`.
     pub workers: Option<String>,
-    /// Names of the accessories.
+    /// Names of the accessories that stay.
     pub accessories: Vec<String>,
+    /// Accessories that run once and end, before those that wait for them.
+    pub one_shots: Vec<String>,
+    /// What each accessory is defined as, to be compared with what runs.
+    pub definitions: BTreeMap<String, String>,
     /// Services with an image of the release.
     pub built: Vec<String>,
-    /// Key and name of each network and volume that slots and workers expect to find.
-    pub networks: Vec<(String, String)>,
-    pub volumes: Vec<(String, String)>,
+    /// Targets of the named volumes of each of them.
+    pub volume_targets: BTreeMap<String, Vec<String>>,
+    /// Networks and volumes that slots and workers expect to find.
+    pub made: Vec<Made>,
     /// Kind and name of what the project expects and nobody here makes.
     pub externals: Vec<(&'static str, String)>,
+    pub shared: Vec<Shared>,
     /// What a person should know: parts of the file that a slot cannot have.
     pub notes: Vec<String>,
+}
+
+/// The services by what they are to a deploy.
+struct Roles<'a> {
+    web: &'a Service,
+    web_name: &'a str,
+    workers: Vec<(&'a str, &'a Service)>,
+    accessories: Vec<(&'a str, &'a Service)>,
+    /// Others depend on their completion.
+    one_shots: BTreeSet<String>,
+}
+
+impl<'a> Roles<'a> {
+    fn of(project: &'a Project, rendering: &Rendering<'a>) -> Result<Roles<'a>> {
+        let service = |name: &str| {
+            project.services.get(name).with_context(|| {
+                let there: Vec<&str> = project.services.keys().map(String::as_str).collect();
+                format!(
+                    "there is no service `{name}`, which deploy.toml names; there are: {}. One that has `profiles` is there only \
+                     while its profile is on: `COMPOSE_PROFILES` in the .env",
+                    there.join(", ")
+                )
+            })
+        };
+        let web = service(rendering.web)?;
+        let workers =
+            rendering.workers.iter().map(|name| Ok((name.as_str(), service(name)?))).collect::<Result<Vec<_>>>()?;
+        let is_accessory = |name: &str| name != rendering.web && workers.iter().all(|(worker, _)| *worker != name);
+        let accessories = project.services.iter().filter(|(name, _)| is_accessory(name));
+        let one_shots = project.services.values().flat_map(Service::completed_dependencies).collect();
+        let accessories = accessories.map(|(name, service)| (name.as_str(), service)).collect();
+        Ok(Roles { web, web_name: rendering.web, workers, accessories, one_shots })
+    }
+
+    /// The web service and the workers.
+    fn released(&self) -> impl Iterator<Item = (&'a str, &'a Service)> {
+        [(self.web_name, self.web)].into_iter().chain(self.workers.iter().copied())
+    }
+
+    fn accessories(&self) -> impl Iterator<Item = (&'a str, &'a Service)> {
+        self.accessories.iter().copied()
+    }
 }
 
 /// `config` is what compose's `config` printed for the base project, run in the release's folder.
 ///
 /// # Errors
-/// When it is not a compose project, lacks a service that `deploy.toml` names, or has the web service do what two
-/// versions of it cannot do side by side. No error holds a value of the file.
+/// When it is not a compose project, lacks a service that `deploy.toml` names, or has what a deploy cannot do: all of it
+/// together. No error holds a value of the file.
 pub fn render(config: &str, rendering: &Rendering) -> Result<Files> {
     let mut project = Project::read(config)?;
     let named = |name: &str| name == rendering.web || rendering.workers.iter().any(|worker| worker == name);
-    project.services.retain(|name, service| named(name) || service.wanted(project.active_profiles.as_deref()));
-    let service = |name: &str| {
-        project.services.get(name).with_context(|| {
-            let there: Vec<&str> = project.services.keys().map(String::as_str).collect();
-            format!(
-                "there is no service `{name}`, which deploy.toml names; there are: {}. One that has `profiles` is there only \
-                 while its profile is on: `COMPOSE_PROFILES` in the .env",
-                there.join(", ")
-            )
-        })
-    };
-    let web = service(rendering.web)?;
-    refuse_what_cannot_be_two(rendering.web, web)?;
-    let workers =
-        rendering.workers.iter().map(|name| Ok((name.as_str(), service(name)?))).collect::<Result<Vec<_>>>()?;
-    for (name, worker) in &workers {
-        refuse_unrendered(name, worker)?;
+    project.services.retain(|name, service| named(name) || service.wanted(rendering.profiles));
+    let refused = refusals::all(&project, &Roles::of(&project, rendering)?, rendering);
+    if !refused.is_empty() {
+        return Err(Kind::Configuration.error(format!("a deploy cannot do this:\n- {}", refused.join("\n- "))));
     }
-    let of_release: Vec<(&str, &Service)> = [(rendering.web, web)].into_iter().chain(workers.iter().copied()).collect();
-    let is_accessory = |name: &str| of_release.iter().all(|(released, _)| *released != name);
-    let accessories: Vec<String> = project.services.keys().filter(|name| is_accessory(name)).cloned().collect();
-    for name in &accessories {
-        refuse_what_is_forgotten(name, &project.services[name], rendering.web, web)?;
-    }
-    for (name, service) in project.services.iter().filter(|(name, _)| *name != rendering.web) {
-        refuse_a_port_of_a_slot(name, service, rendering.slots)?;
-    }
-
-    let used = |select: fn(&Service) -> Vec<String>| -> BTreeMap<String, ()> {
-        of_release.iter().flat_map(|(_, service)| select(service)).map(|key| (key, ())).collect()
-    };
-    let expected = |keys: BTreeMap<String, ()>, resources: &BTreeMap<String, Option<Resource>>| {
-        let owned = keys.into_keys().filter(|key| !Resource::external(resources, key));
-        owned.map(|key| (key.clone(), Resource::name(resources, &key, rendering.project))).collect()
-    };
-    let live_network = live_network(rendering.project, rendering.slot);
-    let worker_file = || {
-        let services = workers.iter().map(|(name, worker)| {
-            let mut body = released(rendering, name, worker, web);
-            // The old one has gone before the new one starts, so it can have its ports.
-            body.extend(worker.ports.clone().map(|ports| ("ports".to_owned(), ports)));
-            ((*name).to_owned(), with_networks(body, worker, &live_network, &[]))
-        });
-        released_file(rendering, &project, &workers, services.collect(), json!({"external": true}))
-    };
-    let slot_port = rendering.slots.port(rendering.slot);
-    let mut slot_body = released(rendering, rendering.web, web, web);
-    slot_body.insert("ports".to_owned(), json!([format!("127.0.0.1:{slot_port}:{}", rendering.web_port)]));
-    let slot_body = with_networks(slot_body, web, &live_network, &[rendering.web]);
-    let slot_services = Map::from_iter([(slot_service(rendering.web, rendering.slot), slot_body)]);
+    let mut notes = Vec::new();
+    let shared = data::place(&mut project, rendering, &mut notes)?;
+    notes.extend(refusals::unknown_keys(&project));
+    let roles = Roles::of(&project, rendering)?;
+    notes.extend(web_notes(rendering, roles.web));
+    notes.extend(without_restart(&roles));
+    let released: Vec<(&str, &Service)> = roles.released().collect();
+    let (one_shots, accessories): (Vec<String>, Vec<String>) =
+        roles.accessories().map(|(name, _)| name.to_owned()).partition(|name| roles.one_shots.contains(name));
+    let definitions: BTreeMap<String, String> =
+        roles.accessories().map(|(name, service)| (name.to_owned(), definition(service, rendering))).collect();
+    let built = released.iter().filter(|(_, service)| service.build.is_some());
     Ok(Files {
-        base: base_file(&project, &accessories, rendering.project),
-        build: build_file(rendering, &project, &of_release),
-        slot: released_file(rendering, &project, &[(rendering.web, web)], slot_services, json!({})),
-        workers: (!workers.is_empty()).then(worker_file),
+        base: base_file(&project, &roles, &definitions, rendering),
+        build: build_file(rendering, &project, &released),
+        slot: slot_file(rendering, &project, roles.web),
+        workers: (!roles.workers.is_empty()).then(|| workers_file(rendering, &project, &roles)),
+        built: built.map(|(name, _)| (*name).to_owned()).collect(),
+        volume_targets: released.iter().map(|(name, service)| ((*name).to_owned(), service.volume_targets())).collect(),
+        made: resources::made(&project, &released, rendering.project)?,
+        externals: resources::externals(&project, rendering.project),
         accessories,
-        built: of_release
-            .iter()
-            .filter(|(_, service)| service.build.is_some())
-            .map(|(name, _)| (*name).to_owned())
-            .collect(),
-        networks: expected(used(Service::network_keys), &project.networks),
-        volumes: expected(used(Service::volume_keys), &project.volumes),
-        externals: externals(&project, rendering.project),
-        notes: notes(rendering, web),
+        one_shots,
+        definitions,
+        shared,
+        notes,
     })
 }
 
-/// What services use and this project does not make.
-fn externals(project: &Project, base: &str) -> Vec<(&'static str, String)> {
-    let used =
-        |kind: &'static str, select: fn(&Service) -> Vec<String>, resources: &BTreeMap<String, Option<Resource>>| {
-            let keys: BTreeSet<String> = project.services.values().flat_map(select).collect();
-            let external = keys.iter().filter(|key| Resource::external(resources, key));
-            external.map(|key| (kind, Resource::name(resources, key, base))).collect::<Vec<_>>()
-        };
-    let networks = used("external-network", Service::network_keys, &project.networks);
-    networks.into_iter().chain(used("external-volume", Service::volume_keys, &project.volumes)).collect()
+fn slot_file(rendering: &Rendering, project: &Project, web: &Service) -> String {
+    let slot_port = rendering.slots.port(rendering.slot);
+    let live = live_network(rendering.project, rendering.slot);
+    let mut body = released(rendering, rendering.web, web, web);
+    body.insert("ports".to_owned(), json!([format!("127.0.0.1:{slot_port}:{}", rendering.web_port)]));
+    body.remove("mac_address");
+    if let Some(Value::String(hostname)) = body.get_mut("hostname") {
+        // Docker makes a name of it on every network of the container, healthy or not.
+        hostname.push_str(&format!("-{}", rendering.slot));
+    }
+    let body = with_networks(body, web, &live, &[rendering.web]);
+    let services = Map::from_iter([(slot_service(rendering.web, rendering.slot), body)]);
+    // It leads to the slot and nowhere else, so that a worker on an internal network stays shut in.
+    let labels = json!({LABEL_PROJECT: rendering.project, LABEL_FOLDER: rendering.folder});
+    released_file(rendering, project, &[(rendering.web, web)], services, json!({"internal": true, "labels": labels}))
+}
+
+fn workers_file(rendering: &Rendering, project: &Project, roles: &Roles) -> String {
+    let live = live_network(rendering.project, rendering.slot);
+    let services = roles.workers.iter().map(|(name, worker)| {
+        let mut body = released(rendering, name, worker, roles.web);
+        // The old one has gone before the new one starts, so it can have its ports.
+        body.extend(worker.ports.clone().map(|ports| ("ports".to_owned(), ports)));
+        body.extend(worker.scale.map(|scale| ("scale".to_owned(), json!(scale))));
+        ((*name).to_owned(), with_networks(body, worker, &live, &[]))
+    });
+    released_file(rendering, project, &roles.workers, services.collect(), json!({"external": true}))
 }
 
 /// What of the web service's ports a slot does not have.
-fn notes(rendering: &Rendering, web: &Service) -> Vec<String> {
+fn web_notes(rendering: &Rendering, web: &Service) -> Vec<String> {
     let (name, port) = (rendering.web, rendering.web_port);
     let ports = web.published();
     let mut notes: Vec<String> = ports
@@ -162,63 +230,29 @@ fn notes(rendering: &Rendering, web: &Service) -> Vec<String> {
     notes
 }
 
-/// A service of the release's own code that no deploy would renew: accessories stay as they are.
-fn refuse_what_is_forgotten(name: &str, service: &Service, web_name: &str, web: &Service) -> Result<()> {
-    let same_build = matches!((&service.build, &web.build), (Some(own), Some(webs)) if own.source() == webs.source());
-    let same_image =
-        service.build.is_none() && web.build.is_some() && service.image.is_some() && service.image == web.image;
-    if same_build || same_image {
-        bail!(
-            "service `{name}` runs the same code as `{web_name}`, and deploy.toml names it nowhere, so it would keep its \
-             first version for ever. Add it to `workers`, which are replaced at each deploy; or, if it is not for \
-             servers, give it a profile (`profiles: [tools]`)"
-        );
-    }
-    Ok(())
+fn without_restart(roles: &Roles) -> Option<String> {
+    let gone = |service: &Service| !service.restarts();
+    let names: Vec<&str> = roles
+        .accessories()
+        .filter(|(name, service)| gone(service) && !roles.one_shots.contains(*name))
+        .map(|(name, _)| name)
+        .collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "after a reboot nothing starts these accessories, which have no `restart` in the compose file: {}",
+            names.join(", ")
+        )
+    })
 }
 
-/// On a slot's port nobody else may listen.
-fn refuse_a_port_of_a_slot(name: &str, service: &Service, slots: Slots) -> Result<()> {
-    let ports = service.published();
-    let taken = |slot: &Slot| ports.iter().any(|published| published.outside == Some(slots.port(*slot)));
-    if let Some(slot) = Slot::BOTH.into_iter().find(taken) {
-        bail!(
-            "service `{name}` publishes port {}, which is that of slot {slot}: give the service another one (`ports` in \
-             the compose file), or the slot (`[slots]` in deploy.toml)",
-            slots.port(slot)
-        );
-    }
-    Ok(())
-}
-
-/// What would let two versions of the web service collide.
-fn refuse_what_cannot_be_two(name: &str, web: &Service) -> Result<()> {
-    refuse_unrendered(name, web)?;
-    let replicas = web.deploy.as_ref().and_then(|deploy| deploy.get("replicas")).and_then(Value::as_u64);
-    for count in [replicas, web.scale].into_iter().flatten() {
-        if count != 1 {
-            bail!(
-                "service `{name}` asks for {count} containers; a slot is one container on one port, so let the server inside it have more workers"
-            );
-        }
-    }
-    Ok(())
-}
-
-/// What refers to other services in ways that do not survive being taken out of the file.
-fn refuse_unrendered(name: &str, service: &Service) -> Result<()> {
-    if let Some(mode) = &service.network_mode {
-        bail!(
-            "service `{name}` has `network_mode: {mode}`; a deploy needs it on networks, where two versions are told apart"
-        );
-    }
-    if service.rest.contains_key("volumes_from") {
-        bail!("service `{name}` has `volumes_from`; name the volume or folder itself");
-    }
-    if let Some(alias) = service.links.iter().flatten().find(|link| link.contains(':')) {
-        bail!("service `{name}` has the link `{alias}`; services find each other by their names, so use the name");
-    }
-    Ok(())
+/// What an accessory is, apart from the release in whose folder its files lie: the same text for the same definition.
+fn definition(service: &Service, rendering: &Rendering) -> String {
+    let release_folder = rendering.release_folder();
+    let body = Value::Object(service.whole()).to_string().replace(&release_folder, ".");
+    // FNV-1a (RFC draft-eastlake-fnv): no secret can be read from it, and no program has to be started.
+    let sum =
+        body.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    format!("{sum:016x}")
 }
 
 /// A service of the release: its image, labels and environment; without what ties it to the file it was taken from.
@@ -233,12 +267,20 @@ fn released(rendering: &Rendering, name: &str, service: &Service, web: &Service)
     let chosen =
         of.map(|service| image(rendering.project, service, rendering.release)).or_else(|| service.image.clone());
     body.insert("image".to_owned(), json!(chosen));
+    if of.is_some() {
+        // There is no registry that has it.
+        body.remove("pull_policy");
+    }
+    if !service.has_restart() {
+        body.insert("restart".to_owned(), json!("unless-stopped"));
+    }
     let mut environment = service.environment.clone();
     environment.insert("RELEASE_ID".to_owned(), Some(rendering.release.to_string()));
     body.insert("environment".to_owned(), json!(environment));
     let mut labels = service.labels.clone();
     for (label, value) in [
         (LABEL_PROJECT, rendering.project),
+        (LABEL_FOLDER, rendering.folder),
         (LABEL_SLOT, rendering.slot.name()),
         (LABEL_RELEASE, rendering.release.as_str()),
     ] {
@@ -298,22 +340,38 @@ fn released_file(
 
 /// The accessories as the project has them. An accessory that is built keeps the image it was first built with, because a
 /// deploy never restarts it.
-fn base_file(project: &Project, accessories: &[String], base: &str) -> String {
+fn base_file(
+    project: &Project,
+    roles: &Roles,
+    definitions: &BTreeMap<String, String>,
+    rendering: &Rendering,
+) -> String {
     let mut services = Map::new();
-    for name in accessories {
-        let Some(service) = project.services.get(name) else { continue };
+    // A one-shot has been waited for before, so nobody depends on it any more.
+    let stays = |name: &str| {
+        roles.accessories.iter().any(|(accessory, _)| *accessory == name) && !roles.one_shots.contains(name)
+    };
+    for (name, service) in roles.accessories() {
         let mut body = service.whole();
+        body.remove("profiles");
         if let Some(Value::Object(dependencies)) = body.get_mut("depends_on") {
-            dependencies.retain(|dependency, _| accessories.contains(dependency));
+            dependencies.retain(|dependency, _| stays(dependency));
         }
         if let Some(Value::Array(dependencies)) = body.get_mut("depends_on") {
-            dependencies
-                .retain(|dependency| dependency.as_str().is_some_and(|name| accessories.iter().any(|a| a == name)));
+            dependencies.retain(|dependency| dependency.as_str().is_some_and(stays));
         }
         if service.build.is_some() && service.image.is_none() {
-            body.insert("image".to_owned(), json!(format!("{base}-{name}")));
+            body.insert("image".to_owned(), json!(format!("{}-{name}", rendering.project)));
         }
-        services.insert(name.clone(), Value::Object(body));
+        let mut labels = service.labels.clone();
+        let own = [
+            (LABEL_PROJECT, rendering.project),
+            (LABEL_FOLDER, rendering.folder),
+            (LABEL_DEFINITION, definitions[name].as_str()),
+        ];
+        labels.extend(own.map(|(label, value)| (label.to_owned(), Some(value.to_owned()))));
+        body.insert("labels".to_owned(), json!(labels));
+        services.insert(name.to_owned(), Value::Object(body));
     }
     let mut file = project.head();
     file.insert("services".to_owned(), Value::Object(services));
@@ -323,15 +381,34 @@ fn base_file(project: &Project, accessories: &[String], base: &str) -> String {
     text(file)
 }
 
+/// The folder that holds of a release what its commit has, and nothing else: no image can get at the `.env`.
 fn build_file(rendering: &Rendering, project: &Project, services: &[(&str, &Service)]) -> String {
+    let (release_folder, context) =
+        (rendering.release_folder(), format!("{}/releases/.build-{}", rendering.folder, rendering.release));
     let built = services.iter().filter_map(|(name, service)| {
-        let build = service.build.as_ref()?;
+        let mut build = json!(service.build.as_ref()?);
+        move_paths(&mut build, &release_folder, &context);
         let image = image(rendering.project, name, rendering.release);
         Some(((*name).to_owned(), json!({"build": build, "image": image})))
     });
     let mut file = project.head();
     file.insert("services".to_owned(), Value::Object(built.collect()));
+    file.extend(project.secrets_and_configs());
     text(file)
+}
+
+/// Lets every path below `from` lead below `to`.
+fn move_paths(value: &mut Value, from: &str, to: &str) {
+    match value {
+        Value::String(text) => {
+            if let Some(path) = data::inside(text, from) {
+                *text = if path.is_empty() { to.to_owned() } else { format!("{to}/{path}") };
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| move_paths(value, from, to)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| move_paths(value, from, to)),
+        _ => {}
+    }
 }
 
 fn text(file: Map<String, Value>) -> String {

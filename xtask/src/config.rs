@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::command::Secret;
 use crate::failure::Kind;
@@ -19,15 +19,33 @@ pub struct Config {
     /// Folder of `deploy.toml`: the repository's root.
     pub root: PathBuf,
     pub project: Project,
+    /// Ports of the slots: as configured; else, once the host has been looked at, as its nginx has them.
     pub slots: Slots,
+    /// What of the ports stands in `deploy.toml`; the rest is the host's to say.
+    pub fixed: Fixed,
     pub health: Health,
     pub traffic: Traffic,
     pub hooks: Hooks,
+    pub limits: Limits,
     pub tests: Tests,
     pub environment: Environment,
+    /// `deploy.toml` as it is: what stands in it is no secret.
+    pub text: String,
 }
 
 impl Config {
+    /// The same with the ports that a host has; what is given in `deploy.toml` stays.
+    pub fn with_ports(&self, slots: Slots, live_port: u16) -> Config {
+        let mut config = self.clone();
+        if !self.fixed.slots {
+            config.slots = slots;
+        }
+        if !self.fixed.live_port {
+            config.environment.nginx.live_port = live_port;
+        }
+        config
+    }
+
     /// # Errors
     /// [`Kind::Configuration`] naming all variables together that are needed to ship a release to the host.
     pub fn require_for_shipping(&self) -> Result<()> {
@@ -51,11 +69,19 @@ impl Config {
     }
 }
 
+/// Which ports are given, and so must be the host's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fixed {
+    pub slots: bool,
+    pub live_port: bool,
+}
+
 /// What is deployed.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Project {
-    /// Name of the base compose project; slots are `<name>-blue` and `<name>-green`.
+    /// Name of the environment's base compose project; slots are `<name>-blue` and `<name>-green`. Everything made on a host
+    /// carries it, and the folder beside it: together they are the environment's identity there.
     pub name: String,
     /// Folder of the application, relative to `deploy.toml`: what is packaged and shipped.
     pub app: String,
@@ -70,6 +96,13 @@ pub struct Project {
     /// Services built from the same code, replaced after the switch. All others are accessories, never restarted.
     #[serde(default)]
     pub workers: Vec<String>,
+    /// Accessories although they look like code of the release: built from it, or with its files mounted. They keep the
+    /// version they were started with.
+    #[serde(default)]
+    pub accessories: Vec<String>,
+    /// Paths of the app's folder that outlive releases, also where they are committed.
+    #[serde(default)]
+    pub shared: Vec<String>,
     /// Good releases kept for a rollback, the live one included; at least 2.
     #[serde(default = "default_keep")]
     pub keep: usize,
@@ -88,7 +121,7 @@ fn default_keep() -> usize {
 }
 
 /// Ports of the slots on the server's loopback.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Slots {
     pub blue: u16,
@@ -111,7 +144,7 @@ impl Slots {
 }
 
 /// When a slot counts as healthy.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Health {
     pub path: String,
@@ -153,7 +186,7 @@ impl Default for Traffic {
 }
 
 /// Commands run in a one-off container of the new release. Each must stand being run again.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hooks {
     /// Before the slot boots: migrations. Not on a rollback.
@@ -172,6 +205,24 @@ impl Default for Hooks {
     }
 }
 
+/// How long what depends on the project's size and the host's speed may take. Times are in seconds.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Sending the archive, and unpacking it.
+    pub ship: u64,
+    /// Building the images.
+    pub build: u64,
+    /// Until accessories with a health check are healthy, and until what runs once has ended.
+    pub accessories: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { ship: 600, build: 1800, accessories: 120 }
+    }
+}
+
 /// How the tests are run.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -186,6 +237,8 @@ pub struct Tests {
     pub selection: String,
     /// Groups that are not `<folder>/<group>`: their paths, relative to the app's folder.
     pub groups: BTreeMap<String, Vec<String>>,
+    /// Variables that the tests get.
+    pub env: BTreeMap<String, String>,
 }
 
 impl Default for Tests {
@@ -196,6 +249,7 @@ impl Default for Tests {
             folder: "tests".to_owned(),
             selection: "tests_config.yaml".to_owned(),
             groups: BTreeMap::new(),
+            env: BTreeMap::new(),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::mask::Mask;
 use crate::{failure, github};
 
 const BOLD: Style = Style::new().bold();
@@ -17,10 +18,7 @@ const GREEN: Style = AnsiColor::Green.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const RED: Style = AnsiColor::Red.on_default().bold();
 
-/// Shorter values are left to GitHub's own mask: dots for every `1` or `true` would hide the log and protect nothing.
-const SHORTEST_MASKED: usize = 6;
-
-static MASKED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static MASK: Mutex<Mask> = Mutex::new(Mask::new());
 static ACTIONS: OnceLock<github::Actions> = OnceLock::new();
 /// Whether Actions has been told to take what follows as text.
 static STOPPED: AtomicBool = AtomicBool::new(false);
@@ -35,25 +33,27 @@ pub fn actions() -> Option<&'static github::Actions> {
     ACTIONS.get()
 }
 
-/// Hides these values in every line from now on.
+/// Hides these values in every text from now on.
 pub fn mask(values: impl IntoIterator<Item = String>) {
-    let mut masked = MASKED.lock().unwrap_or_else(PoisonError::into_inner);
-    for value in values.into_iter().filter(|value| !value.is_empty()) {
-        if let Some(actions) = ACTIONS.get() {
-            command(actions, &github::mask(&value));
-        }
-        if value.len() >= SHORTEST_MASKED {
-            masked.push(value);
-        }
+    let new = MASK.lock().unwrap_or_else(PoisonError::into_inner).add(values);
+    if let Some(actions) = ACTIONS.get() {
+        // GitHub masks line by line.
+        new.iter().filter(|value| !value.contains('\n')).for_each(|value| command(actions, &github::mask(value)));
     }
-    // The longest first, or a value that contains another would be torn apart.
-    masked.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
-    masked.dedup();
+}
+
+/// What others have said, as text: masked, without the sequences a terminal obeys, and without what a GitHub runner takes
+/// for a command wherever a line begins with it, blanks before it or not.
+pub fn plain(text: &str) -> String {
+    let text = masked(text);
+    let text = anstream::adapter::strip_str(&text).to_string();
+    let shown: String =
+        text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect();
+    if ACTIONS.get().is_some() { github::as_text(&shown) } else { shown }
 }
 
 pub fn masked(text: &str) -> String {
-    let values = MASKED.lock().unwrap_or_else(PoisonError::into_inner);
-    values.iter().fold(text.to_owned(), |text, value| text.replace(value, "•••"))
+    MASK.lock().unwrap_or_else(PoisonError::into_inner).hide(text)
 }
 
 /// A stage begins: `[3/12] Build the image`.
@@ -62,14 +62,14 @@ pub fn stage(number: usize, count: usize, name: &str) {
         print_error(&github::group(&masked(&format!("[{number}/{count}] {name}"))));
         stop_commands(actions, true);
     } else {
-        print_error(&masked(&format!("{BOLD}[{number}/{count}] {name}{BOLD:#}")));
+        print_error(&format!("{BOLD}[{number}/{count}] {}{BOLD:#}", plain(name)));
     }
 }
 
 /// It ended well.
 pub fn stage_done(took: Duration, note: &str) {
     let note = if note.is_empty() { String::new() } else { format!(" {note}") };
-    print_error(&masked(&format!("      {GREEN}ok{GREEN:#} {:.2} s{note}", took.as_secs_f64())));
+    print_error(&format!("      {GREEN}ok{GREEN:#} {:.2} s{}", took.as_secs_f64(), plain(&note)));
     end_group();
 }
 
@@ -103,15 +103,15 @@ fn command(actions: &github::Actions, line: &str) {
 
 /// A line of a child process.
 pub fn child_line(line: &str) {
-    print_error(&format!("      {DIM}{line}{DIM:#}"));
+    print_error(&format!("      {DIM}{}{DIM:#}", plain(line)));
 }
 
 pub fn note(text: &str) {
-    print_error(&masked(&format!("      {text}")));
+    print_error(&format!("      {}", plain(text)));
 }
 
 pub fn warning(text: &str) {
-    let text = masked(text);
+    let text = plain(text);
     match ACTIONS.get() {
         Some(actions) => command(actions, &github::annotation("warning", &text)),
         None => print_error(&format!("{YELLOW}warning{YELLOW:#}: {text}")),
@@ -120,7 +120,7 @@ pub fn warning(text: &str) {
 
 /// The error chain, outermost first, and as an annotation where Actions reads along.
 pub fn error(error: &anyhow::Error) {
-    let text = masked(&failure::chain(error));
+    let text = plain(&failure::chain(error));
     print_error(&format!("{RED}error{RED:#}: {text}"));
     if let Some(actions) = ACTIONS.get() {
         command(actions, &github::annotation("error", &text));
@@ -137,11 +137,12 @@ pub fn summary(text: &str) {
     }
 }
 
-/// A result on standard output.
+/// A result on standard output. What is in it was masked before it was written as JSON or cut.
 pub fn result(text: &str) {
     let mut out = anstream::stdout().lock();
     // A reader that has gone away is no reason to fail a deploy.
-    let _closed = writeln!(out, "{}", masked(text));
+    let text = if ACTIONS.get().is_some() { github::as_text(text) } else { text.to_owned() };
+    let _closed = writeln!(out, "{text}");
 }
 
 fn print_error(line: &str) {

@@ -1,6 +1,7 @@
 //! Reading `deploy.toml` and the environment's variables. The raw file is private to this module, and defaults are
 //! applied last; the rest of the program sees [`Config`] only.
 
+mod checks;
 mod place;
 
 use std::collections::BTreeMap;
@@ -11,8 +12,8 @@ use serde::Deserialize;
 
 use crate::command::Secret;
 use crate::config::{
-    Config, EnvFile, Environment, Health, Hooks, Nginx, NginxOwner, Project, Reach, SiteUrl, Slots, SshTarget,
-    Switching, Tests, Traffic,
+    Config, EnvFile, Environment, Fixed, Health, Hooks, Limits, Nginx, NginxOwner, Project, Reach, SiteUrl, Slots,
+    SshTarget, Switching, Tests, Traffic,
 };
 use crate::failure::Kind;
 use place::Place;
@@ -21,14 +22,15 @@ use place::Place;
 #[serde(deny_unknown_fields)]
 struct RawConfig {
     project: Project,
-    #[serde(default)]
-    slots: Slots,
+    slots: Option<Slots>,
     #[serde(default)]
     health: Health,
     #[serde(default)]
     traffic: Traffic,
     #[serde(default)]
     hooks: Hooks,
+    #[serde(default)]
+    limits: Limits,
     #[serde(default)]
     test: Tests,
     environments: BTreeMap<String, RawEnvironment>,
@@ -39,6 +41,8 @@ struct RawConfig {
 struct RawEnvironment {
     #[serde(default)]
     ssh: bool,
+    name: Option<String>,
+    slots: Option<Slots>,
     folder: String,
     url: String,
     env_file: Option<String>,
@@ -72,10 +76,18 @@ pub fn load(text: &str, file: &Path, name: &str, variables: &BTreeMap<String, St
     let raw: RawConfig =
         toml::from_str(text).map_err(|error| Kind::Configuration.error(refusal(text, file, &error)))?;
     let root = file.parent().map(Path::to_owned).unwrap_or_default();
-    resolve(raw, root, name, variables).map_err(|problem| {
+    let config = resolve(raw, root, name, variables).map_err(|problem| {
         let place = place::of_key(text, &problem.key).map(|place| format!(":{place}")).unwrap_or_default();
         Kind::Configuration.error(format!("{shown}{place}: {}", problem.text))
-    })
+    })?;
+    Ok(Config { text: text.to_owned(), ..config })
+}
+
+/// The environment that is called `name`; where there is none, any that there is.
+pub fn known_or_first(text: &str, name: &str) -> String {
+    let names = place::tables_of(text, "environments");
+    let known = names.is_empty() || names.iter().any(|known| known == name);
+    if known { name.to_owned() } else { names[0].clone() }
 }
 
 /// Each of its texts may become a word of a command, and all words of one together may have 128 KiB.
@@ -122,16 +134,45 @@ fn resolve(
     name: &str,
     variables: &BTreeMap<String, String>,
 ) -> Result<Config, Problem> {
-    check_project(&raw.project)?;
-    check_values(&raw)?;
+    checks::project(&raw.project)?;
+    checks::values(&raw)?;
     let known: Vec<String> = raw.environments.keys().cloned().collect();
     let environment = raw.environments.remove(name).ok_or_else(|| {
         let (name, known) = (name.escape_debug(), known.join(", "));
         Problem::at("environments", format!("there is no environment `{name}`; there are: {known}"))
     })?;
+    raw.project.name = match (&environment.name, name) {
+        (Some(own), _) => {
+            checks::name(own).map_err(|problem| Problem::at("name", problem).of_environment(name))?;
+            own.clone()
+        }
+        (None, "prod" | "local") => raw.project.name,
+        (None, _) => format!("{}-{name}", raw.project.name),
+    };
+    let given = environment.slots.or(raw.slots);
+    let live_port = environment.nginx.live_port;
     let environment = resolve_environment(environment, &raw.project, &root, name, variables)
         .map_err(|problem| problem.of_environment(name))?;
-    let ports = [raw.slots.blue, raw.slots.green, environment.nginx.live_port];
+    let slots = given.unwrap_or_default();
+    check_ports(slots, &environment)?;
+    Ok(Config {
+        root,
+        project: raw.project,
+        slots,
+        fixed: Fixed { slots: given.is_some(), live_port: live_port.is_some() },
+        health: raw.health,
+        traffic: raw.traffic,
+        hooks: raw.hooks,
+        limits: raw.limits,
+        tests: raw.test,
+        environment,
+        text: String::new(),
+    })
+}
+
+fn check_ports(slots: Slots, environment: &Environment) -> Result<(), Problem> {
+    let ports = [slots.blue, slots.green, environment.nginx.live_port];
+    let name = &environment.name;
     if ports.contains(&0) || ports[0] == ports[1] || ports[..2].contains(&ports[2]) {
         let text = format!("blue, green and live_port must be three different ports, not {ports:?}");
         let of_slots = ports[0] == ports[1] || ports[..2].contains(&0);
@@ -145,131 +186,7 @@ fn resolve(
         let text = format!("url: port {port} is that of a slot or live_port; choose another");
         return Err(Problem::at("url", text).of_environment(name));
     }
-    Ok(Config {
-        root,
-        project: raw.project,
-        slots: raw.slots,
-        health: raw.health,
-        traffic: raw.traffic,
-        hooks: raw.hooks,
-        tests: raw.test,
-        environment,
-    })
-}
-
-/// Compose project names: lower-case letters, digits, `-` and `_` (compose-spec, "Name top-level element").
-fn check_project(project: &Project) -> Result<(), Problem> {
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
-    let name = &project.name;
-    if name.is_empty() || !name.bytes().all(plain) || !name.as_bytes()[0].is_ascii_alphanumeric() || name.len() > 40 {
-        let text = format!("[project] name = {name:?}: use up to 40 of a-z, 0-9, `-` and `_`, a letter or digit first");
-        return Err(Problem::at("project.name", text));
-    }
-    let workers = project.workers.iter().map(|worker| ("project.workers", worker));
-    for (key, service) in workers.chain([("project.web", &project.web)]) {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-        if service.is_empty() || service.len() > 60 || !service.bytes().all(plain) {
-            let text =
-                format!("[project] {service:?} is not a compose service name: letters, digits, `-`, `_` and `.`");
-            return Err(Problem::at(key, text));
-        }
-    }
-    if project.workers.contains(&project.web) {
-        let text = format!("[project] `{}` is the web service and cannot be a worker too", project.web);
-        return Err(Problem::at("project.workers", text));
-    }
-    let files = project.compose.iter().map(|file| ("project.compose", file));
-    for (key, path) in files.chain([("project.app", &project.app)]) {
-        check_relative(path).map_err(|problem| Problem::at(key, format!("[project] {problem}")))?;
-    }
-    if project.compose.is_empty() {
-        return Err(Problem::at("project.compose", "[project] compose = []: name at least one compose file"));
-    }
-    if project.keep < 2 {
-        let text = format!("[project] keep = {}: at least 2, or there is nothing to roll back to", project.keep);
-        return Err(Problem::at("project.keep", text));
-    }
     Ok(())
-}
-
-/// All words of a hook together; quoting makes up to four bytes of one.
-const HOOK_BYTES: usize = 16 * 1024;
-
-fn check_values(raw: &RawConfig) -> Result<(), Problem> {
-    let path = &raw.health.path;
-    if !path.starts_with('/') || path.len() > PATH_BYTES || !path.bytes().all(|b| b.is_ascii_graphic()) {
-        let text = format!("[health] path = {path:?}: begin with `/`, printable ASCII without spaces");
-        return Err(Problem::at("health.path", text));
-    }
-    if !(1..=3600).contains(&raw.health.timeout) {
-        let text = format!("[health] timeout = {}: between 1 and 3600 seconds", raw.health.timeout);
-        return Err(Problem::at("health.timeout", text));
-    }
-    for (field, value) in [("bake", raw.traffic.bake), ("drain", raw.traffic.drain)] {
-        if value > 3600 {
-            let text = format!("[traffic] {field} = {value}: at most 3600 seconds");
-            return Err(Problem::at(&format!("traffic.{field}"), text));
-        }
-    }
-    check_hooks(&raw.hooks)?;
-    let tests = &raw.test;
-    for (key, path) in
-        [("requirements", &tests.requirements), ("folder", &tests.folder), ("selection", &tests.selection)]
-    {
-        check_relative(path).map_err(|problem| Problem::at(&format!("test.{key}"), format!("[test] {problem}")))?;
-    }
-    Ok(())
-}
-
-fn check_hooks(hooks: &Hooks) -> Result<(), Problem> {
-    for (key, hooks) in [
-        ("hooks.before_boot", &hooks.before_boot),
-        ("hooks.before_switch", &hooks.before_switch),
-        ("hooks.after_switch", &hooks.after_switch),
-    ] {
-        for words in hooks {
-            if words.is_empty() || words.iter().any(|word| word.contains('\0')) {
-                let text = "[hooks] a hook is a list of words, as in [\"python\", \"migrate.py\"]";
-                return Err(Problem::at(key, text));
-            }
-            if words.iter().map(String::len).sum::<usize>() > HOOK_BYTES {
-                return Err(Problem::at(key, "[hooks] the words of a hook have more than 16 KiB; put them in a file"));
-            }
-        }
-    }
-    if !(1..=86_400).contains(&hooks.timeout) {
-        let text = format!("[hooks] timeout = {}: between 1 and 86400 seconds", hooks.timeout);
-        return Err(Problem::at("hooks.timeout", text));
-    }
-    Ok(())
-}
-
-/// Longer ones no host can open.
-const PATH_BYTES: usize = 1024;
-
-/// A path inside the repository.
-fn check_relative(path: &str) -> Result<(), String> {
-    let inside = Path::new(path)
-        .components()
-        .all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir));
-    let short = path.len() <= PATH_BYTES;
-    match !path.is_empty() && short && inside && !path.contains(['\0', '\n']) && !path.starts_with('-') {
-        true => Ok(()),
-        false => Err(format!("{path:?}: give a path inside the repository, without `..` or a `-` first")),
-    }
-}
-
-/// An absolute path on a server, of characters that nginx, compose and a shell all take literally.
-fn check_absolute(field: &str, path: &str) -> Result<(), Problem> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
-    let dots = path.split('/').any(|part| part == "..");
-    match path.starts_with('/') && (2..=PATH_BYTES).contains(&path.len()) && !dots && path.bytes().all(plain) {
-        true => Ok(()),
-        false => {
-            let text = format!("{field} = {path:?}: an absolute path of letters, digits, `-`, `_`, `.` and `/`");
-            Err(Problem::at(field, text))
-        }
-    }
 }
 
 fn resolve_environment(
@@ -291,13 +208,13 @@ fn resolve_environment(
         true => raw.folder.trim_end_matches('/').to_owned(),
         false => root.join(&raw.folder).display().to_string(),
     };
-    check_absolute("folder", &folder)?;
+    checks::absolute("folder", &folder)?;
     let url = SiteUrl::parse(&raw.url).ok_or_else(|| {
         Problem::at("url", format!("url = {:?}: write http://host[:port] or https://host[:port]", raw.url))
     })?;
     let env_file = match raw.env_file {
         Some(path) => {
-            check_relative(&path).map_err(|problem| Problem::at("env_file", format!("env_file: {problem}")))?;
+            checks::relative(&path).map_err(|problem| Problem::at("env_file", format!("env_file: {problem}")))?;
             EnvFile::Path(root.join(path))
         }
         None => {
@@ -343,8 +260,8 @@ fn resolve_nginx(raw: RawNginx, project: &Project, folder: &str, remote: bool) -
     };
     let upstream_file = raw.upstream_file.unwrap_or(default_upstream);
     let site_file = raw.site_file.unwrap_or(default_site);
-    check_absolute("nginx.upstream_file", &upstream_file)?;
-    check_absolute("nginx.site_file", &site_file)?;
+    checks::absolute("nginx.upstream_file", &upstream_file)?;
+    checks::absolute("nginx.site_file", &site_file)?;
     Ok(Nginx { upstream, upstream_file, site_file, live_port: raw.live_port.unwrap_or(8002), owner })
 }
 

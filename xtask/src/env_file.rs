@@ -82,17 +82,6 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Assignment>, Vec<Refusal>> {
     if refusals.is_empty() { Ok(assignments) } else { Err(refusals) }
 }
 
-/// The values, and the other ways in which they are written: in the file, by compose, by the tool.
-pub fn to_be_hidden(assignments: &[Assignment]) -> Vec<String> {
-    let forms = assignments.iter().flat_map(|Assignment { value, .. }| {
-        let lines = value.lines().map(str::trim).map(str::to_owned);
-        let written =
-            [value.clone(), value.replace('$', "$$"), value.replace('\'', r"\'"), value.escape_debug().to_string()];
-        lines.chain(written)
-    });
-    forms.collect()
-}
-
 const UNENDED: &str = "the quote is not closed; a quote behind a backslash closes nothing";
 
 /// Letters, digits, `_`, `-` and `.`, as everybody's names are.

@@ -24,6 +24,9 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 unexpected, 2 usage, 3 configura
 18 failed after the switch and went back, 19 new version serves but what follows failed, 20 status: drift, \
 130 interrupted. See docs/ARCHITECTURE.md.";
 
+/// A week, in seconds.
+const LONGEST_WAIT: u64 = 7 * 24 * 60 * 60;
+
 #[derive(Debug, Args)]
 pub struct Common {
     /// Where to: a name under [environments] in deploy.toml
@@ -90,7 +93,7 @@ pub struct Source {
     #[arg(long)]
     pub dirty: bool,
     /// Wait this many seconds for a deploy that runs
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=LONGEST_WAIT))]
     pub lock_wait: u64,
 }
 
@@ -110,7 +113,7 @@ pub struct Build {
     #[arg(long, value_name = "RELEASE", value_parser = ReleaseId::parse)]
     pub release: Option<ReleaseId>,
     /// Wait this many seconds for a deploy that runs
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=LONGEST_WAIT))]
     pub lock_wait: u64,
 }
 
@@ -123,7 +126,7 @@ pub struct Switch {
     #[arg(long)]
     pub dry_run: bool,
     /// Wait this many seconds for a deploy that runs
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=LONGEST_WAIT))]
     pub lock_wait: u64,
 }
 
@@ -155,7 +158,7 @@ pub struct Rollback {
     #[arg(long)]
     pub dry_run: bool,
     /// Wait this many seconds for a deploy that runs
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=LONGEST_WAIT))]
     pub lock_wait: u64,
 }
 

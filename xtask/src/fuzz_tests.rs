@@ -217,14 +217,33 @@ proptest! {
         }
     }
 
+    /// What a container, an app or a record says is one field among others, and cannot make the report mean something else.
+    #[test]
+    fn what_others_say_stops_no_command(said in nasty(), line in 0..4_usize) {
+        let config = loaded(&small_toml(), "prod").unwrap();
+        let field = said.replace(['\t', '\n'], " ");
+        let record = format!("last-record\t{field}\n");
+        let answer = format!("answer\t8001\t{field}\n");
+        let live = format!("live\t{field}\n");
+        let site = format!("site-answer\t{field}\n");
+        let report = format!("{}{REPORT}", [record, answer, live, site][line]);
+        let observed = observed::parse(&report, &config).unwrap();
+        prop_assert_eq!(observed.live_release().map(ReleaseId::as_str), Some(RELEASE));
+        prop_assert_eq!(observed.live(), Some(Slot::Green));
+    }
+
     #[test]
     fn compose_config_v1(text in mutated(include_str!("compose/config_v1.yml"))) {
-        drop(rendered(&text));
+        if let Ok(files) = rendered(&text) {
+            check_files(&files);
+        }
     }
 
     #[test]
     fn compose_config_v2(text in mutated(include_str!("compose/config_v2.json"))) {
-        drop(rendered(&text));
+        if let Ok(files) = rendered(&text) {
+            check_files(&files);
+        }
     }
 
     #[test]
@@ -259,7 +278,10 @@ proptest! {
         let answer = Answer { status, body: body.clone() };
         match verdict::judge(&answer, &expect, Some(&release)) {
             Ok(()) => prop_assert!(status == 200 && serde_json::from_str::<Value>(&body).unwrap()["status"] == "ok"),
-            Err(reason) => prop_assert!(!reason.contains(char::is_control) && reason.len() < 1000, "{:?}", reason),
+            Err(reason) => {
+                let shown = reason.shown(str::to_owned);
+                prop_assert!(!shown.contains(char::is_control) && shown.len() < 1000, "{:?}", shown);
+            }
         }
     }
 
@@ -296,7 +318,8 @@ proptest! {
     #[test]
     fn nginx_files(before in nasty(), after in nasty(), slot in prop::sample::select(&Slot::BOTH[..]), site in mutated(SITE)) {
         let slots = Slots::default();
-        let ours = nginx::reload_upstream("shop_backend", slots, slot, 8002);
+        let upstream = nginx::Upstream { name: "shop", upstream: "shop_backend", slots, live_port: 8002 };
+        let ours = upstream.reload(slot);
         // A comment hides anything up to its end; what follows the file does not change what was read first.
         let comment = format!("# {}\n", before.replace(['\n', '\r'], " "));
         prop_assert_eq!(nginx::slot_in_upstream(&format!("{comment}{ours}{after}"), "shop_backend", slots), Some(slot));
@@ -335,25 +358,60 @@ pub fn small_toml() -> String {
 pub fn rendered(config: &str) -> anyhow::Result<compose::Files> {
     let workers = ["scheduler".to_owned(), "scraper".to_owned()];
     let release = ReleaseId::parse(RELEASE).unwrap();
-    let (project, web, slot) = ("shop", "api", Slot::Green);
     compose::render(
         config,
         &Rendering {
-            project,
-            web,
+            project: "shop",
+            folder: "/srv/shop",
+            web: "api",
             workers: &workers,
+            declared_accessories: &["prometheus".to_owned()],
+            shared: &["uploads".to_owned()],
             web_port: 8000,
             release: &release,
-            slot,
-            slots: crate::config::Slots::default(),
+            slot: Slot::Green,
+            slots: Slots::default(),
+            nginx_ports: &[80, 443],
+            commit: &compose::Commit::new(["app/main.py".to_owned()]),
+            found: &BTreeMap::new(),
+            profiles: None,
         },
     )
 }
 
-const REPORT: &str = "live\tgreen\nupstream\tupstream shop_backend {\r server 127.0.0.1:8001;\r}\nsite\tproxy_pass http://shop_backend;\n\
-    flag\tgreen\nnginx\trunning\nnginx-problem\tno\ncompose\tdocker compose\ndocker\trunning\n\
-    container\tabc\t/shop-green\trunning\thealthy\t0\t2026-01-31T17:45:02Z\t{\"deploy.project\":\"shop\",\"deploy.slot\":\"green\",\"deploy.release\":\"20260131-174502-1a2b3c4\",\"com.docker.compose.project\":\"shop-green\"}\t{\"8000/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"8001\"}]}\t[{\"Source\":\"/srv/shop/releases/20260131-174502-1a2b3c4/x\"}]\n\
-    image\tshop-api:20260131-174502-1a2b3c4\t210MB\nmemory\tabc\t1000\nrelease\t20260131-174502-1a2b3c4\tsum\t100\nlistening\t8001\ndisk-free\t1000\t/\ndocker-disk-free\t1000\t/\nmemory-free\t1000\nuser\tdeploy\nunwritable\t/srv\nlast-record\t{\"x\":1}\nend\n";
+/// What holds of every file that is rendered: it is JSON, has the services it should have, and the slot's is one service on its
+/// own port and on its own network.
+fn check_files(files: &compose::Files) {
+    let read = |text: &str| serde_json::from_str::<Value>(text).expect("a rendered file is JSON");
+    let names = |file: &Value| file["services"].as_object().map(|all| all.keys().cloned().collect::<Vec<String>>());
+    let slot = read(&files.slot);
+    assert_eq!(names(&slot), Some(vec!["api-green".to_owned()]));
+    assert_eq!(slot["services"]["api-green"]["ports"], json!(["127.0.0.1:8001:8000"]));
+    assert_eq!(slot["services"]["api-green"]["labels"]["deploy.folder"], "/srv/shop");
+    assert_eq!(slot["networks"]["shop-green-calls"]["internal"], true);
+    assert_eq!(names(&read(files.workers.as_ref().unwrap())), Some(vec!["scheduler".to_owned(), "scraper".to_owned()]));
+    let mut accessories = [&files.accessories[..], &files.one_shots[..]].concat();
+    accessories.sort();
+    assert_eq!(names(&read(&files.base)), Some(accessories));
+    assert!(!files.build.contains("/releases/20260131"), "a build sees a release's folder: {}", files.build);
+}
+
+const REPORT: &str = "folder\t/srv/shop\nports\t8000 8001 8002\nlive\tshop green\nupstream\tupstream shop_backend {\r server 127.0.0.1:8001;\r}\n\
+    site\tproxy_pass http://shop_backend;\nflag\tgreen\nnginx\trunning\nnginx-problem\tno\ncompose\tdocker compose\ndocker\trunning\n\
+    container\tabc\t/shop-green\trunning\thealthy\t0\t2026-01-31T17:45:02Z\t[\"shop\",\"/srv/shop\",\"green\",\"20260131-174502-1a2b3c4\",\"\",\"shop-green\",\"api-green\",\"False\",\"/srv/shop/meta/20260131-174502-1a2b3c4\"]\t{\"8000/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"8001\"}]}\t[{\"Type\":\"bind\",\"Source\":\"/srv/shop/releases/20260131-174502-1a2b3c4/x\",\"Destination\":\"/x\"}]\t0 unless-stopped\n\
+    image\t210000000\t[\"shop-api:20260131-174502-1a2b3c4\"]\nmemory\tabc\t1000\nrelease\t20260131-174502-1a2b3c4\tsum\t100\tshop-api\t{}\tA=b\\n\nlistening\t8001\n\
+    disk-free\t1000\t/\ndocker-disk-free\t1000\t/\nmemory-free\t1000\nuser\tdeploy\nunwritable\t/srv\nlast-record\t{\"x\":1}\nend\n";
+
+/// The sample that is changed above is one that is understood.
+#[test]
+fn the_report_that_is_mutated_is_whole() {
+    let observed = observed::parse(REPORT, &loaded(&small_toml(), "prod").unwrap()).unwrap();
+    assert_eq!(observed.live_release().map(ReleaseId::as_str), Some(RELEASE));
+    assert_eq!((observed.releases.len(), observed.mounted.len()), (1, 1));
+    for printed in [include_str!("compose/config_v1.yml"), include_str!("compose/config_v2.json")] {
+        check_files(&rendered(printed).unwrap());
+    }
+}
 
 const JUNIT: &str = "<?xml version=\"1.0\"?><testsuites><testsuite name=\"pytest\" time=\"1.250\"><testcase classname=\"tests.a.test_a.TestX\" \
     name=\"test_p[a&lt;b &#233;&#10;]\" file=\"tests/a/test_a.py\"><failure message=\"x\">v</failure></testcase><testcase classname=\"t\" name=\"ok\" />\

@@ -45,6 +45,20 @@ pub fn annotation(level: &str, text: &str) -> String {
     format!("::{level} title=deploy::{}", escape(text))
 }
 
+/// A text in whose lines the runner finds no command. It trims a line and looks for `::` at its beginning, and for the older
+/// form `##[` anywhere (actions/runner, `ActionCommand.cs`).
+pub fn as_text(text: &str) -> String {
+    let line = |line: &str| {
+        let line = line.replace("##[", "# #[");
+        let begun = line.len() - line.trim_start().len();
+        match line[begun..].strip_prefix("::") {
+            Some(rest) => format!("{}: :{rest}", &line[..begun]),
+            None => line,
+        }
+    };
+    text.split('\n').map(line).collect::<Vec<String>>().join("\n")
+}
+
 fn escape(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
@@ -52,6 +66,14 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_say_is_no_command() {
+        let said = "  ::stop-commands::x\n\t\u{a0}::warning::y\na ##[error]z\nfine::not a command";
+        let text = as_text(said);
+        assert!(text.lines().all(|line| !line.trim_start().starts_with("::") && !line.contains("##[")), "{text}");
+        assert_eq!(text.lines().last(), Some("fine::not a command"));
+    }
 
     #[test]
     fn a_message_stays_one_command_whatever_it_says() {

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, anyhow};
 use crate::ask::Asker;
 use crate::command::Script;
 use crate::config::{Config, Reach};
+use crate::failure::Kind;
 use crate::proc::{self, Command, Finished, Held};
 use crate::script;
 use crate::session::{Session, Start};
@@ -45,12 +46,17 @@ impl Host {
         let wait_seconds = claim.map_or(0, |claim| claim.wait_seconds);
         let script = script::shell(config, &token, claim.map(|claim| claim.holder), wait_seconds, &first);
         // Besides, it waits for the last script of a run that has died.
-        let start = Start { script, token, first, wait: Duration::from_secs(wait_seconds) + script::GRACE * 2 };
+        let start =
+            Start { script, token, first, wait: Duration::from_secs(wait_seconds).saturating_add(script::GRACE * 2) };
         let ask = script::ask();
         let (reach, asker, shell) = match &config.environment.reach {
             Reach::Local => {
                 let shell = local(&start)?;
-                (Connected::Local, Asker::start(move || proc::hold(&Command::new(ask.name, ask.words()))), shell)
+                (
+                    Connected::Local,
+                    Asker::start(move || proc::hold(&Command::new(ask.name, ask.words()).in_clean_environment())),
+                    shell,
+                )
             }
             Reach::Ssh(target) => {
                 let (session, asker, shell) = Session::open(target, &config.root.join(".deploy"), &start, &ask)?;
@@ -58,6 +64,7 @@ impl Host {
             }
             Reach::Missing(variables) => return Err(config.missing(variables)),
         };
+        shell.watch(&asker);
         Ok(Host { shell, reach, beside: AtomicU32::new(1), asker })
     }
 
@@ -117,6 +124,13 @@ impl Host {
         if finished.code != Some(0) {
             self.check_soon()?;
         }
+        if finished.tail.contains("Session open refused by peer") || finished.tail.contains("open failed") {
+            return Err(Kind::Connection.error(format!(
+                "the server's sshd takes no third session of a connection, and a deploy needs four: set `MaxSessions 10`, which is sshd's \
+                 default, in /etc/ssh/sshd_config and reload it:\n{}",
+                proc::indent(&finished.tail)
+            )));
+        }
         finished.success().map(drop)
     }
 
@@ -124,8 +138,8 @@ impl Host {
     fn command(&self, script: &Script) -> Command {
         self.beside.fetch_add(1, Ordering::Relaxed);
         match &self.reach {
-            Connected::Local => Command::new(script.name, script.words()),
-            Connected::Ssh(session) => session.command(script.name, &script.remote_line()),
+            Connected::Local => Command::new(script.name, script.words()).in_clean_environment(),
+            Connected::Ssh(session) => session.command(script.name, &script.login_line()),
         }
     }
 
@@ -161,7 +175,7 @@ impl Drop for Host {
 }
 
 fn local(start: &Start) -> Result<Shell> {
-    let held = proc::hold(&Command::new(start.script.name, start.script.words()))?;
+    let held = proc::hold(&Command::new(start.script.name, start.script.words()).in_clean_environment())?;
     let shell = Shell::new(held, &start.token, Some(&start.first));
     shell.await_ready(start.wait, || ended(&shell.tail()))?;
     Ok(shell)

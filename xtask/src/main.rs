@@ -16,6 +16,7 @@ mod compose;
 mod config;
 mod console;
 mod deploy_toml;
+mod dotenv;
 mod env_file;
 mod failure;
 mod flags;
@@ -27,6 +28,8 @@ mod interrupt;
 mod junit;
 #[cfg(test)]
 mod long_tests;
+mod look;
+mod mask;
 mod nginx;
 mod observed;
 mod package;
@@ -42,6 +45,7 @@ mod run;
 mod script;
 mod selection;
 mod session;
+mod settings;
 mod setup;
 mod shell;
 mod stages;
@@ -123,7 +127,12 @@ fn load(flags: &Flags, variables: &BTreeMap<String, String>) -> Result<Config> {
     let text =
         std::fs::read(&file).map_err(|error| Kind::Configuration.error(format!("{}: {error}", file.display())))?;
     let text = failure::utf8(&text, &file.display().to_string())?;
-    deploy_toml::load(text, &file, &flags.common.environment, variables)
+    let name = match &flags.command {
+        // What happens on this machine alone is the same for every environment.
+        Command::Test(_) | Command::Package(_) => deploy_toml::known_or_first(text, &flags.common.environment),
+        _ => flags.common.environment.clone(),
+    };
+    deploy_toml::load(text, &file, &name, variables)
 }
 
 fn find(from: &Path, name: &str) -> Option<PathBuf> {

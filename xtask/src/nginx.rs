@@ -7,39 +7,80 @@
 use crate::config::{SiteUrl, Slots, Switching};
 use crate::release::Slot;
 
-/// The reload mode's upstream file: rewritten at each switch.
-///
-/// There is no `keepalive`: nginx then opens one connection per request to the slot, so that a connection that is open
-/// is a request in flight, which is what a drain waits for.
-pub fn reload_upstream(upstream: &str, slots: Slots, live: Slot, live_port: u16) -> String {
-    format!(
-        "# Written by `cargo xtask switch`; the live slot is {live}. Read by nginx at its next reload.\n\
-         upstream {upstream} {{\n    server 127.0.0.1:{port};\n}}\n\n{witness}",
-        port = slots.port(live),
-        witness = witness(live_port, &format!("    return 200 \"{live}\\n\";\n")),
-    )
+/// What nginx knows of an environment's slots.
+#[derive(Clone, Copy, Debug)]
+pub struct Upstream<'a> {
+    /// The environment's name on the host, which nginx gives beside the slot it obeys.
+    pub name: &'a str,
+    /// What the site passes requests to.
+    pub upstream: &'a str,
+    pub slots: Slots,
+    /// Where nginx says which slot it obeys.
+    pub live_port: u16,
 }
 
-/// The instant mode's upstream file: never rewritten. `flag` is the file whose presence makes green the live slot.
-pub fn instant_upstream(upstream: &str, slots: Slots, flag: &str, live_port: u16) -> String {
-    let slot = |slot: Slot| format!("upstream {upstream}_{slot} {{\n    server 127.0.0.1:{};\n}}\n", slots.port(slot));
-    let choice = format!(
-        "    open_file_cache off;\n    set $slot blue;\n    if (-f {flag}) {{ set $slot green; }}\n    return 200 \"$slot\\n\";\n"
-    );
-    format!(
-        "# The two slots. Which one is live is decided by the presence of {flag}.\n{}{}\n{}",
-        slot(Slot::Blue),
-        slot(Slot::Green),
-        witness(live_port, &choice)
-    )
+impl Upstream<'_> {
+    /// The reload mode's upstream file: rewritten at each switch.
+    ///
+    /// There is no `keepalive`: nginx then opens one connection per request to the slot, so that a connection that is open
+    /// is a request in flight, which is what a drain waits for.
+    pub fn reload(&self, live: Slot) -> String {
+        self.reload_marked(live.name(), &self.slots.port(live).to_string())
+    }
+
+    /// The same with other words for the live slot and its port.
+    pub fn reload_marked(&self, live: &str, port: &str) -> String {
+        format!(
+            "# Written by `cargo xtask`; the live slot is {live}. Read by nginx at its next reload.\n\
+             upstream {upstream} {{\n    server 127.0.0.1:{port};\n}}\n\n# The two slots.\n{both}\n{witness}",
+            upstream = self.upstream,
+            both = self.both(),
+            witness = self.witness(&format!("    return 200 \"{} {live}\\n\";\n", self.name)),
+        )
+    }
+
+    /// The instant mode's upstream file: never rewritten. `flag` is the file whose presence makes green the live slot.
+    pub fn instant(&self, flag: &str) -> String {
+        let choice = format!(
+            "    open_file_cache off;\n    set $slot blue;\n    if (-f {flag}) {{ set $slot green; }}\n    return 200 \"{} $slot\\n\";\n",
+            self.name
+        );
+        format!(
+            "# The two slots. Which one is live is decided by the presence of {flag}.\n{}\n{}",
+            self.both(),
+            self.witness(&choice)
+        )
+    }
+
+    /// An upstream for each slot; they say which ports are the slots'.
+    fn both(&self) -> String {
+        let slot = |slot: Slot| {
+            format!("upstream {}_{slot} {{\n    server 127.0.0.1:{};\n}}\n", self.upstream, self.slots.port(slot))
+        };
+        Slot::BOTH.map(slot).concat()
+    }
+
+    /// nginx's own answer to which slot of which environment it obeys; on the loopback only, under a name of its own, so that
+    /// any number of environments share the port.
+    fn witness(&self, answer: &str) -> String {
+        format!(
+            "# nginx itself says which slot it obeys.\nserver {{\n    listen 127.0.0.1:{};\n    server_name {};\n    access_log off;\n    \
+             default_type text/plain;\n{answer}}}\n",
+            self.live_port,
+            live_host(self.name)
+        )
+    }
 }
 
-/// nginx's own answer to which slot it obeys; on the loopback only.
-fn witness(live_port: u16, answer: &str) -> String {
-    format!(
-        "# nginx itself says which slot it obeys.\nserver {{\n    listen 127.0.0.1:{live_port};\n    access_log off;\n    \
-         default_type text/plain;\n{answer}}}\n"
-    )
+/// The name under which nginx is asked which slot of an environment it obeys.
+pub fn live_host(name: &str) -> String {
+    format!("{name}.deploy")
+}
+
+/// The slot in nginx's answer `NAME SLOT`. An answer of another name is none.
+pub fn slot_in_answer(answer: &str, name: &str) -> Option<Slot> {
+    let (of, slot) = answer.trim().split_once(' ')?;
+    (of == name).then(|| Slot::from_name(slot)).flatten()
 }
 
 /// The instant mode's include for the site's `server` block.
@@ -128,6 +169,12 @@ pub fn looks_up_uncached(text: &str) -> bool {
     directives(text).any(|line| line.split_whitespace().eq(["open_file_cache", "off"]))
 }
 
+/// The flag that an upstream file of the instant mode looks for.
+pub fn flag_of_upstream(text: &str) -> Option<String> {
+    let test = directives(text).find_map(|line| line.strip_prefix("if (-f ").map(str::to_owned))?;
+    Some(test.trim_end().strip_suffix(')')?.trim().to_owned())
+}
+
 /// The slot whose port the upstream file of the reload mode names, also where a person wrote it.
 pub fn slot_in_upstream(text: &str, upstream: &str, slots: Slots) -> Option<Slot> {
     let mut inside = false;
@@ -157,13 +204,24 @@ mod tests {
     use super::*;
 
     const SLOTS: Slots = Slots { blue: 8000, green: 8001 };
+    const UPSTREAM: Upstream = Upstream { name: "gifty", upstream: "gifty_backend", slots: SLOTS, live_port: 8002 };
+
+    #[test]
+    fn an_answer_of_another_environment_is_none() {
+        for answer in ["gifty-staging blue", "gift blue", "blue", "gifty", "gifty red", ""] {
+            assert_eq!(slot_in_answer(answer, "gifty"), None, "{answer:?}");
+        }
+    }
 
     #[test]
     fn the_upstream_file_says_which_slot_it_names() {
         for slot in Slot::BOTH {
-            let file = reload_upstream("gifty_backend", SLOTS, slot, 8002);
+            let file = UPSTREAM.reload(slot);
             assert_eq!(slot_in_upstream(&file, "gifty_backend", SLOTS), Some(slot), "{file}");
+            assert_eq!(slot_in_answer(&format!("gifty {slot}\n"), "gifty"), Some(slot));
         }
+        assert_eq!(flag_of_upstream(&UPSTREAM.instant("/srv/live/green")).as_deref(), Some("/srv/live/green"));
+        assert_eq!(flag_of_upstream(&UPSTREAM.reload(Slot::Blue)), None);
         let by_hand = "upstream other { server 127.0.0.1:8001; }\n# upstream gifty_backend { server x:8001; }\n\
                        upstream gifty_backend { server 127.0.0.1:8000 weight=1; }";
         assert_eq!(slot_in_upstream(by_hand, "gifty_backend", SLOTS), Some(Slot::Blue));

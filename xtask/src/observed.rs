@@ -1,19 +1,33 @@
 //! What a host told us, as plain data. Reading is here, asking is in `scripts/inspect.sh`, deciding is in `plan`.
+//!
+//! Nothing of it is believed beyond its shape: what a container's labels, an app's answer or a record hold may be anything,
+//! and where it is nothing that we know, it counts as not there.
+
+mod containers;
+mod others;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::config::{Config, NginxOwner, Switching};
+use crate::command::Secret;
+use crate::config::{Config, NginxOwner, Slots, Switching};
 use crate::nginx;
-use crate::release::{LABEL_PROJECT, LABEL_RELEASE, LABEL_SLOT, ReleaseId, Slot, slot_project};
+use crate::release::{ReleaseId, Slot};
+use crate::settings::Settings;
 use crate::verdict::{Answer, judge};
 
 /// The state of a host at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
-    /// The slot nginx itself says it obeys.
+    /// The environment's folder, links resolved.
+    pub folder: String,
+    /// The slots' ports and nginx's own, as its upstream file has them.
+    pub ports: Option<(Slots, u16)>,
+    /// What nginx said when it was asked which slot it obeys.
+    pub said: Option<String>,
+    /// The slot nginx itself says it obeys, for this environment.
     pub answered: Option<Slot>,
     /// The slot that nginx's files name: what it would obey after a reload.
     pub filed: Option<Slot>,
@@ -27,8 +41,22 @@ pub struct Observed {
     /// Why docker does not answer.
     pub docker_problem: Option<String>,
     pub containers: Vec<Container>,
+    /// What else there is of this environment: workers and accessories.
+    pub others: Vec<Other>,
     /// Containers of others that publish a slot's port on the host.
-    pub foreign: Vec<(Slot, String)>,
+    pub foreign: Vec<Foreign>,
+    /// Containers that carry the environment's name and belong to another folder: the container and that folder.
+    pub namesakes: Vec<(String, String)>,
+    /// Containers of the environment's folder that carry another name: the container and its compose project.
+    pub tenants: Vec<(String, String)>,
+    /// Before the first deploy: volumes on the host, by compose project and name.
+    pub volumes: Vec<(String, String)>,
+    /// Lines of nginx's configuration that lead to a slot's port past the switch.
+    pub bypasses: Vec<String>,
+    /// What the site answered to a health check, as its users ask it.
+    pub site: Option<Answer>,
+    /// The flag that nginx's upstream file looks for, where it is not this environment's.
+    pub flag_elsewhere: Option<String>,
     pub releases: Vec<StoredRelease>,
     /// Releases whose files a container of any kind has mounted.
     pub mounted: BTreeSet<ReleaseId>,
@@ -71,7 +99,7 @@ pub struct Room {
 }
 
 /// A container that runs, or ran, in a slot.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Container {
     pub id: String,
     pub name: String,
@@ -85,6 +113,9 @@ pub struct Container {
     pub restarts: u32,
     /// RFC 3339.
     pub started_at: String,
+    /// Its bind mounts: target and source.
+    #[serde(skip)]
+    pub binds: Vec<(String, String)>,
 }
 
 impl Container {
@@ -98,14 +129,51 @@ impl Container {
     }
 }
 
-/// A release that is complete on the host.
+/// A container of the environment that is in no slot.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Other {
+    pub service: String,
+    pub name: String,
+    /// A worker is replaced with each release, an accessory never.
+    pub worker: bool,
+    /// The web service or a worker as compose started it before the first deploy; stopped, once that has taken over.
+    #[serde(skip)]
+    pub of_before: bool,
+    /// Docker's words, as of a slot's container.
+    pub status: String,
+    pub health: String,
+    pub restarts: u32,
+    pub exit_code: i64,
+    /// What docker does when it has ended, or the machine has.
+    pub restart_policy: String,
+    /// Tells whether the compose file has changed since it was started. `None`: it was started by something else.
+    pub definition: Option<String>,
+    /// Its bind mounts: target and source.
+    #[serde(skip)]
+    pub binds: Vec<(String, String)>,
+}
+
+/// A container of somebody else on a slot's port.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Foreign {
+    pub slot: Slot,
+    pub container: String,
+    pub compose_project: Option<String>,
+}
+
+/// A release that is complete on the host.
+#[derive(Clone, Debug, PartialEq)]
 pub struct StoredRelease {
     pub id: ReleaseId,
     /// sha256 of its `.env`, hexadecimal.
     pub env_sum: String,
     /// Seconds since 1970 when it last became the one that serves; `None`: it never served well.
     pub served_at: Option<u64>,
+    /// Repositories of the images that were built for it; none, where it never came to that.
+    pub built: Vec<String>,
+    /// `None`: another version of this tool wrote them.
+    pub settings: Option<Settings>,
+    pub env: Secret,
 }
 
 impl Observed {
@@ -141,6 +209,13 @@ impl Observed {
         self.answers.get(&slot).is_some_and(|answer| judge(answer, &config.health.expect, Some(release)).is_ok())
     }
 
+    /// Whether all images of a release are on the host.
+    pub fn has_images(&self, id: &ReleaseId) -> bool {
+        let built = self.release(id).map(|release| &release.built).filter(|built| !built.is_empty());
+        built
+            .is_some_and(|built| built.iter().all(|repository| self.images.contains_key(&format!("{repository}:{id}"))))
+    }
+
     pub fn release(&self, id: &ReleaseId) -> Option<&StoredRelease> {
         self.releases.iter().find(|release| release.id == *id)
     }
@@ -162,17 +237,34 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
     if text.lines().next_back() != Some("end") {
         bail!("the host's report is cut short");
     }
-    let mut observed = Observed::default();
+    let mut observed = Observed { folder: config.environment.folder.clone(), ..Observed::default() };
     let mut upstream = String::new();
     let mut flag = false;
+    let resolved = ports(text, config);
+    let config = &resolved;
+    observed.ports = text
+        .lines()
+        .any(|line| line.starts_with("ports\t"))
+        .then_some((config.slots, config.environment.nginx.live_port));
     // docker prints an empty line for a container that has gone since it was listed.
     for line in text.lines().filter(|line| !line.is_empty()) {
         let fields: Vec<&str> = line.split('\t').collect();
-        let read = || format!("reading the host's report, line {line:?}");
+        let read = || format!("reading the host's report, a line `{}`", fields[0].escape_debug());
         match fields[..] {
-            ["live", answer] => observed.answered = Slot::from_name(answer),
+            ["folder", place] => observed.folder = place.to_owned(),
+            ["live", answer] => {
+                observed.said = Some(answer.to_owned()).filter(|answer| !answer.is_empty());
+                observed.answered = nginx::slot_in_answer(answer, &config.project.name);
+            }
             ["flag", _] => flag = true,
-            ["upstream", text] => upstream = lines(text),
+            ["upstream", text] => {
+                upstream = lines(text);
+                let own = format!("{}/live/green", config.environment.folder);
+                observed.flag_elsewhere = nginx::flag_of_upstream(&upstream).filter(|flag| *flag != own);
+            }
+            ["bypass", line] => observed.bypasses.push(line.to_owned()),
+            ["site-answer", text] => observed.site = read_answer(&lines(text)),
+            ["volume", project, name] => observed.volumes.push((project.to_owned(), name.to_owned())),
             ["site", text] => {
                 observed.site_file_found = !text.is_empty();
                 observed.switching = nginx::switching_of_site(&lines(text), &config.environment.nginx.upstream);
@@ -188,7 +280,7 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
             ["nginx-problem", problem] => observed.nginx_problem = Some(problem.to_owned()),
             ["compose", tool] => observed.compose = Some(tool.to_owned()).filter(|tool| !tool.is_empty()),
             ["docker-problem", problem] => observed.docker_problem = Some(problem.trim().to_owned()),
-            ["container", ..] => read_container(&fields, config, &mut observed).with_context(read)?,
+            ["container", ..] => containers::read(&fields, config, &mut observed).with_context(read)?,
             ["image", bytes, tags] => {
                 let bytes = bytes.parse().with_context(read)?;
                 let tags: Vec<String> = serde_json::from_str(tags).with_context(read)?;
@@ -204,7 +296,9 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
             ["docker-disk-free", bytes, place] => {
                 observed.room.docker_disk = Some((bytes.parse().with_context(read)?, place.to_owned()));
             }
-            ["release", id, env_sum, served_at] => observed.releases.extend(read_release(id, env_sum, served_at)),
+            ["release", id, env_sum, served_at, built, settings, env] => {
+                observed.releases.extend(read_release([id, env_sum, served_at, built, settings, env]));
+            }
             ["listening", port] => observed.listening.extend(slot_of(port, config)),
             ["answer", port, text] => observed.answers.extend(slot_of(port, config).zip(read_answer(&lines(text)))),
             ["disk-free", bytes, place] => {
@@ -212,8 +306,9 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
                 observed.room.releases_place = place.to_owned();
             }
             ["last-record", record] => observed.last_record = Some(record.to_owned()).filter(|text| !text.is_empty()),
-            ["end"] | ["docker", _] => {}
-            _ => bail!("{}", read()),
+            ["end"] | ["docker", _] | ["ports", _] => {}
+            // The line itself may hold anything, an `.env` for one.
+            _ => bail!("the host's report has a line `{}` of {} fields", fields[0].escape_debug(), fields.len()),
         }
     }
     let found = observed.switching;
@@ -244,80 +339,51 @@ fn lines(text: &str) -> String {
     text.replace('\r', "\n")
 }
 
+/// The configuration with the ports that nginx's file names; what is given in `deploy.toml` stays.
+fn ports(text: &str, config: &Config) -> Config {
+    let line = text.lines().find_map(|line| line.strip_prefix("ports\t")).unwrap_or_default();
+    let numbers: Vec<u16> = line.split(' ').filter_map(|number| number.parse().ok()).collect();
+    match numbers[..] {
+        [blue, green, live_port] => config.with_ports(Slots { blue, green }, live_port),
+        _ => config.clone(),
+    }
+}
+
 /// A folder that is not named like a release was not made by us and is left alone.
-fn read_release(id: &str, env_sum: &str, served_at: &str) -> Option<StoredRelease> {
-    let id = ReleaseId::parse(id).ok()?;
-    Some(StoredRelease { id, env_sum: env_sum.to_owned(), served_at: served_at.parse().ok() })
+fn read_release([id, env_sum, served_at, built, settings, env]: [&str; 6]) -> Option<StoredRelease> {
+    Some(StoredRelease {
+        id: ReleaseId::parse(id).ok()?,
+        env_sum: env_sum.to_owned(),
+        served_at: served_at.parse().ok(),
+        built: unescaped(built).lines().map(str::to_owned).filter(|repository| !repository.is_empty()).collect(),
+        settings: Settings::read(&unescaped(settings)),
+        env: Secret::new(unescaped(env)),
+    })
+}
+
+/// A field in which tabs, line ends and `\` are written with a `\` before them.
+fn unescaped(field: &str) -> String {
+    let mut text = String::with_capacity(field.len());
+    let mut letters = field.chars();
+    while let Some(letter) = letters.next() {
+        text.push(match letter {
+            '\\' => match letters.next() {
+                Some('t') => '\t',
+                Some('r') => '\r',
+                Some('n') => '\n',
+                Some(other) => other,
+                None => break,
+            },
+            _ => letter,
+        });
+    }
+    text
 }
 
 /// What is no answer over HTTP is none: it is not healthy.
 fn read_answer(text: &str) -> Option<Answer> {
-    Answer::parse(text, text.len()).ok()
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Mount {
-    #[serde(default)]
-    source: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Binding {
-    #[serde(default)]
-    host_port: String,
-}
-
-fn read_container(fields: &[&str], config: &Config, observed: &mut Observed) -> Result<()> {
-    let [_, id, name, status, health, restarts, started_at, labels, ports, mounts] = fields[..] else {
-        bail!("a container with {} fields", fields.len());
-    };
-    let labels: Option<BTreeMap<String, String>> = serde_json::from_str(labels).context("its labels")?;
-    let labels = labels.unwrap_or_default();
-    let label = |name: &str| labels.get(name).map(String::as_str);
-    let mounts: Option<Vec<Mount>> = serde_json::from_str(mounts).context("its mounts")?;
-    let releases = format!("{}/releases/", config.environment.folder);
-    let mounted = mounts.iter().flatten().filter_map(|mount| mount.source.strip_prefix(&releases));
-    let project = config.project.name.as_str();
-    let ours = label(LABEL_PROJECT) == Some(project);
-    let compose_project = label("com.docker.compose.project");
-    let one_off = label("com.docker.compose.oneoff").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    let slot = label(LABEL_SLOT).and_then(Slot::from_name);
-    let of_slot = slot.filter(|slot| ours && !one_off && compose_project == Some(&slot_project(project, *slot)));
-    if !ours || status == "running" {
-        let ids = mounted.filter_map(|path| ReleaseId::parse(path.split('/').next().unwrap_or_default()).ok());
-        observed.mounted.extend(ids);
-    }
-    let ports: Option<BTreeMap<String, Option<Vec<Binding>>>> = serde_json::from_str(ports).context("its ports")?;
-    let ports = ports.unwrap_or_default();
-    let publishes = |slot: Slot| {
-        let port = config.slots.port(slot).to_string();
-        ports.values().flatten().flatten().any(|binding| binding.host_port == port)
-    };
-    let before_us =
-        compose_project == Some(project) && label("com.docker.compose.service") == Some(&config.project.web);
-    let published = Slot::BOTH.into_iter().find(|slot| publishes(*slot));
-    let (slot, release) = match (of_slot, published) {
-        (Some(slot), _) => (slot, label(LABEL_RELEASE).and_then(|id| ReleaseId::parse(id).ok())),
-        (None, Some(slot)) if before_us && !one_off => (slot, None),
-        (None, Some(slot)) if status == "running" => {
-            observed.foreign.push((slot, name.trim_start_matches('/').to_owned()));
-            return Ok(());
-        }
-        _ => return Ok(()),
-    };
-    observed.containers.push(Container {
-        id: id.to_owned(),
-        name: name.trim_start_matches('/').to_owned(),
-        slot,
-        release,
-        status: status.to_owned(),
-        health: health.to_owned(),
-        restarts: restarts.parse().context("its restart count")?,
-        started_at: started_at.to_owned(),
-    });
-    Ok(())
+    // Its length is not what it was: carriage returns were taken out on its way.
+    Answer::parse(text, usize::MAX).ok()
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::command::{Input, Secret};
-use crate::config::{Config, EnvFile};
-use crate::env_file;
+use crate::command::Input;
+use crate::compose::Commit;
+use crate::config::Config;
 use crate::failure::Kind;
 use crate::proc::{self, Command};
 use crate::release::ReleaseId;
@@ -44,6 +44,19 @@ pub struct Package {
     /// What is not in the archive, because the host has it.
     #[serde(skip)]
     pub reuse: Option<Reuse>,
+    /// sha256 of every file of the release, by its path.
+    #[serde(skip)]
+    pub sums: BTreeMap<Vec<u8>, String>,
+    /// Where every symbolic link leads.
+    #[serde(skip)]
+    pub links: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Package {
+    /// The paths of the app's folder that the release has.
+    pub fn commit(&self) -> Commit {
+        Commit::new(self.sums.keys().chain(self.links.keys()).map(|path| tree::as_text(path)))
+    }
 }
 
 /// A release on the host, with what is in it.
@@ -78,7 +91,16 @@ pub fn source(config: &Config) -> Result<Source> {
             Kind::Package.error(format!("{} is not a git repository with a commit: {error:#}", root.display()))
         })
     };
-    let head = git(&["show", "--no-patch", "--format=%H %ct", "HEAD"])?;
+    // A person's settings must not add to what is printed.
+    let head = git(&[
+        "-c",
+        "log.showSignature=false",
+        "show",
+        "--no-patch",
+        "--no-show-signature",
+        "--format=%H %ct",
+        "HEAD",
+    ])?;
     let (revision, committed_at) = head.split_once(' ').context("git printed no commit")?;
     let branch = Command::new("find the branch", ["git", "rev-parse", "--abbrev-ref", "HEAD"]).in_folder(root);
     let branch = proc::finish(&branch)?.success()?.stdout;
@@ -118,7 +140,7 @@ impl Source {
         let shown = self.changed.iter().take(10).map(|line| format!("  {line}")).collect::<Vec<String>>().join("\n");
         let count = self.changed.len();
         Err(Kind::Package.error(format!(
-            "{count} files are not as committed, and a release is what is committed:\n{shown}\nCommit them, or give --dirty"
+            "{count} files are not as committed, and a release is what is committed:\n{shown}\nCommit them, or give --dirty. What tests or builds write (reports, caches) belongs into .gitignore"
         )))
     }
 }
@@ -148,6 +170,7 @@ pub fn package(
         false => commit_of_changes(config, source)?,
     };
     let tree = Tree::of(config, &commit)?;
+    tree.refuse_modules()?;
     let reuse = match earlier {
         Some(earlier) if !tree.names_its_commit => {
             tree::reuse(&earlier.release, &earlier.content, &tree.entries, &tree.attributes)
@@ -166,11 +189,12 @@ pub fn package(
         "." => 0,
         app => app.split('/').filter(|part| !matches!(*part, "" | ".")).count(),
     };
-    let sha256 =
-        sha256(Input::Bytes(std::fs::read(&archive).with_context(|| format!("reading {}", archive.display()))?))?;
+    let sha256 = sha256(Input::File(archive.clone()))?;
     let manifest = folder.join(format!("{release}.json"));
-    let mut files = files(&archive, strip)?;
-    files.extend(reuse.iter().flat_map(|reuse| reuse.files.clone()));
+    let (mut sums, links) = files(&archive, strip)?;
+    refuse_links_out_of_the_app(&links)?;
+    sums.extend(reuse.iter().flat_map(|reuse| reuse.sums.clone()));
+    let files = sums.iter().map(|(path, sum)| (tree::as_text(path), sum.clone())).collect();
     let content = Manifest {
         release,
         revision: &source.revision,
@@ -184,7 +208,7 @@ pub fn package(
     let content = serde_json::to_vec_pretty(&content).context("writing the manifest")?;
     std::fs::write(&manifest, content).with_context(|| format!("writing {}", manifest.display()))?;
     let bytes = std::fs::metadata(&archive).with_context(|| format!("reading {}", archive.display()))?.len();
-    Ok(Package { release: release.clone(), archive, manifest, sha256, bytes, strip, reuse })
+    Ok(Package { release: release.clone(), archive, manifest, sha256, bytes, strip, reuse, sums, links })
 }
 
 /// The app's files in a commit.
@@ -225,6 +249,21 @@ impl Tree {
         Ok(Tree { entries: tree::entries(&all, &prefix), attributes, attribute_entries, prefix, names_its_commit })
     }
 
+    /// # Errors
+    /// [`Kind::Package`]: an archive of git has an empty folder in the place of another repository.
+    fn refuse_modules(&self) -> Result<()> {
+        let modules = self.entries.iter().filter(|entry| entry.object.starts_with("160000 "));
+        let modules: Vec<String> = modules.map(|entry| tree::as_text(&entry.path)).collect();
+        if modules.is_empty() {
+            return Ok(());
+        }
+        Err(Kind::Package.error(format!(
+            "the app's folder has submodules, of which a release would get empty folders: {}. Commit their files themselves (`git \
+             subtree`), or let the build fetch them",
+            modules.join(", ")
+        )))
+    }
+
     fn content(self, files: BTreeMap<String, String>) -> Content {
         let objects = self.entries.into_iter().map(|entry| (tree::as_text(&entry.path), entry.object)).collect();
         Content { files, objects, attributes: self.attributes }
@@ -233,7 +272,7 @@ impl Tree {
 
 /// A commit of what is not taken from an earlier release, with the attributes that all files have.
 fn commit_of_the_rest(config: &Config, source: &Source, tree: &Tree, reuse: &Reuse) -> Result<String> {
-    let rest = tree.entries.iter().filter(|entry| !reuse.paths.contains(&entry.path));
+    let rest = tree.entries.iter().filter(|entry| !reuse.sums.contains_key(&entry.path));
     let from_root = rest.map(|entry| (entry, [&tree.prefix[..], &entry.path].concat()));
     let attributes = tree.attribute_entries.iter().map(|entry| (entry, entry.path.clone()));
     let lines: Vec<u8> = from_root
@@ -277,40 +316,39 @@ fn committed(config: &Config, source: &Source, fill: impl FnOnce(Git) -> Result<
     git(&[&name[..], &commit].concat(), Input::Nothing)
 }
 
-fn files(archive: &Path, strip: usize) -> Result<BTreeMap<String, String>> {
+/// Sums of files, and where links lead.
+type Listed = (BTreeMap<Vec<u8>, String>, BTreeMap<Vec<u8>, Vec<u8>>);
+
+fn files(archive: &Path, strip: usize) -> Result<Listed> {
     let script = include_str!("scripts/manifest.sh");
     let words =
         ["bash", "-c", script, "manifest", &archive.display().to_string(), &strip.to_string()].map(str::to_owned);
     let listed = proc::finish(&Command::new("list the archive's files", words))?.success()?.stdout;
-    let entries = listed.split(|byte| *byte == 0).filter(|entry| !entry.is_empty());
-    let pairs = entries.map(|entry| Some((entry.get(..64)?, entry.get(66..)?)));
-    let pairs = pairs.map(|pair| pair.map(|(sum, path)| (tree::as_text(path), tree::as_text(sum))));
-    pairs.collect::<Option<_>>().context("sha256sum printed something else")
+    let mut entries = listed.split(|byte| *byte == 0);
+    let sums = entries.by_ref().take_while(|entry| !entry.is_empty());
+    let sums = sums.map(|entry| Some((entry.get(66..)?.to_vec(), tree::as_text(entry.get(..64)?))));
+    let sums = sums.collect::<Option<_>>().context("sha256sum printed something else")?;
+    let mut links = BTreeMap::new();
+    while let (Some(path), Some(to)) = (entries.next().filter(|path| !path.is_empty()), entries.next()) {
+        links.insert(path.to_vec(), to.to_vec());
+    }
+    Ok((sums, links))
 }
 
-/// The release's `.env`, byte for byte, and its values, to be hidden in logs.
-///
 /// # Errors
-/// [`Kind::Configuration`] naming the variable or file that is missing, or the lines that have no one meaning.
-pub fn env_file(config: &Config) -> Result<(Secret, Vec<String>)> {
-    let (env, from) = match &config.environment.env_file {
-        EnvFile::Content(content) => (content.clone(), format!("the env file of {}", config.environment.name)),
-        EnvFile::Path(path) => {
-            let from = format!("[environments.{}] env_file {}", config.environment.name, path.display());
-            let bytes = std::fs::read(path).map_err(|error| Kind::Configuration.error(format!("{from}: {error}")))?;
-            (Secret::new(bytes), from)
-        }
-        EnvFile::Missing { variable } => {
-            return Err(Kind::Configuration
-                .error(format!("the environment variable {variable} is not set; it holds the release's .env")));
-        }
-    };
-    let assignments = env_file::read(env.expose()).map_err(|refusals| {
-        let shown: Vec<String> = refusals.iter().take(10).map(|refusal| format!("\n  {refusal}")).collect();
-        Kind::Configuration
-            .error(format!("{from}: compose would not give the containers what it says:{}", shown.concat()))
-    })?;
-    Ok((env, env_file::to_be_hidden(&assignments)))
+/// [`Kind::Package`] with the links that would lead nowhere on the host: only the app's folder goes there.
+fn refuse_links_out_of_the_app(links: &BTreeMap<Vec<u8>, Vec<u8>>) -> Result<()> {
+    let out = links.iter().filter(|(path, to)| tree::leads_out(path, to));
+    let out: Vec<String> =
+        out.map(|(path, to)| format!("  {} -> {}", tree::as_text(path), tree::as_text(to))).collect();
+    if out.is_empty() {
+        return Ok(());
+    }
+    Err(Kind::Package.error(format!(
+        "these links lead out of the app's folder, which alone is packaged, so on the host they would lead nowhere:\n{}\nPut what \
+         they lead to into the folder, or let `app` ([project] in deploy.toml) be the folder that holds both",
+        out.join("\n")
+    )))
 }
 
 /// sha256 of bytes, hexadecimal.

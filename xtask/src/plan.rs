@@ -10,7 +10,7 @@ use crate::config::{Config, NginxOwner, Switching};
 use crate::failure::Kind;
 use crate::observed::{Container, Observed};
 use crate::preflight;
-use crate::release::{ReleaseId, Slot, image};
+use crate::release::{ReleaseId, Slot};
 use crate::step::{HookPoint, Step};
 
 /// What will be done, in order.
@@ -20,6 +20,8 @@ pub struct Plan {
     /// The live slot and its release, before.
     pub from: Option<Slot>,
     pub from_release: Option<ReleaseId>,
+    /// The workers of that release.
+    pub from_workers: Vec<String>,
     /// The slot that will be live, after.
     pub to: Slot,
     pub steps: Vec<Step>,
@@ -48,6 +50,7 @@ pub fn deploy(config: &Config, observed: &Observed, release: &ReleaseId, tests: 
     let preparation = Preparation {
         room: preflight::room(config, observed, release),
         steps,
+        render: |slot| Step::Render { slot },
         build: true,
         before_boot: &config.hooks.before_boot,
     };
@@ -61,33 +64,44 @@ pub enum Tests {
     Skip,
 }
 
-/// Back to a release that served well: a deploy of what is there already.
+/// The release to go back to: the wanted one, or the last other one that served well.
 ///
-/// Without the hooks before boot: a migration of the old code would meet a database that is ahead of it.
-pub fn rollback(config: &Config, observed: &Observed, wanted: Option<&ReleaseId>) -> Result<Plan> {
+/// # Errors
+/// [`Kind::Preflight`] where there is none, with those that there are.
+pub fn way_back<'a>(observed: &'a Observed, wanted: Option<&'a ReleaseId>) -> Result<&'a ReleaseId> {
     let live = observed.live_release();
     let good: Vec<&ReleaseId> = observed.good_releases().into_iter().map(|release| &release.id).collect();
     let refuse = |text: String| Err(Kind::Preflight.error(text));
-    let release = match wanted {
-        Some(wanted) if Some(wanted) == live => return refuse(format!("release {wanted} is the one that serves now")),
+    match wanted {
+        Some(wanted) if Some(wanted) == live => refuse(format!("release {wanted} is the one that serves now")),
         Some(wanted) if !good.contains(&wanted) => {
             let there = good.iter().map(|id| id.as_str()).collect::<Vec<&str>>().join(", ");
             let why = if observed.release(wanted).is_some() { "has never served well" } else { "is not on the host" };
-            return refuse(format!("release {wanted} {why}; these have served well: {there}"));
+            refuse(format!("release {wanted} {why}; these have served well: {there}"))
         }
-        Some(wanted) => wanted,
+        Some(wanted) => Ok(wanted),
         None => match good.into_iter().find(|id| Some(*id) != live) {
-            Some(previous) => previous,
-            None => {
-                return refuse("there is nothing to roll back to: no other release on the host has served well".into());
-            }
+            Some(previous) => Ok(previous),
+            None => refuse("there is nothing to roll back to: no other release on the host has served well".into()),
         },
-    };
+    }
+}
+
+/// Back to a release that served well: a deploy of what is there already, by the settings it was made with (`config`).
+///
+/// Without the hooks before boot: a migration of the old code would meet a database that is ahead of it.
+pub fn rollback(config: &Config, observed: &Observed, release: &ReleaseId) -> Result<Plan> {
     if let Some(plan) = warm(config, observed, release)? {
         return Ok(plan);
     }
-    let build = !observed.images.contains_key(&image(&config.project.name, &config.project.web, release));
-    replace(config, observed, release, Preparation { room: Vec::new(), steps: Vec::new(), build, before_boot: &[] })
+    let preparation = Preparation {
+        room: Vec::new(),
+        steps: Vec::new(),
+        render: |slot| Step::Restore { slot },
+        build: !observed.has_images(release),
+        before_boot: &[],
+    };
+    replace(config, observed, release, preparation)
 }
 
 /// What comes before the release can boot.
@@ -95,6 +109,8 @@ struct Preparation<'a> {
     /// What there is too little of. A way back is not held up by that: it may be what helps.
     room: Vec<String>,
     steps: Vec<Step>,
+    /// How its compose files come to be.
+    render: fn(Slot) -> Step,
     /// Its images may be missing.
     build: bool,
     before_boot: &'a [Vec<String>],
@@ -109,7 +125,7 @@ fn replace(config: &Config, observed: &Observed, release: &ReleaseId, preparatio
     let mut steps = preparation.steps;
 
     steps.extend(align(config, observed, switching, live));
-    steps.push(Step::Render { slot: to });
+    steps.push((preparation.render)(to));
     if preparation.build {
         steps.push(Step::Build);
     }
@@ -136,7 +152,10 @@ fn planned(observed: &Observed, release: &ReleaseId, to: Slot, steps: Vec<Step>)
     let live = observed.live().and_then(|slot| observed.occupant(slot));
     // Back to one that crashes is no way back.
     let from = live.filter(|container| container.running()).map(|container| container.slot);
-    Plan { release: release.clone(), from, from_release: observed.live_release().cloned(), to, steps }
+    let from_release = observed.live_release();
+    let settings = from_release.and_then(|id| observed.release(id)?.settings.as_ref());
+    let from_workers = settings.map_or_else(Vec::new, |settings| settings.workers().to_vec());
+    Plan { release: release.clone(), from, from_release: from_release.cloned(), from_workers, to, steps }
 }
 
 /// Back to a version that still runs: only the traffic moves.
@@ -169,8 +188,10 @@ fn take_over(config: &Config, observed: &Observed, release: &ReleaseId, switchin
     if config.traffic.bake > 0 {
         steps.push(Step::Bake { slot: to, seconds: config.traffic.bake });
     }
-    if !config.project.workers.is_empty() {
-        steps.push(Step::Workers { slot: to, release: release.clone() });
+    // The last one may have been taken out.
+    if !config.project.workers.is_empty() || observed.others.iter().any(|other| other.worker) {
+        let services = config.project.workers.clone();
+        steps.push(Step::Workers { slot: to, release: release.clone(), services });
     }
     steps.extend(hooks(to, HookPoint::AfterSwitch, &config.hooks.after_switch));
     steps.push(Step::MarkServed);
@@ -199,7 +220,7 @@ pub fn ship(observed: &Observed, release: &ReleaseId) -> Plan {
 
 /// The images alone, of a release that is on the host.
 pub fn build(observed: &Observed, release: &ReleaseId) -> Plan {
-    beside(observed, release, |to| vec![Step::Render { slot: to }, Step::Build])
+    beside(observed, release, |to| vec![Step::Restore { slot: to }, Step::Build])
 }
 
 /// A part of a deploy that changes nothing that runs.
@@ -209,10 +230,9 @@ fn beside(observed: &Observed, release: &ReleaseId, steps: impl FnOnce(Slot) -> 
 }
 
 /// Traffic to a slot that runs a healthy version already; boots nothing, stops nothing.
-pub fn switch(config: &Config, observed: &Observed, wanted: Option<Slot>) -> Result<Plan> {
+pub fn switch(config: &Config, observed: &Observed, to: Slot) -> Result<Plan> {
     let switching = preflight::host(config, observed, Vec::new())?;
     let live = observed.live();
-    let to = wanted.unwrap_or_else(|| observed.free_slot());
     let occupant = observed.occupant(to).filter(|container| container.running());
     let Some(release) = occupant.and_then(|container| container.release.clone()) else {
         let text = format!("slot {to} runs no release, so traffic stays where it is; `deploy` or `rollback` boots one");
@@ -282,7 +302,8 @@ pub fn abort(plan: &Plan, reached: usize) -> Vec<Step> {
     if let (Some(switching), Some(from)) = (switched, plan.from) {
         undo.push(Step::Switch { switching, to: from });
         if let (true, Some(release)) = (any(|step| matches!(step, Step::Workers { .. })), &plan.from_release) {
-            undo.push(Step::Workers { slot: from, release: release.clone() });
+            let services = plan.from_workers.clone();
+            undo.push(Step::Workers { slot: from, release: release.clone(), services });
         }
         // What it was given before may still be under way in it.
         undo.push(Step::Drain { slot: plan.to, seconds: UNDO_DRAIN });

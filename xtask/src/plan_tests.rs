@@ -1,9 +1,11 @@
 //! Plans as a user would expect them, without any server.
 
 use super::*;
+use crate::command::Secret;
 use crate::config::Traffic;
 use crate::deploy_toml;
-use crate::observed::{Container, StoredRelease};
+use crate::observed::{Container, Foreign, StoredRelease};
+use crate::settings::Settings;
 use crate::verdict::Answer;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -44,13 +46,28 @@ pub fn container(slot: Slot, number: u32, status: &str) -> Container {
         health: "healthy".to_owned(),
         restarts: 0,
         started_at: String::new(),
+        binds: Vec::new(),
     }
+}
+
+pub fn foreign(slot: Slot, container: &str) -> Foreign {
+    Foreign { slot, container: container.to_owned(), compose_project: None }
+}
+
+pub fn stored(id: ReleaseId, served_at: Option<u64>) -> StoredRelease {
+    let settings = Some(Settings::of(&config()));
+    let built = vec!["shop-web".to_owned()];
+    StoredRelease { id, env_sum: String::new(), served_at, built, settings, env: Secret::new("") }
+}
+
+/// What a healthy version says.
+pub fn well() -> Answer {
+    Answer { status: 200, body: r#"{"status":"ok"}"#.to_owned() }
 }
 
 /// A server with `live` in its slot, and good releases `1..=count` of which the last is live.
 pub fn server(live: Slot, count: u32) -> Observed {
-    let stored =
-        |number| StoredRelease { id: release(number), env_sum: String::new(), served_at: Some(u64::from(number)) };
+    let stored = |number| stored(release(number), Some(u64::from(number)));
     Observed {
         answered: Some(live),
         filed: Some(live),
@@ -60,10 +77,18 @@ pub fn server(live: Slot, count: u32) -> Observed {
         compose: Some("docker compose".to_owned()),
         curl: true,
         disk_free: 1_000_000_000,
+        answers: BTreeMap::from([(live, well())]),
+        site: Some(well()),
+        listening: [live].into(),
         containers: vec![container(live, count, "running"), container(live.other(), count - 1, "exited")],
         releases: (1..=count).map(stored).collect(),
         ..Observed::default()
     }
+}
+
+/// What `rollback` does with that host.
+fn back(config: &Config, observed: &Observed, wanted: Option<&ReleaseId>) -> Result<Plan> {
+    rollback(config, observed, way_back(observed, wanted)?)
 }
 
 fn names(plan: &Plan) -> Vec<String> {
@@ -146,7 +171,7 @@ fn a_standby_runs_on_until_the_next_deploy_and_a_rollback_to_it_moves_only_the_t
 
     let mut observed = server(Slot::Green, 2);
     observed.containers[1].status = "running".to_owned();
-    let plan = rollback(&standby, &observed, None).unwrap();
+    let plan = back(&standby, &observed, None).unwrap();
     let expected = [
         "Waiting for health check",
         "Hook before switch: warm",
@@ -159,7 +184,7 @@ fn a_standby_runs_on_until_the_next_deploy_and_a_rollback_to_it_moves_only_the_t
     ];
     assert_eq!(names(&plan), expected);
     // The same where a killed deploy has left it; then it is not to stay.
-    let plan = rollback(&config(), &observed, None).unwrap();
+    let plan = back(&config(), &observed, None).unwrap();
     assert_eq!(names(&plan)[..8], expected);
     assert_eq!(names(&plan)[8..], ["Drain slot green (at most 30 s)", "Stop slot green"]);
     // One that has just answered as that release is not waited for.
@@ -171,7 +196,7 @@ fn a_standby_runs_on_until_the_next_deploy_and_a_rollback_to_it_moves_only_the_t
         (answer(release(2), 200), "Waiting for health check"),
     ] {
         let observed = Observed { answers: [(Slot::Blue, answer)].into(), ..observed.clone() };
-        assert_eq!(names(&rollback(&standby, &observed, None).unwrap())[0], first);
+        assert_eq!(names(&back(&standby, &observed, None).unwrap())[0], first);
     }
     // Another release needs the slot.
     let plan = deploy(&standby, &observed, &release(9), Tests::Skip).unwrap();
@@ -195,7 +220,7 @@ fn no_plan_ever_stops_the_live_slot_before_traffic_has_left_it() {
             observed.containers = vec![container(live, 3, "running"), container(live.other(), 2, other)];
             let plans = [
                 deploy(&config(), &observed, &release(9), Tests::Run).unwrap(),
-                rollback(&config(), &observed, None).unwrap(),
+                back(&config(), &observed, None).unwrap(),
             ];
             for plan in plans {
                 let switch = plan.steps.iter().position(|step| matches!(step, Step::Switch { .. })).unwrap();
@@ -210,27 +235,28 @@ fn no_plan_ever_stops_the_live_slot_before_traffic_has_left_it() {
 fn a_rollback_goes_to_the_last_other_release_that_served_well() {
     let mut observed = server(Slot::Blue, 3);
     // A failed release is newer than all, and never served.
-    observed.releases.push(StoredRelease { id: release(8), env_sum: String::new(), served_at: None });
-    let plan = rollback(&config(), &observed, None).unwrap();
+    observed.releases.push(stored(release(8), None));
+    let plan = back(&config(), &observed, None).unwrap();
     assert_eq!(plan.release, release(2));
     assert!(!plan.steps.iter().any(|step| matches!(step, Step::Test | Step::Package | Step::Ship)));
+    assert!(plan.steps.contains(&Step::Restore { slot: Slot::Green }), "it runs as it was stored");
     assert!(plan.steps.contains(&Step::Build), "its image is not on the host");
     observed.images.insert(format!("shop-web:{}", release(2)), 0);
-    assert!(!rollback(&config(), &observed, None).unwrap().steps.contains(&Step::Build));
+    assert!(!back(&config(), &observed, None).unwrap().steps.contains(&Step::Build));
     let migrates = |step: &Step| matches!(step, Step::Hook { point: HookPoint::BeforeBoot, .. });
     assert!(!plan.steps.iter().any(migrates), "old migrations would meet a newer database");
-    assert_eq!(rollback(&config(), &observed, Some(&release(1))).unwrap().release, release(1));
+    assert_eq!(back(&config(), &observed, Some(&release(1))).unwrap().release, release(1));
     for refused in [release(3), release(7), release(8)] {
-        let error = rollback(&config(), &observed, Some(&refused)).unwrap_err();
+        let error = back(&config(), &observed, Some(&refused)).unwrap_err();
         assert_eq!(Kind::of(&error), Some(Kind::Preflight), "{error}");
     }
-    assert!(rollback(&config(), &server(Slot::Blue, 1), None).is_err());
+    assert!(back(&config(), &server(Slot::Blue, 1), None).is_err());
 }
 
 #[test]
 fn only_good_releases_count_for_what_is_kept() {
     let mut observed = server(Slot::Blue, 5);
-    observed.releases.push(StoredRelease { id: release(7), env_sum: String::new(), served_at: None });
+    observed.releases.push(stored(release(7), None));
     observed.mounted = [release(1)].into();
     let plan = deploy(&config(), &observed, &release(9), Tests::Skip).unwrap();
     let Some(Step::Prune { releases }) = plan.steps.last() else { panic!("nothing is pruned: {}", plan.describe()) };
@@ -241,14 +267,14 @@ fn only_good_releases_count_for_what_is_kept() {
 #[test]
 fn a_switch_needs_a_running_release_and_stops_nothing() {
     let mut observed = server(Slot::Blue, 2);
-    assert_eq!(Kind::of(&switch(&config(), &observed, None).unwrap_err()), Some(Kind::Preflight));
+    assert_eq!(Kind::of(&switch(&config(), &observed, observed.free_slot()).unwrap_err()), Some(Kind::Preflight));
     observed.containers = vec![container(Slot::Blue, 2, "running"), container(Slot::Green, 1, "running")];
-    let plan = switch(&config(), &observed, None).unwrap();
+    let plan = switch(&config(), &observed, observed.free_slot()).unwrap();
     assert_eq!(
         names(&plan),
         ["Waiting for health check", "Switch traffic to slot green (instant mode)", "Verify through nginx"]
     );
-    let stay = switch(&config(), &observed, Some(Slot::Blue)).unwrap();
+    let stay = switch(&config(), &observed, Slot::Blue).unwrap();
     assert_eq!(names(&stay), ["Waiting for health check", "Verify through nginx"]);
 }
 
@@ -257,7 +283,7 @@ fn everything_in_the_way_is_told_at_once() {
     let observed = Observed {
         docker_problem: Some("permission denied".to_owned()),
         nginx_running: false,
-        foreign: vec![(Slot::Green, "other-app".to_owned())],
+        foreign: vec![foreign(Slot::Green, "other-app")],
         ..server(Slot::Blue, 2)
     };
     let error = deploy(&config(), &observed, &release(9), Tests::Skip).unwrap_err();
@@ -326,7 +352,7 @@ fn a_failed_deploy_is_undone_as_far_as_it_got() {
     let remove = Step::Remove { slot: Slot::Green };
     let back = Step::Switch { switching: Switching::Instant, to: Slot::Blue };
     let drain = Step::Drain { slot: Slot::Green, seconds: UNDO_DRAIN };
-    let workers = Step::Workers { slot: Slot::Blue, release: release(2) };
+    let workers = Step::Workers { slot: Slot::Blue, release: release(2), services: vec!["mailer".to_owned()] };
     for (index, step) in plan.steps.iter().enumerate() {
         let undo = abort(&plan, index);
         let expected: Vec<Step> = match step {

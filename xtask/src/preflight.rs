@@ -5,6 +5,9 @@ use crate::failure::Kind;
 use crate::observed::{Container, Observed};
 use crate::release::{ReleaseId, image};
 
+mod identity;
+mod site;
+
 /// Bytes for a release's archive, its files, and what compose, the hooks and the record write beside them.
 const RELEASE: u64 = 100_000_000;
 
@@ -29,6 +32,7 @@ pub fn host(config: &Config, observed: &Observed, more: Vec<String>) -> Result<S
         problems
             .push(format!("curl is not on the host, and asks {url} there; install it: `sudo apt-get install curl`"));
     }
+    problems.extend(identity::problems(config, observed));
     problems.extend(standing(config, observed));
     if observed.switching.is_none() {
         let site = &nginx.site_file;
@@ -39,6 +43,7 @@ pub fn host(config: &Config, observed: &Observed, more: Vec<String>) -> Result<S
         });
     }
     problems.extend(free_port(config, observed));
+    problems.extend(site::problem(config, observed));
     problems.extend(more);
     match (observed.switching, problems.is_empty()) {
         (Some(switching), true) => Ok(switching),
@@ -49,9 +54,15 @@ pub fn host(config: &Config, observed: &Observed, more: Vec<String>) -> Result<S
     }
 }
 
+/// Where what is on the host is not this environment's.
+pub fn whose(config: &Config, observed: &Observed) -> Vec<String> {
+    identity::problems(config, observed)
+}
+
 /// What keeps traffic from being moved, now and until somebody mends it.
 pub fn standing(config: &Config, observed: &Observed) -> Vec<String> {
-    [reload(config, observed), lookups(config, observed)].into_iter().flatten().chain(places(observed)).collect()
+    let nginx = [reload(config, observed), lookups(config, observed)].into_iter().flatten();
+    nginx.chain(bypasses(observed)).chain(places(observed)).collect()
 }
 
 /// Why nginx could not be reloaded, where the mode needs that.
@@ -106,6 +117,18 @@ fn lookups(config: &Config, observed: &Observed) -> Option<String> {
     )
 }
 
+/// Who goes past the switch goes to a port that is stopped after it.
+fn bypasses(observed: &Observed) -> Option<String> {
+    let lines = &observed.bypasses;
+    (!lines.is_empty()).then(|| {
+        format!(
+            "nginx leads to a slot's port past the switch, and after a deploy nothing may listen there; let these lines pass \
+             to the upstream that the site uses:\n    {}",
+            lines.join("\n    ")
+        )
+    })
+}
+
 /// Where a file that is to be replaced or made cannot be.
 fn places(observed: &Observed) -> Vec<String> {
     let upstream = observed.unwritable_upstream.as_ref().filter(|_| observed.switching == Some(Switching::Reload));
@@ -125,16 +148,17 @@ fn places(observed: &Observed) -> Vec<String> {
 fn free_port(config: &Config, observed: &Observed) -> Option<String> {
     let to = observed.free_slot();
     let port = config.slots.port(to);
-    if let Some((_, name)) = observed.foreign.iter().find(|(slot, _)| *slot == to) {
+    if let Some(foreign) = observed.foreign.iter().find(|foreign| foreign.slot == to) {
         return Some(format!(
-            "port {port} of the free slot {to} is published by the container {name} of somebody else; give that another \
-             port, or the slot (`[slots]` in deploy.toml)"
+            "port {port} of the free slot {to} is published by the container {} of somebody else; give that another \
+             port, or the slot (`slots` in deploy.toml)",
+            foreign.container
         ));
     }
     observed.stranger_listens(to).then(|| {
         format!(
             "port {port} of the free slot {to} is taken by another process; find it with `ss -ltnp 'sport = :{port}'`, \
-             stop it, or give the slot another port (`[slots]` in deploy.toml)"
+             stop it, or give the slot another port (`slots` in deploy.toml)"
         )
     })
 }

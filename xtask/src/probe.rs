@@ -8,6 +8,7 @@ use anyhow::Result;
 use crate::ask::{Asker, Question};
 use crate::config::Config;
 use crate::host::Host;
+use crate::nginx;
 use crate::release::Slot;
 use crate::verdict::Answer;
 
@@ -57,27 +58,31 @@ pub struct Probe {
     tls: bool,
     port: u16,
     host: String,
+    behind_tls: bool,
 }
 
 impl Probe {
     /// A slot, past nginx.
     pub fn slot(config: &Config, host: &Host, slot: Slot) -> Probe {
-        Probe::plain(host, config.slots.port(slot))
+        let url = &config.environment.url;
+        // As its users ask it: an app may check its hosts, or lead what is not over TLS there.
+        let probe = Probe::plain(host, config.slots.port(slot), url.authority());
+        Probe { behind_tls: url.tls, ..probe }
     }
 
     /// nginx's own answer to which slot it obeys.
     pub fn live(config: &Config, host: &Host) -> Probe {
-        Probe::plain(host, config.environment.nginx.live_port)
+        Probe::plain(host, config.environment.nginx.live_port, nginx::live_host(&config.project.name))
     }
 
-    fn plain(host: &Host, port: u16) -> Probe {
-        Probe { asker: host.asker(), tls: false, port, host: "127.0.0.1".to_owned() }
+    fn plain(host: &Host, port: u16, name: String) -> Probe {
+        Probe { asker: host.asker(), tls: false, port, host: name, behind_tls: false }
     }
 
     /// The site, through nginx.
     pub fn site(config: &Config, host: &Host) -> Probe {
         let url = &config.environment.url;
-        Probe { asker: host.asker(), tls: url.tls, port: url.port, host: url.authority() }
+        Probe { asker: host.asker(), tls: url.tls, port: url.port, host: url.authority(), behind_tls: false }
     }
 
     /// Asks once.
@@ -85,7 +90,7 @@ impl Probe {
     /// # Errors
     /// When there is no complete answer within `limit`.
     pub fn get(&self, path: &str, limit: Duration) -> Result<Answer> {
-        let question = Question { tls: self.tls, port: self.port, host: &self.host, path };
+        let question = Question { tls: self.tls, port: self.port, host: &self.host, behind_tls: self.behind_tls, path };
         self.asker.ask(&question, limit)
     }
 }

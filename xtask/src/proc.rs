@@ -5,16 +5,17 @@
 //! time-out ends its children too, and Ctrl-C is ours to pass on.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::command::Input;
+use crate::command::{ENVIRONMENT, Input};
 use crate::{console, interrupt};
 
 mod held;
@@ -34,6 +35,8 @@ pub struct Command {
     pub words: Vec<String>,
     pub folder: Option<PathBuf>,
     pub environment: Vec<(String, String)>,
+    /// Of this process's environment it gets only what a host's scripts need ([`ENVIRONMENT`]).
+    pub clean: bool,
     pub input: Input,
     pub limit: Duration,
 }
@@ -45,6 +48,7 @@ impl Command {
             words: words.into_iter().map(Into::into).collect(),
             folder: None,
             environment: Vec::new(),
+            clean: false,
             input: Input::Nothing,
             limit: Duration::from_secs(60),
         }
@@ -57,6 +61,12 @@ impl Command {
 
     pub fn in_folder(mut self, folder: &Path) -> Command {
         self.folder = Some(folder.to_owned());
+        self
+    }
+
+    /// A person's environment must not change what a host's scripts do: `TMOUT` ends their reading, for one.
+    pub fn in_clean_environment(mut self) -> Command {
+        self.clean = true;
         self
     }
 
@@ -163,6 +173,10 @@ fn expression(command: &Command) -> Result<duct::Expression> {
         child.process_group(0);
         Ok(())
     });
+    if command.clean {
+        let kept = std::env::vars_os().filter(|(name, _)| ENVIRONMENT.iter().any(|kept| name == kept));
+        expression = expression.full_env(kept);
+    }
     if let Some(folder) = &command.folder {
         expression = expression.dir(folder);
     }
@@ -178,10 +192,12 @@ fn expression(command: &Command) -> Result<duct::Expression> {
 fn run(command: &Command, show: Show) -> Result<Finished> {
     let (stdout_reader, stdout_writer) = std::io::pipe().context("opening a pipe")?;
     let (stderr_reader, stderr_writer) = std::io::pipe().context("opening a pipe")?;
+    let (stdin_reader, stdin_writer) = std::io::pipe().context("opening a pipe")?;
     let expression =
-        expression(command)?.stdin_bytes(command.input.bytes()).stdout_file(stdout_writer).stderr_file(stderr_writer);
+        expression(command)?.stdin_file(stdin_reader).stdout_file(stdout_writer).stderr_file(stderr_writer);
     let handle = expression.start().with_context(|| format!("could not {}", command.purpose))?;
     drop(expression); // it holds the writing ends; the readers would never see the end
+    let feed = Feed::start(&command.input, stdin_writer)?;
 
     let tail = Arc::new(Mutex::new(VecDeque::new()));
     let (done, readers) = mpsc::channel();
@@ -191,7 +207,7 @@ fn run(command: &Command, show: Show) -> Result<Finished> {
     };
     follow(stderr_reader, show, &tail, done);
 
-    let code = wait(&handle, command)?;
+    let code = wait(&handle, command, &feed)?;
     // A child left in the background may hold the pipes open; what it prints is not ours to wait for.
     for _ in 0..2 {
         if readers.recv_timeout(Duration::from_secs(2)).is_err() {
@@ -206,20 +222,76 @@ fn run(command: &Command, show: Show) -> Result<Finished> {
     Ok(Finished { purpose: command.purpose.clone(), code, stdout, tail })
 }
 
-fn wait(handle: &duct::Handle, command: &Command) -> Result<Option<i32>> {
-    let deadline = Instant::now() + command.limit;
+/// What a command reads, written to it while it runs.
+struct Feed {
+    /// Bytes that it has taken; none are left once it is the greatest number.
+    taken: Arc<AtomicU64>,
+}
+
+impl Feed {
+    fn start(input: &Input, mut pipe: std::io::PipeWriter) -> Result<Feed> {
+        let mut source: Box<dyn Read + Send> = match input {
+            Input::File(path) => {
+                Box::new(std::fs::File::open(path).with_context(|| format!("reading {}", path.display()))?)
+            }
+            other => Box::new(std::io::Cursor::new(other.bytes().to_vec())),
+        };
+        let taken = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&taken);
+        std::thread::spawn(move || {
+            let mut buffer = vec![0; 64 << 10];
+            while let Ok(size @ 1..) = source.read(&mut buffer) {
+                // One that ends without reading all of it says so by its exit code.
+                if pipe.write_all(&buffer[..size]).is_err() {
+                    break;
+                }
+                count.fetch_add(size as u64, Ordering::Relaxed);
+            }
+            count.store(u64::MAX, Ordering::Relaxed);
+        });
+        Ok(Feed { taken })
+    }
+}
+
+/// How long a command may take nothing of its input while there is some.
+const STALLED: Duration = Duration::from_secs(30);
+
+fn wait(handle: &duct::Handle, command: &Command, feed: &Feed) -> Result<Option<i32>> {
+    let deadline = after(command.limit);
+    let (mut taken, mut since) = (0, Instant::now());
     loop {
         let slice = Duration::from_millis(100).min(deadline.saturating_duration_since(Instant::now()));
         if let Some(output) = handle.wait_timeout(slice).with_context(|| format!("waiting to {}", command.purpose))? {
             return Ok(output.status.code());
         }
+        let now = feed.taken.load(Ordering::Relaxed);
+        if now != taken || now == u64::MAX {
+            (taken, since) = (now, Instant::now());
+        }
         let interrupted = interrupt::check();
-        if interrupted.is_err() || Instant::now() >= deadline {
+        let stalled = since.elapsed() > STALLED;
+        if interrupted.is_err() || stalled || Instant::now() >= deadline {
             end_group(handle)?;
             interrupted.with_context(|| format!("while trying to {}", command.purpose))?;
+            if stalled {
+                bail!(
+                    "could not {}: nothing more of its input was taken for {} s, after {taken} bytes",
+                    command.purpose,
+                    STALLED.as_secs()
+                );
+            }
             bail!("could not {}: not done after {} s", command.purpose, command.limit.as_secs());
         }
     }
+}
+
+/// Further than any run: a limit that cannot be added to the time.
+const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+
+/// The moment when a limit is over.
+pub fn after(limit: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(limit).unwrap_or(now + FAR)
 }
 
 /// SIGTERM to the whole process group, SIGKILL two seconds later.
@@ -264,7 +336,7 @@ fn follow(
     std::thread::spawn(move || {
         let mut source = BufReader::new(source);
         let mut line = Vec::new();
-        while let Ok(1..) = source.read_until(b'\n', &mut line) {
+        while let Ok(1..) = read_line(&mut source, &mut line) {
             let text = console::masked(String::from_utf8_lossy(&line).trim_end());
             if show == Show::Lines {
                 console::child_line(&text);
@@ -277,8 +349,27 @@ fn follow(
     Arc::default()
 }
 
+/// The longest line that is kept as one.
+const LINE_LIMIT: u64 = 1 << 20;
+/// Letters of a line that an error shows.
+pub const LINE_SHOWN: usize = 2000;
+
+/// Reads a line with its end, or of one that is very long the next part.
+fn read_line(source: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<usize> {
+    source.take(LINE_LIMIT).read_until(b'\n', line)
+}
+
+/// The beginning of a line, which has been masked.
+pub fn shortened(line: &str) -> String {
+    match line.char_indices().nth(LINE_SHOWN) {
+        Some((end, _)) => format!("{} … (cut)", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
 /// Keeps the last lines only.
 fn keep(tail: &Mutex<VecDeque<String>>, line: String) {
+    let line = shortened(&line);
     let mut tail = lock(tail);
     if tail.len() == TAIL_LINES {
         tail.pop_front();

@@ -36,6 +36,8 @@ pub struct Tests<'a> {
     pub overrides: &'a BTreeMap<String, Vec<String>>,
     /// The version wanted, as in `3.11`.
     pub python: &'a str,
+    /// Variables that the tests get.
+    pub env: &'a BTreeMap<String, String>,
     /// The tool's own folder: virtual environment, caches, results.
     pub state: &'a Path,
 }
@@ -111,10 +113,12 @@ pub fn run(tests: &Tests, only: Option<&str>, extra: &[String]) -> Result<Summar
     // Under its own name until it is complete: another run may be writing its own.
     let report = tempfile::Builder::new().prefix("junit-").suffix(".xml").tempfile_in(&state);
     let report = report.with_context(|| format!("creating a file in {}", state.display()))?;
+    let ending = Ending::prepare(&state)?;
     let finished = proc::stream(&command(tests, &state, &venv.folder, &selection, extra, report.path()))?;
     let text = std::fs::read(report.path()).context("reading the results of pytest")?;
     let results = junit::parse(&String::from_utf8_lossy(&text));
     let results = judge(finished.code, results, extra)?;
+    ending.check(extra)?;
     report.persist(&junit).with_context(|| format!("writing {}", junit.display()))?;
     Ok(summarise(results, selection, venv.version.clone(), junit))
 }
@@ -204,6 +208,7 @@ fn command(
     report: &Path,
 ) -> Command {
     let mut words = vec![venv.join("bin/python").display().to_string(), "-m".to_owned(), "pytest".to_owned()];
+    words.extend(["-p".to_owned(), Ending::PLUGIN.to_owned()]);
     // The older form of JUnit XML, because it alone says in which file a test is.
     words.extend(["-o".to_owned(), "junit_family=xunit1".to_owned()]);
     words.extend(["-o".to_owned(), format!("cache_dir={}", state.join("pytest-cache").display())]);
@@ -213,9 +218,16 @@ fn command(
     words.push(format!("--junitxml={}", report.display()));
     // What a test starts by name is the environment's, as where a person has activated it.
     let path = format!("{}:{}", venv.join("bin").display(), std::env::var("PATH").unwrap_or_default());
-    Command::new("run the tests", words)
+    let python_path = std::env::var("PYTHONPATH").map_or_else(|_| String::new(), |path| format!(":{path}"));
+    let mut command = Command::new("run the tests", words);
+    for (name, value) in tests.env {
+        command = command.with_variable(name, value);
+    }
+    command
         .in_folder(&tests.root.join(tests.app))
         .within(LIMIT)
+        .with_variable("PYTHONPATH", &format!("{}{python_path}", state.join(Ending::FOLDER).display()))
+        .with_variable(Ending::VARIABLE, &state.join(Ending::FILE).display().to_string())
         .with_variable("PATH", &path)
         .with_variable("VIRTUAL_ENV", &venv.display().to_string())
         .with_variable("PYTHONDONTWRITEBYTECODE", "1")
@@ -233,7 +245,12 @@ fn judge(code: Option<i32>, results: Result<Results>, extra: &[String]) -> Resul
         Some(0) if nothing_ran => {
             "pytest ran no test; does PYTEST_ADDOPTS or addopts tell it to only collect them?".to_owned()
         }
-        Some(0) => return results.context("pytest succeeded, but its results cannot be read"),
+        Some(0) if results.is_err() => {
+            "pytest ended with exit code 0 and without results: a test, or what it imports, has ended the process \
+             (`os._exit`); its last lines are above"
+                .to_owned()
+        }
+        Some(0) => return results,
         // A file that cannot be imported ends the run as `interrupted`.
         Some(1 | 2) if failures > 0 => return results,
         Some(1) => {
@@ -254,6 +271,50 @@ fn judge(code: Option<i32>, results: Result<Results>, extra: &[String]) -> Resul
         None => "pytest was ended by a signal; was there too little memory?".to_owned(),
     };
     Err(Kind::Tests.error(problem))
+}
+
+/// Whether pytest came to its end: a test, or what it imports, may end the process, and then what has not run is missing nowhere.
+/// A plugin of ours writes down how many tests were chosen and how many have run.
+struct Ending {
+    file: PathBuf,
+}
+
+impl Ending {
+    const PLUGIN: &str = "xtask_ending";
+    const FOLDER: &str = "pytest-plugin";
+    const FILE: &str = "pytest-ending";
+    const VARIABLE: &str = "XTASK_PYTEST_ENDING";
+
+    fn prepare(state: &Path) -> Result<Ending> {
+        let folder = state.join(Ending::FOLDER);
+        std::fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+        let plugin = folder.join(format!("{}.py", Ending::PLUGIN));
+        std::fs::write(&plugin, include_str!("pytest/ending.py"))
+            .with_context(|| format!("writing {}", plugin.display()))?;
+        let file = state.join(Ending::FILE);
+        remove_stale(&file)?;
+        Ok(Ending { file })
+    }
+
+    /// # Errors
+    /// [`Kind::Tests`] where pytest ended before its end, although it says it succeeded.
+    fn check(&self, extra: &[String]) -> Result<()> {
+        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
+        let numbers: Vec<u64> = text.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+        match numbers[..] {
+            [chosen, run] if run < chosen => Err(Kind::Tests.error(format!(
+                "pytest ended after {run} of {chosen} tests: something ended it (`pytest.exit`, a limit of failures); its last lines are \
+                 above"
+            ))),
+            [_, _] => Ok(()),
+            // Asked for its help or the like, it runs no test.
+            _ if !extra.is_empty() => Ok(()),
+            _ => Err(Kind::Tests.error(
+                "pytest ended before its end, with exit code 0: a test, or what it imports, has ended the process (`os._exit`); its last \
+                 lines are above",
+            )),
+        }
+    }
 }
 
 fn summarise(results: Results, selection: Selection, python: String, junit: PathBuf) -> Summary {
@@ -281,7 +342,7 @@ mod tests {
         let plain: &[String] = &[];
         let refused = [
             (Some(0), some(0, 0, 0), plain, "ran no test", Kind::Tests),
-            (Some(0), none(), plain, "cannot be read", Kind::Tests),
+            (Some(0), none(), plain, "ended the process", Kind::Tests),
             (Some(1), some(3, 0, 0), plain, "failed though no test did", Kind::Tests),
             (Some(1), none(), plain, "failed though no test did", Kind::Tests),
             (Some(2), some(3, 0, 0), plain, "interrupted", Kind::Tests),

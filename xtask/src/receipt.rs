@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::probe::Probe;
 use crate::report::Receipt;
+use crate::verdict::Answer;
 
 /// Time between two requests.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -19,17 +20,27 @@ pub struct Running {
     thread: JoinHandle<Receipt>,
 }
 
-/// Sends a request each 50 ms, each on a connection of its own.
-pub fn start(probe: Probe, path: String) -> Running {
+/// The longest time between two requests where nginx turns them away.
+const SLOWEST: Duration = Duration::from_secs(2);
+
+/// Sends a request each 50 ms, each on a connection of its own. One that a limit of the site turns away is counted apart, and
+/// the next comes later. `judge` gives what is wrong with an answer.
+pub fn start(probe: Probe, path: String, judge: impl Fn(&Answer) -> Result<(), String> + Send + 'static) -> Running {
     let ended = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&ended);
     let thread = std::thread::spawn(move || {
         let mut receipt = Receipt::default();
+        let mut interval = INTERVAL;
         while !flag.load(Ordering::Relaxed) {
             let begun = Instant::now();
             let failure = match probe.get(&path, LIMIT) {
-                Ok(answer) if answer.status == 200 => None,
-                Ok(answer) => Some(format!("status {}", answer.status)),
+                Ok(answer) if answer.is_turned_away() => {
+                    receipt.turned_away += 1;
+                    interval = (interval * 2).min(SLOWEST);
+                    std::thread::sleep(interval);
+                    continue;
+                }
+                Ok(answer) => judge(&answer).err(),
                 Err(error) => Some(error.to_string()),
             };
             receipt.requests += 1;
@@ -37,7 +48,7 @@ pub fn start(probe: Probe, path: String) -> Running {
             receipt.first_failure = receipt.first_failure.or(failure);
             let took = begun.elapsed();
             receipt.slowest_ms = receipt.slowest_ms.max(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
-            std::thread::sleep(INTERVAL.saturating_sub(took));
+            std::thread::sleep(interval.saturating_sub(took));
         }
         receipt
     });

@@ -109,6 +109,10 @@ impl From<ReleaseId> for String {
 /// Container labels by which a host is read back.
 pub const LABEL_PROJECT: &str = "deploy.project";
 pub const LABEL_SLOT: &str = "deploy.slot";
+/// The environment's folder: with the project's name its identity on the host.
+pub const LABEL_FOLDER: &str = "deploy.folder";
+/// Of an accessory: tells whether the compose file says something else of it by now.
+pub const LABEL_DEFINITION: &str = "deploy.definition";
 pub const LABEL_RELEASE: &str = "deploy.release";
 
 /// Compose project of a slot: `gifty-green`.
@@ -116,9 +120,14 @@ pub fn slot_project(project: &str, slot: Slot) -> String {
     format!("{project}-{slot}")
 }
 
-/// The network on which a slot's container answers to the web service's own name: `gifty-green-live`.
+/// Compose project of the workers: `gifty-workers`.
+pub fn workers_project(project: &str) -> String {
+    format!("{project}-workers")
+}
+
+/// The network on which a slot's container answers to the web service's own name: `gifty-green-calls`. It leads nowhere else.
 pub fn live_network(project: &str, slot: Slot) -> String {
-    format!("{project}-{slot}-live")
+    format!("{project}-{slot}-calls")
 }
 
 /// Name of the web service inside its slot: `api-green`, so that compose's automatic alias is not `api`.

@@ -20,6 +20,8 @@ pub struct Receipt {
     pub requests: u32,
     pub failed: u32,
     pub slowest_ms: u64,
+    /// Requests that a limit of the site (`limit_req`) turned away, which say nothing of the version behind it.
+    pub turned_away: u32,
     /// What the first failed request got.
     pub first_failure: Option<String>,
 }
@@ -27,8 +29,12 @@ pub struct Receipt {
 impl Receipt {
     pub fn describe(&self) -> String {
         let failure = self.first_failure.as_ref().map(|text| format!(" (the first: {text})")).unwrap_or_default();
+        let turned_away = match self.turned_away {
+            0 => String::new(),
+            count => format!(", {count} more were turned away by a limit of the site"),
+        };
         format!(
-            "{} requests through nginx, {} failed{failure}, slowest {} ms",
+            "{} requests through nginx, {} failed{failure}, slowest {} ms{turned_away}",
             self.requests, self.failed, self.slowest_ms
         )
     }
@@ -48,20 +54,34 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    pub fn of(outcome: &Result<()>) -> Outcome {
+    /// `hide` comes before anything is cut or written as JSON.
+    pub fn of(outcome: &Result<()>, hide: impl Fn(&str) -> String) -> Outcome {
         match outcome {
             Ok(()) => Outcome::Succeeded,
             Err(error) => Outcome::Failed {
                 exit_code: Kind::of(error).unwrap_or(Kind::Unexpected) as u8,
-                error: failure::chain(error),
+                error: cut(&hide(&failure::chain(error))),
             },
         }
     }
 }
 
+/// Letters of an error that are recorded: what something printed in a single line may have no end.
+const RECORDED: usize = 16 * 1024;
+
+fn cut(text: &str) -> String {
+    let mut kept: String = text.chars().take(RECORDED).collect();
+    if kept.len() < text.len() {
+        kept.push_str(" … (cut)");
+    }
+    kept
+}
+
 /// Everything there is to say of a deploy, a rollback or a switch.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
+    /// `deploy`, `rollback` or `switch`.
+    pub command: &'static str,
     pub environment: String,
     pub url: String,
     pub by: String,
@@ -123,14 +143,20 @@ impl Report {
             code if code == Kind::AfterSwitch as u8 => {
                 format!("cargo xtask status --env {environment}, then deploy again")
             }
-            _ => format!("mend the cause, then: cargo xtask deploy --env {environment}"),
+            // The way back needs a cause to be mended as a deploy does; meanwhile it is still the way back that is wanted.
+            _ if self.command == "deploy" => format!("mend the cause, then: cargo xtask deploy --env {environment}"),
+            _ => format!(
+                "mend the cause, then: cargo xtask {} --env {environment}; another release that served well: `cargo xtask status --env \
+                 {environment}` lists them, `rollback --to` goes there",
+                self.command
+            ),
         })
     }
 
     /// GitHub's job summary, in Markdown.
     pub fn summary(&self) -> String {
         let verdict = match &self.outcome {
-            Outcome::Succeeded => "✅ deployed".to_owned(),
+            Outcome::Succeeded => format!("✅ {} succeeded", self.command),
             Outcome::Failed { exit_code, .. } => format!("❌ failed (exit code {exit_code})"),
         };
         let mut text = format!("### {verdict}: release `{}` to `{}`\n\n", self.release, self.environment);

@@ -1,16 +1,16 @@
-//! The conductor: inspect, plan, execute. It holds no rules (those are in `plan`) and no shell words (`script`).
+//! The conductor: execute a plan. It holds no rules (those are in `plan`) and no shell words (`script`).
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::command::{Script, Secret};
-use crate::compose::Files;
+use crate::command::Script;
+use crate::compose::{Commit, Files};
 use crate::config::Config;
+use crate::dotenv::Env;
 use crate::failure::Kind;
-use crate::host::{Claim, Host};
-use crate::observed::{self, Observed};
+use crate::look::{Session, inspect};
 use crate::package::{self, Earlier, Package, Source};
 use crate::plan::{self, Plan};
 use crate::probe::Probe;
@@ -19,70 +19,20 @@ use crate::release::{ReleaseId, Slot};
 use crate::report::{Caller, Outcome, Receipt, Report, StageTime};
 use crate::stages::Shipped;
 use crate::step::Step;
+use crate::verdict::{Answer, judge};
 use crate::{console, failure, interrupt, pytest, script, stages};
-
-/// Time for docker to give back the port of a container that has ended.
-const PORT_GONE: Duration = Duration::from_secs(3);
-
-/// A connected host with what it said of itself.
-pub struct Session<'a> {
-    pub config: &'a Config,
-    pub observed: Observed,
-    pub host: Host,
-}
-
-impl<'a> Session<'a> {
-    /// For commands that only read.
-    pub fn look(config: &'a Config) -> Result<Session<'a>> {
-        Session::on(config, Host::connect(config, None, script::inspect(config))?)
-    }
-
-    /// For commands that change the host: takes the lock before looking, holds it to the end.
-    pub fn own(config: &'a Config, caller: &Caller, purpose: &str, wait_seconds: u64) -> Result<Session<'a>> {
-        let since = caller.started_at.strftime("%Y-%m-%d %H:%M:%S UTC");
-        let holder = format!("{} since {since} for: {purpose}", caller.name);
-        let claim = Claim { holder: &holder, wait_seconds };
-        let mut session = Session::on(config, Host::connect(config, Some(&claim), script::inspect(config))?)?;
-        session.let_a_port_go()?;
-        Ok(session)
-    }
-
-    /// Docker ends what a cancelled run had asked it to end, and only then gives the port back: with a look in between, the
-    /// container has exited and its port is taken.
-    fn let_a_port_go(&mut self) -> Result<()> {
-        let begun = Instant::now();
-        while self.observed.stranger_listens(self.observed.free_slot()) && begun.elapsed() < PORT_GONE {
-            std::thread::sleep(Duration::from_millis(200));
-            self.observed = inspect(self.config, &self.host)?;
-        }
-        Ok(())
-    }
-
-    fn on(config: &'a Config, host: Host) -> Result<Session<'a>> {
-        Ok(Session { config, observed: inspect(config, &host)?, host })
-    }
-
-    /// The release that this source and this `.env` are: the one on the host where it is the same, else a new id.
-    pub fn choose_release(&self, base: &ReleaseId, env: &Secret) -> Result<ReleaseId> {
-        let env_sum = package::sha256(crate::command::Input::Secret(env.clone()))?;
-        let numbered = (2..=9999).map(|number| base.numbered(number));
-        let mut candidates = std::iter::once(base.clone()).chain(numbered);
-        let fits = |id: &ReleaseId| self.observed.release(id).is_none_or(|release| release.env_sum == env_sum);
-        candidates.find(fits).with_context(|| format!("there are 9999 releases of {base}"))
-    }
-}
-
-fn inspect(config: &Config, host: &Host) -> Result<Observed> {
-    observed::parse(&host.text(&script::inspect(config))?, config)
-}
 
 /// What a run needs beside its plan, and what it finds out on its way.
 pub struct Execution<'a> {
-    pub session: &'a Session<'a>,
+    pub session: &'a Session,
+    /// The settings of the release that the plan is for.
+    config: &'a Config,
+    /// The subcommand, for the report.
+    command: &'static str,
     pub caller: &'a Caller,
     /// What is to be packaged; a rollback packages nothing.
     pub source: Option<Source>,
-    pub env: Option<Secret>,
+    pub env: Option<Env>,
     pub package: Option<Package>,
     pub files: Option<Files>,
     pub tests: Option<pytest::Summary>,
@@ -98,9 +48,11 @@ pub struct Execution<'a> {
 }
 
 impl<'a> Execution<'a> {
-    pub fn new(session: &'a Session<'a>, caller: &'a Caller) -> Execution<'a> {
+    pub fn new(session: &'a Session, config: &'a Config, caller: &'a Caller, command: &'static str) -> Execution<'a> {
         Execution {
             session,
+            config,
+            command,
             caller,
             source: None,
             env: None,
@@ -154,8 +106,18 @@ impl<'a> Execution<'a> {
     }
 
     fn start_receipt(&self) -> receipt::Running {
-        let Session { config, host, .. } = self.session;
-        receipt::start(Probe::site(config, host), config.health.path.clone())
+        let (config, host) = (self.config, &self.session.host);
+        // Whichever version answers, it is judged as the verification judges it. Where the two are asked differently, one of them
+        // may not know the question, and only what no version says counts as failed.
+        let observed = &self.session.observed;
+        let before = observed.live_release().and_then(|id| observed.release(id)?.settings.as_ref());
+        let alike = before.is_none_or(|before| before.is_asked_like(&config.health));
+        let expect = config.health.expect.clone();
+        let judge = move |answer: &Answer| match judge(answer, &expect, None) {
+            Err(_) if !alike && answer.status < 500 => Ok(()),
+            judged => judged.map_err(|reason| reason.shown(console::masked)),
+        };
+        receipt::start(Probe::site(config, host), config.health.path.clone(), judge)
     }
 
     /// Runs one step of a plan.
@@ -173,7 +135,7 @@ impl<'a> Execution<'a> {
         if index < self.sent_until {
             return Ok(());
         }
-        let Session { config, host, .. } = self.session;
+        let (config, host) = (self.config, &self.session.host);
         let compose = self.compose()?;
         let script = |step: &Step| script::of(config, &plan.release, compose, self.files.as_ref(), step);
         let scripts: Vec<Script> = plan.steps[index..].iter().map_while(script).collect();
@@ -184,7 +146,7 @@ impl<'a> Execution<'a> {
         (self.sent_until, self.next) = (index + scripts.len(), next);
         let first = self.first.take();
         host.send_ahead(first.iter().cloned().chain(scripts).collect())?;
-        first.iter().try_for_each(|first| host.text(first).map(drop))
+        first.iter().try_for_each(|first| host.text(first).map(|said| stages::tell(&said)))
     }
 
     /// Runs one step as a stage of the log.
@@ -209,7 +171,7 @@ impl<'a> Execution<'a> {
 
     /// Does one step; what is returned is a remark for the log.
     fn act(&mut self, release: &ReleaseId, step: &Step) -> Result<String> {
-        let Session { config, host, observed } = self.session;
+        let (config, Session { host, observed, .. }) = (self.config, self.session);
         match step {
             Step::Test => {
                 let summary = stages::test(config, None, &[])?;
@@ -224,9 +186,17 @@ impl<'a> Execution<'a> {
             }
             Step::Ship => return self.ship(release),
             Step::Render { slot } => {
-                let (files, store) = stages::render(config, host, release, *slot, self.compose()?)?;
-                self.files = Some(files);
-                self.first = Some(store);
+                let project = host.text(&script::compose_config(config, release, self.compose()?))?;
+                let commit = match &self.package {
+                    Some(package) => package.commit(),
+                    None => stages::stored_commit(config, host, release)?,
+                };
+                self.render(release, *slot, &project, &commit)?;
+            }
+            Step::Restore { slot } => {
+                let project = stages::stored_project(config, host, release, self.compose()?)?;
+                let commit = stages::stored_commit(config, host, release)?;
+                self.render(release, *slot, &project, &commit)?;
             }
             Step::AwaitHealth { slot } => stages::await_health(config, host, release, *slot)?,
             Step::Verify { slot } => stages::verify(config, host, release, *slot)?,
@@ -242,8 +212,15 @@ impl<'a> Execution<'a> {
         Ok(String::new())
     }
 
+    fn render(&mut self, release: &ReleaseId, slot: Slot, project: &str, commit: &Commit) -> Result<()> {
+        let profiles = self.env.as_ref().map(|env| env.profiles.as_str());
+        let (files, store) = stages::render(self.config, self.session, release, slot, project, commit, profiles)?;
+        (self.files, self.first) = (Some(files), Some(store));
+        Ok(())
+    }
+
     fn script(&self, release: &ReleaseId, step: &Step) -> Result<Script> {
-        let script = script::of(self.session.config, release, self.compose()?, self.files.as_ref(), step);
+        let script = script::of(self.config, release, self.compose()?, self.files.as_ref(), step);
         script.with_context(|| format!("the step `{}` is not one script", step.title(release)))
     }
 
@@ -252,12 +229,12 @@ impl<'a> Execution<'a> {
     }
 
     fn make_package(&mut self, release: &ReleaseId, earlier: Option<&Earlier>) -> Result<String> {
-        let config = self.session.config;
+        let config = self.config;
         let source = self.source.as_ref().context("there is no source to package")?;
         let folder = package::fresh_folder(config)?;
         let package = package::package(config, source, release, self.caller, &folder, earlier)?;
         let note = match &package.reuse {
-            Some(reuse) => format!("{} bytes; {} files are on the host already", package.bytes, reuse.files.len()),
+            Some(reuse) => format!("{} bytes; {} files are on the host already", package.bytes, reuse.sums.len()),
             None => format!("{} bytes, sha256 {}", package.bytes, package.sha256),
         };
         self.package = Some(package);
@@ -275,10 +252,10 @@ impl<'a> Execution<'a> {
     }
 
     fn try_to_ship(&self, next: Option<Script>) -> Result<Shipped> {
-        let Session { config, host, .. } = self.session;
+        let (config, host) = (self.config, &self.session.host);
         let package = self.package.as_ref().context("there is no package to ship")?;
         let env = self.env.as_ref().context("there is no .env to ship")?;
-        stages::ship(config, host, package, env, next)
+        stages::ship(config, host, package, &env.content, next)
     }
 
     fn refuse_failed_tests(&self) -> Result<()> {
@@ -338,8 +315,9 @@ impl<'a> Execution<'a> {
         receipt: Option<Receipt>,
         took: Duration,
     ) -> Report {
-        let Session { config, host, .. } = self.session;
+        let (config, host) = (self.config, &self.session.host);
         Report {
+            command: self.command,
             environment: config.environment.name.clone(),
             url: config.environment.url.to_string(),
             by: self.caller.name.clone(),
@@ -348,7 +326,7 @@ impl<'a> Execution<'a> {
             from_release: plan.from_release.clone(),
             slot: serving.as_ref().map(|(slot, _)| *slot),
             serves: serving.and_then(|(_, release)| release),
-            outcome: Outcome::of(outcome),
+            outcome: Outcome::of(outcome, console::masked),
             undone,
             stages: self.stages.clone(),
             seconds: took.as_secs_f64(),
@@ -363,7 +341,7 @@ impl<'a> Execution<'a> {
         if succeeded {
             return Some((plan.to, Some(plan.release.clone())));
         }
-        let Session { config, host, .. } = self.session;
+        let (config, host) = (self.config, &self.session.host);
         match inspect(config, host) {
             Ok(now) => now.live().map(|slot| (slot, now.live_release().cloned())),
             Err(error) => {
@@ -374,9 +352,8 @@ impl<'a> Execution<'a> {
     }
 
     fn record(&self, report: &Report) {
-        let Session { config, host, .. } = self.session;
+        let (config, host) = (self.config, &self.session.host);
         let line = serde_json::to_string(report).context("writing the record");
-        let line = line.map(|line| console::masked(&line));
         if let Err(error) = line.and_then(|line| host.text(&script::record(config, &line))) {
             console::warning(&format!("no record was written: {}", failure::chain(&error)));
         }

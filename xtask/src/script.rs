@@ -2,13 +2,15 @@
 //!
 //! Time limits stand here, beside the words, because only who writes a command knows how long is too long.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::command::{Input, Script, Secret};
 use crate::compose::Files;
-use crate::config::{Config, Environment, NginxOwner, Switching};
-use crate::nginx;
-use crate::release::{ReleaseId, Slot, image, repository, slot_service};
+use crate::config::{Config, Environment, NginxOwner, Slots, Switching};
+use crate::nginx::{self, Upstream};
+use crate::release::{ReleaseId, Slot, image, slot_service};
 use crate::step::Step;
 use crate::tree::Reuse;
 
@@ -16,6 +18,17 @@ use crate::tree::Reuse;
 macro_rules! changing {
     ($file:literal) => {
         concat!(include_str!("scripts/prelude.sh"), include_str!(concat!("scripts/", $file)))
+    };
+}
+
+/// The same, with what checks the files of a release.
+macro_rules! checking {
+    ($file:literal) => {
+        concat!(
+            include_str!("scripts/prelude.sh"),
+            include_str!("scripts/changed_files.sh"),
+            include_str!(concat!("scripts/", $file))
+        )
     };
 }
 
@@ -28,9 +41,6 @@ macro_rules! reading {
 
 const SHORT: Duration = Duration::from_secs(60);
 const MINUTES: Duration = Duration::from_secs(60 * 10);
-const BUILD: Duration = Duration::from_secs(60 * 30);
-/// How long an accessory may take to become healthy.
-const ACCESSORIES_HEALTHY: Duration = Duration::from_secs(120);
 /// A deploying side that is silent for this long has died.
 const SILENCE: Duration = Duration::from_secs(30);
 /// How long what it had begun may go on, so that a container that is being stopped gets its grace period.
@@ -46,23 +56,31 @@ fn script<A: Into<String>>(
 }
 
 pub fn inspect(config: &Config) -> Script {
-    let Environment { folder, nginx, compose, .. } = &config.environment;
+    let Environment { folder, nginx, compose, url, .. } = &config.environment;
     let private_pid = match nginx.owner {
         NginxOwner::Private(_) => format!("{folder}/nginx/nginx.pid"),
         NginxOwner::System => String::new(),
     };
+    let Slots { blue, green } = config.slots;
+    let mut given = Vec::new();
+    given.extend(config.fixed.slots.then(|| format!("{blue} {green}")));
+    given.extend(config.fixed.live_port.then(|| nginx.live_port.to_string()));
     let arguments = [
         folder.clone(),
         config.project.name.clone(),
         nginx.upstream_file.clone(),
         nginx.site_file.clone(),
         nginx.live_port.to_string(),
-        config.slots.blue.to_string(),
-        config.slots.green.to_string(),
+        blue.to_string(),
+        green.to_string(),
         private_pid,
         compose.clone().unwrap_or_default(),
         config.health.path.clone(),
-        repository(&config.project.name, &config.project.web),
+        nginx.upstream.clone(),
+        if url.tls { "https" } else { "http" }.to_owned(),
+        url.authority(),
+        url.port.to_string(),
+        given.join(" "),
     ];
     script("inspect the host", reading!("inspect.sh"), SHORT, arguments)
 }
@@ -88,16 +106,17 @@ pub fn ask() -> Script {
 }
 
 /// Takes the archive of a release to be.
-pub fn receive(config: &Config, release: &ReleaseId, archive: Vec<u8>) -> Script {
-    let arguments = [config.environment.folder.clone(), release.to_string(), archive.len().to_string()];
-    let receive = script("copy the archive", changing!("receive.sh"), MINUTES, arguments);
-    Script { input: Input::Bytes(archive), ..receive }
+pub fn receive(config: &Config, release: &ReleaseId, archive: &Path, bytes: u64) -> Script {
+    let arguments = [config.environment.folder.clone(), release.to_string(), bytes.to_string()];
+    let limit = Duration::from_secs(config.limits.ship);
+    let receive = script("copy the archive", changing!("receive.sh"), limit, arguments);
+    Script { input: Input::File(archive.to_owned()), ..receive }
 }
 
 /// What `ship.sh` ends with where files of an earlier release are not what they were.
 pub const NOT_AS_SHIPPED: i32 = 75;
 
-pub fn ship(config: &Config, release: &ReleaseId, archive: Archive, manifest: &[u8], env: &Secret) -> Script {
+pub fn ship(config: &Config, release: &ReleaseId, archive: Archive, parts: &Parts) -> Script {
     let arguments = [
         config.environment.folder.clone(),
         release.to_string(),
@@ -106,19 +125,47 @@ pub fn ship(config: &Config, release: &ReleaseId, archive: Archive, manifest: &[
         archive.reuse.map(|reuse| reuse.release.to_string()).unwrap_or_default(),
     ];
     let same = archive.reuse.map(|reuse| {
-        let path = |path: &Vec<u8>| [&b"./"[..], path, b"\0"].concat();
-        reuse.paths.iter().flat_map(path).collect::<Vec<u8>>()
+        let paths: Vec<u8> = reuse.sums.keys().flat_map(|path| [&b"./"[..], path, b"\0"].concat()).collect();
+        let sums = reuse.sums.iter().flat_map(|(path, sum)| listed(sum, path)).collect::<Vec<u8>>();
+        let programs = reuse.programs.iter().flat_map(|path| [&b"./"[..], path, b"\0"].concat()).collect::<Vec<u8>>();
+        [("same", paths), ("same-sums", sums), ("same-programs", programs)]
     });
-    let mut files: Vec<(&str, &[u8])> = same.iter().map(|same| ("same", same.as_slice())).collect();
-    files.extend([(".release.json", manifest), (".env", env.expose())]);
-    let ship = script("unpack the release", changing!("ship.sh"), MINUTES, arguments);
+    let mut files: Vec<(&str, &[u8])> = same.iter().flatten().map(|(name, text)| (*name, text.as_slice())).collect();
+    let sums: Vec<u8> = parts.sums.iter().flat_map(|(path, sum)| listed(sum, path)).collect();
+    let links: Vec<u8> = parts.links.iter().flat_map(|(path, to)| [path, &b"\0"[..], to, b"\0"].concat()).collect();
+    files.extend([("manifest.json", parts.manifest), ("sums", &sums), ("links", &links)]);
+    files.extend([("settings.json", parts.settings.as_bytes()), ("env", parts.env.expose())]);
+    let limit = Duration::from_secs(config.limits.ship);
+    let ship = script("unpack the release", changing!("ship.sh"), limit, arguments);
     Script { input: Input::Secret(Secret::new(parcel(&files))), ..ship }
+}
+
+/// A file as `sha256sum -z` lists it.
+fn listed(sum: &str, path: &[u8]) -> Vec<u8> {
+    [sum.as_bytes(), b"  ", path, b"\0"].concat()
+}
+
+/// What is kept of a release where no container has it mounted.
+pub struct Parts<'a> {
+    pub manifest: &'a [u8],
+    /// Of every file: its path and its sha256, sorted by path.
+    pub sums: &'a BTreeMap<Vec<u8>, String>,
+    /// Of every symbolic link: its path and where it leads.
+    pub links: &'a BTreeMap<Vec<u8>, Vec<u8>>,
+    pub settings: &'a str,
+    pub env: &'a Secret,
 }
 
 /// Prints the manifest of a release.
 pub fn manifest(config: &Config, release: &ReleaseId) -> Script {
-    let place = format!("{}/releases/{release}/.release.json", config.environment.folder);
-    script("read the manifest of the release that serves", "cat -- \"$1\"", SHORT, [place])
+    let place = format!("{}/meta/{release}/manifest.json", config.environment.folder);
+    script("read the manifest of the release that serves", "exec head -c 67108864 -- \"$1\"", SHORT, [place])
+}
+
+/// Ends with [`NOT_AS_SHIPPED`], naming files, where a release's files are no longer what they were.
+pub fn check_release(config: &Config, release: &ReleaseId) -> Script {
+    let arguments = [config.environment.folder.clone(), release.to_string()];
+    script("check the release's files", checking!("check_release.sh"), MINUTES, arguments)
 }
 
 /// What the host must know of an archive to unpack it.
@@ -130,23 +177,36 @@ pub struct Archive<'a> {
     pub reuse: Option<&'a Reuse>,
 }
 
-/// Prints the rendered compose project.
+/// Prints the rendered compose project, and keeps it with the release.
 pub fn compose_config(config: &Config, release: &ReleaseId, compose: &str) -> Script {
-    let mut arguments =
-        vec![config.environment.folder.clone(), release.to_string(), config.project.name.clone(), compose.to_owned()];
-    arguments.extend(config.project.compose.iter().cloned());
-    script("read the compose files", changing!("config.sh"), SHORT, arguments)
+    project(config, release, compose, "fresh", "read the compose files")
 }
 
-/// Keeps the rendered files in the release.
-pub fn store(config: &Config, release: &ReleaseId, slot: Slot, files: &Files) -> Script {
-    let slot_file = format!(".compose.slot-{slot}.json");
-    let workers_file = format!(".compose.workers-{slot}.json");
+/// Prints the compose project that was stored with a release, once its files have been checked; [`NOT_AS_SHIPPED`] otherwise.
+pub fn stored_project(config: &Config, release: &ReleaseId, compose: &str) -> Script {
+    project(config, release, compose, "stored", "read what was stored with the release")
+}
+
+fn project(config: &Config, release: &ReleaseId, compose: &str, which: &str, name: &'static str) -> Script {
+    let folder = config.environment.folder.clone();
+    let mut arguments =
+        vec![folder, release.to_string(), config.project.name.clone(), compose.to_owned(), which.to_owned()];
+    arguments.extend(config.project.compose.iter().cloned());
+    script(name, checking!("config.sh"), SHORT, arguments)
+}
+
+/// Keeps the rendered files with the release, and makes sure of the folders of data. `live`: the release that serves, in whose
+/// folder data may lie.
+pub fn store(config: &Config, release: &ReleaseId, slot: Slot, files: &Files, live: Option<&ReleaseId>) -> Script {
+    let slot_file = format!("compose.slot-{slot}.json");
+    let workers_file = format!("compose.workers-{slot}.json");
     let mut named =
-        vec![(".compose.base.json", &files.base), (".compose.build.json", &files.build), (&slot_file, &files.slot)];
+        vec![("compose.base.json", &files.base), ("compose.build.json", &files.build), (&slot_file, &files.slot)];
     named.extend(files.workers.as_ref().map(|workers| (workers_file.as_str(), workers)));
     let arguments = [config.environment.folder.clone(), release.to_string()];
-    let store = script("keep the rendered compose files", changing!("store.sh"), SHORT, arguments);
+    let shared = files.shared.iter().flat_map(|shared| [shared.path.clone(), shared.found.clone().unwrap_or_default()]);
+    let arguments = arguments.into_iter().chain([live.map(ToString::to_string).unwrap_or_default()]).chain(shared);
+    let store = script("keep the rendered compose files", changing!("store.sh"), MINUTES, arguments);
     Script { input: Input::Secret(Secret::new(parcel(&named))), ..store }
 }
 
@@ -161,7 +221,8 @@ fn parcel<Content: AsRef<[u8]>>(files: &[(&str, Content)]) -> Vec<u8> {
 
 /// Reports the state of a slot's container until it ends.
 pub fn watch(config: &Config, slot: Slot) -> Script {
-    script("watch the container", reading!("watch.sh"), Duration::MAX, [config.project.name.clone(), slot.to_string()])
+    let arguments = [config.project.name.clone(), slot.to_string(), config.health.path.clone()];
+    script("watch the container", reading!("watch.sh"), Duration::MAX, arguments)
 }
 
 /// How much is free where the releases are.
@@ -171,7 +232,7 @@ pub fn space(config: &Config) -> Script {
 }
 
 pub fn logs(config: &Config, slot: Slot, lines: usize) -> Script {
-    let arguments = [config.project.name.clone(), slot.to_string(), lines.to_string()];
+    let arguments = [config.project.name.clone(), slot.to_string(), lines.to_string(), config.health.path.clone()];
     script("read the container's log", reading!("logs.sh"), SHORT, arguments)
 }
 
@@ -207,10 +268,16 @@ pub fn of(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Fi
             script("boot the slot", changing!("boot.sh"), MINUTES, arguments)
         }
         Step::Switch { switching, to } => switch(config, *switching, *to),
-        Step::Workers { slot, release } => {
-            let arguments = [folder, release.to_string(), project, slot.to_string(), compose.to_owned()];
-            let arguments = arguments.into_iter().chain(config.project.workers.iter().cloned());
-            script("replace the workers", changing!("workers.sh"), MINUTES, arguments)
+        Step::Workers { slot, release, services } => {
+            let watched = config.traffic.bake.to_string();
+            let arguments = [folder, release.to_string(), project, slot.to_string(), compose.to_owned(), watched];
+            let arguments = arguments.into_iter().chain(services.iter().cloned());
+            script(
+                "replace the workers",
+                changing!("workers.sh"),
+                MINUTES + Duration::from_secs(config.traffic.bake),
+                arguments,
+            )
         }
         Step::Drain { slot, seconds } => {
             let arguments = [folder, config.slots.port(*slot).to_string(), seconds.to_string()];
@@ -225,13 +292,16 @@ pub fn of(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Fi
         }
         Step::MarkServed => script("mark the release", changing!("served.sh"), SHORT, [folder, release_id]),
         Step::Prune { releases } => {
-            let arguments = [folder, project].into_iter().chain(releases.iter().map(ToString::to_string));
+            // Any image of the project can remove what a container has written as another user.
+            let arguments = [folder, image(&project, &config.project.web, release)];
+            let arguments = arguments.into_iter().chain(releases.iter().map(ToString::to_string));
             script("prune old releases", changing!("prune.sh"), MINUTES, arguments)
         }
         Step::Test
         | Step::Package
         | Step::Ship
         | Step::Render { .. }
+        | Step::Restore { .. }
         | Step::AwaitHealth { .. }
         | Step::Verify { .. }
         | Step::Bake { .. } => return None,
@@ -242,25 +312,31 @@ fn build(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Fil
     let project = &config.project.name;
     let folder = config.environment.folder.clone();
     let mut arguments = vec![folder, release.to_string(), project.clone(), compose.to_owned()];
-    let built = files.iter().flat_map(|files| &files.built);
-    arguments.extend(built.flat_map(|service| [service.clone(), image(project, service, release)]));
-    script("build the images", changing!("build.sh"), BUILD, arguments)
+    for (files, service) in files.iter().flat_map(|files| files.built.iter().map(move |service| (files, service))) {
+        let targets = files.volume_targets.get(service).map(|targets| targets.join(":")).unwrap_or_default();
+        arguments.extend([service.clone(), image(project, service, release), targets]);
+    }
+    script("build the images", changing!("build.sh"), Duration::from_secs(config.limits.build), arguments)
 }
 
 fn accessories(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Files>) -> Script {
-    let seconds = ACCESSORIES_HEALTHY.as_secs().to_string();
+    let seconds = config.limits.accessories.to_string();
     let folder = config.environment.folder.clone();
     let mut arguments = vec![folder, release.to_string(), config.project.name.clone(), seconds, compose.to_owned()];
     arguments.extend(files.iter().flat_map(|files| files.accessories.clone()));
     arguments.push("--".to_owned());
+    arguments.extend(files.iter().flat_map(|files| files.one_shots.clone()));
+    arguments.push("--".to_owned());
     if let Some(files) = files {
-        for (kind, resources) in [("network", &files.networks), ("volume", &files.volumes)] {
-            arguments.extend(resources.iter().flat_map(|(key, name)| [kind.to_owned(), key.clone(), name.clone()]));
-        }
         let externals = files.externals.iter();
-        arguments.extend(externals.flat_map(|(kind, name)| [(*kind).to_owned(), name.clone(), name.clone()]));
+        arguments.extend(externals.flat_map(|(kind, name)| [format!("external-{kind}"), name.clone(), "0".to_owned()]));
+        for made in &files.made {
+            arguments.extend([made.kind.to_owned(), made.name.clone(), made.options.len().to_string()]);
+            arguments.extend(made.options.iter().cloned());
+        }
     }
-    script("start the accessories", changing!("accessories.sh"), MINUTES, arguments)
+    let limit = MINUTES + Duration::from_secs(config.limits.accessories);
+    script("start the accessories", changing!("accessories.sh"), limit, arguments)
 }
 
 fn hook(config: &Config, release: &ReleaseId, compose: &str, slot: Slot, words: &[String]) -> Script {
@@ -280,8 +356,13 @@ pub fn flag(config: &Config) -> String {
 }
 
 fn upstream(config: &Config, live: Slot) -> String {
+    upstream_of(config).reload(live)
+}
+
+/// What nginx is to know of the environment.
+pub fn upstream_of(config: &Config) -> Upstream<'_> {
     let nginx = &config.environment.nginx;
-    nginx::reload_upstream(&nginx.upstream, config.slots, live, nginx.live_port)
+    Upstream { name: &config.project.name, upstream: &nginx.upstream, slots: config.slots, live_port: nginx.live_port }
 }
 
 /// The command by which this user may test and reload nginx.
@@ -316,7 +397,7 @@ fn private_nginx(config: &Config, switching: Switching, live: Slot) -> Script {
     let flag = flag(config);
     let upstream = match switching {
         Switching::Reload => upstream(config, live),
-        Switching::Instant => nginx::instant_upstream(&nginx.upstream, config.slots, &flag, nginx.live_port),
+        Switching::Instant => upstream_of(config).instant(&flag),
     };
     let files = [
         ("nginx.conf", nginx::private_main(&nginx.upstream_file, &nginx.site_file)),

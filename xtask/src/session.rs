@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::ask::Asker;
-use crate::command::{Input, Script, Secret};
+use crate::command::{Input, Script, Secret, quote};
 use crate::config::SshTarget;
 use crate::console;
 use crate::failure::Kind;
@@ -50,13 +50,14 @@ impl Session {
         for program in ["ssh", "ssh-agent", "ssh-add"] {
             proc::require(program, "install the OpenSSH client")?;
         }
-        let private = tempfile::Builder::new().prefix("xtask-ssh-").tempdir().context("making a private folder")?;
+        let private = private_folder()?;
         let known = KnownHosts::prepare(target, private.path(), state)?;
-        let master = proc::hold(&master(target, private.path(), &known, &start.script))?;
+        let route = Route::of(target)?;
+        let master = proc::hold(&master(target, private.path(), &known, &route, &start.script))?;
         // From here on the session's own shell removes it, also when this process is killed.
         let session = Session { target: target.clone(), folder: private.keep() };
-        let (control, ask) = (session.control(), session.command(ask.name, &ask.remote_line()));
-        let limit = CONNECTED + start.wait;
+        let (control, ask) = (session.control(), session.command(ask.name, &ask.login_line()));
+        let limit = CONNECTED.saturating_add(start.wait);
         let asker = Asker::start(move || {
             connected(&control, limit)?;
             proc::hold(&ask)
@@ -85,6 +86,9 @@ impl Session {
     fn through_master(&self) -> Vec<String> {
         let control = format!("ControlPath={}", self.control().display());
         [
+            // A person's settings for this host are no business of this run.
+            "-F",
+            "none",
             "-o",
             &control,
             "-o",
@@ -148,10 +152,79 @@ fn refused(target: &SshTarget, shell: &Shell) -> anyhow::Error {
             proc::indent(said)
         ));
     }
+    let said_nothing = said.trim().is_empty();
+    if said_nothing || said.contains("not available") || said.contains("nologin") {
+        // Nothing that ssh itself says: the connection stood, and the login ended it.
+        return Kind::Connection.error(format!(
+            "the SSH connection to {target} ended before anything was run. The login shell of {user} has to run commands (see it with \
+             `getent passwd {user}`, set it with `chsh -s /bin/bash {user}`), and its start-up files must not end it:\n{}",
+            proc::indent(if said_nothing { "(it said nothing)" } else { said }),
+            user = target.user,
+        ));
+    }
     Kind::Connection.error(format!("no SSH connection to {target}:\n{}", proc::indent(said)))
 }
 
-fn master(target: &SshTarget, folder: &Path, known: &KnownHosts, shell: &Script) -> Command {
+/// A folder for sockets and host keys: its name must be short (a socket's has 104 bytes on some systems) and have no letter that
+/// ssh reads as something else (`%`, blanks, quotes).
+fn private_folder() -> Result<tempfile::TempDir> {
+    let plain = |path: &Path| {
+        let text = path.to_string_lossy();
+        text.len() <= LONGEST_FOLDER && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b))
+    };
+    let places = [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")];
+    let place = places.iter().find(|place| plain(place) && place.is_dir()).context("there is no temporary folder")?;
+    tempfile::Builder::new().prefix("xtask-ssh-").tempdir_in(place).context("making a private folder")
+}
+
+/// Leaves room for the folder's own name, and for what ssh adds while it makes a socket.
+const LONGEST_FOLDER: usize = 60;
+
+/// How the user's own ssh would get to the host: another name for it, and jump hosts. Nothing else of a person's settings is
+/// used, keys least of all.
+struct Route {
+    /// The name or address that is connected to.
+    name: String,
+    proxy: Option<String>,
+}
+
+impl Route {
+    /// `ssh -G` prints the settings that hold for a host, and connects to nothing.
+    fn of(target: &SshTarget) -> Result<Route> {
+        let words =
+            ["ssh", "-G", "-p", &target.port.to_string(), "-l", &target.user, "--", &target.host].map(str::to_owned);
+        let settings = proc::text(&Command::new("read the settings of ssh", words))?;
+        let get = |name: &str| {
+            let line = settings.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.filter(|value| *value != "none").map(str::to_owned)
+        };
+        let name = get("hostname").unwrap_or_else(|| target.host.clone());
+        // Jump hosts are reached as the user reaches them, by the user's own agent.
+        let agent = std::env::var("SSH_AUTH_SOCK").ok().filter(|agent| !agent.is_empty());
+        let agent =
+            agent.map_or_else(String::new, |agent| format!("SSH_AUTH_SOCK={} ", quote(&agent.replace('%', "%%"))));
+        let jump = get("proxyjump").map(|jumps| {
+            let (before, last) = match jumps.rsplit_once(',') {
+                Some((before, last)) => (format!("-J {} ", quote(before)), last.to_owned()),
+                None => (String::new(), jumps.clone()),
+            };
+            format!("{agent}exec ssh {before}-W '[%h]:%p' -- {}", quote(&destination(&last)))
+        });
+        Ok(Route { name, proxy: jump.or(get("proxycommand").map(|command| format!("{agent}{command}"))) })
+    }
+
+    fn options(&self) -> Vec<String> {
+        let proxy = self.proxy.iter().map(|proxy| format!("ProxyCommand={proxy}"));
+        [format!("Hostname={}", self.name)].into_iter().chain(proxy).collect()
+    }
+}
+
+/// `user@host:port` as one word that ssh takes for a destination.
+fn destination(jump: &str) -> String {
+    if jump.starts_with("ssh://") || !jump.contains(':') { jump.to_owned() } else { format!("ssh://{jump}") }
+}
+
+fn master(target: &SshTarget, folder: &Path, known: &KnownHosts, route: &Route, shell: &Script) -> Command {
     let mut key = target.key.expose().to_vec();
     key.retain(|byte| *byte != b'\r');
     if !key.ends_with(b"\n") {
@@ -161,12 +234,13 @@ fn master(target: &SshTarget, folder: &Path, known: &KnownHosts, shell: &Script)
     let mut words: Vec<String> = ["ssh-agent", "-a"].map(str::to_owned).to_vec();
     words.extend([path("agent"), "bash".into(), "-c".into(), include_str!("scripts/ssh_session.sh").into()]);
     words.extend(["ssh-session".into(), key.len().to_string(), folder.display().to_string()]);
-    words.extend(["ssh".into(), "-T".into(), "-M".into(), "-S".into(), path("control")]);
+    words.extend(["ssh".into(), "-F".into(), "none".into(), "-T".into(), "-M".into(), "-S".into(), path("control")]);
     let mut options = vec![
         "ControlPersist=no".to_owned(),
         "BatchMode=yes".to_owned(),
         "ConnectTimeout=15".to_owned(),
         "IdentityFile=none".to_owned(),
+        "PubkeyAuthentication=yes".to_owned(),
         "PreferredAuthentications=publickey".to_owned(), // each other way that is tried costs a round trip
         format!("IdentityAgent={}", path("agent")),
         "ForwardAgent=no".to_owned(),
@@ -175,9 +249,11 @@ fn master(target: &SshTarget, folder: &Path, known: &KnownHosts, shell: &Script)
         "LogLevel=ERROR".to_owned(),
     ];
     options.extend(known.options());
+    options.extend(route.options());
+    options.push(format!("HostKeyAlias={}", known_name(target)));
     words.extend(options.into_iter().flat_map(|option| ["-o".to_owned(), option]));
     words.extend(["-p".into(), target.port.to_string(), "-l".into(), target.user.clone(), "--".into()]);
-    words.extend([target.host.clone(), shell.remote_line()]);
+    words.extend([target.host.clone(), shell.login_line()]);
     Command::new("connect over SSH", words).reading(Input::Secret(Secret::new(key)))
 }
 
@@ -197,6 +273,17 @@ impl KnownHosts {
         if let Some(lines) = &target.known_hosts {
             let given = folder.join("known_hosts");
             std::fs::write(&given, format!("{}\n", lines.trim_end())).context("writing the known host keys")?;
+            if lookup(target, &given, &[])?.is_empty() {
+                return Err(Kind::Configuration.error(format!(
+                    "{variable} has no line for {host}: a line is the name as ssh knows it, the kind of key and the key, as in\n  {host} \
+                     ssh-ed25519 AAAAC3…\nA key without a name, a fingerprint or quotes around it are none; `ssh-keyscan -p {port} {name}` \
+                     prints the lines, to be compared over another way",
+                    variable = target.variable("SSH_KNOWN_HOSTS"),
+                    host = known_name(target),
+                    port = target.port,
+                    name = target.host,
+                )));
+            }
             return Ok(KnownHosts { given: Some(given), kept, seen: true });
         }
         std::fs::create_dir_all(state).with_context(|| format!("making {}", state.display()))?;
@@ -236,9 +323,14 @@ impl KnownHosts {
     }
 }
 
+/// The name of a host as `known_hosts` has it.
+fn known_name(target: &SshTarget) -> String {
+    if target.port == 22 { target.host.clone() } else { format!("[{}]:{}", target.host, target.port) }
+}
+
 /// What `ssh-keygen -F` finds for the host in a file of known hosts, without its comment lines.
 fn lookup(target: &SshTarget, file: &Path, extra: &[&str]) -> Result<String> {
-    let host = if target.port == 22 { target.host.clone() } else { format!("[{}]:{}", target.host, target.port) };
+    let host = known_name(target);
     let mut words = vec!["ssh-keygen".to_owned()];
     words.extend(extra.iter().map(|word| (*word).to_owned()));
     words.extend(["-F".to_owned(), host, "-f".to_owned(), file.display().to_string()]);

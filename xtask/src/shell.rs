@@ -12,12 +12,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::command::Script;
+use crate::ask::Asker;
+use crate::command::{Input, Script};
 use crate::failure::Kind;
 use crate::proc::{self, Finished, Held, Line, Next};
 use crate::{console, interrupt};
 
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Questions in a row without an answer after which the shell counts as lost: 30 s with their pauses, at most.
+const MISSED: u32 = 2;
 /// Time until a signal is seen while a script prints nothing.
 const LOOK: Duration = Duration::from_millis(100);
 /// Time from the first asking of a script to end to ending it by force.
@@ -42,6 +45,10 @@ pub struct Shell {
     /// apart, and either may be ahead of the other.
     early: RefCell<VecDeque<Line>>,
     ended: Arc<AtomicBool>,
+    /// The host does not hear us any more, or the shell there is gone, although the connection stands.
+    lost: Arc<AtomicBool>,
+    /// The number of its process on the host, once it is ready.
+    process: Cell<u32>,
 }
 
 /// Whether what a script prints is shown while it runs.
@@ -57,7 +64,8 @@ impl Shell {
         let ahead: VecDeque<(u32, Script)> = first.map(|script| (1, script.clone())).into_iter().collect();
         let sent = Cell::new(first.map_or(0, |_| 1));
         let (ahead, early) = (RefCell::new(ahead), RefCell::default());
-        Shell { held, token: token.to_owned(), sent, ahead, early, ended: Arc::default() }
+        let (ended, lost) = (Arc::default(), Arc::default());
+        Shell { held, token: token.to_owned(), sent, ahead, early, ended, lost, process: Cell::new(0) }
     }
 
     /// Waits until the shell is ready, which it is once it has the lock, if it is to hold it.
@@ -65,39 +73,66 @@ impl Shell {
     /// # Errors
     /// [`Kind::Locked`] with who holds the lock since when; `ended` gives the error where the shell ends instead.
     pub fn await_ready(&self, limit: Duration, ended: impl Fn() -> anyhow::Error) -> Result<()> {
-        match self.first_line(limit)?.as_deref() {
-            Some("ready") => {}
-            Some(other) if other.starts_with("held by ") => {
-                return Err(Kind::Locked.error(format!(
-                    "the deploy lock is {other}. Wait for it with --lock-wait SECONDS; the lock of a run that has died frees itself within a minute"
-                )));
-            }
-            Some("no lock") => {
-                return Err(Kind::Preflight.error(format!(
-                    "could not take the deploy lock on the host; a server is prepared once, by the script that `cargo xtask setup` prints:\n{}",
-                    proc::indent(&self.tail())
-                )));
-            }
-            Some(other) => bail!("the shell on the host said {other:?} instead of being ready"),
-            None => return Err(ended()),
+        let Some(said) = self.first_line(limit)? else { return Err(ended()) };
+        if let Some(holder) = said.strip_prefix("held by ") {
+            return Err(Kind::Locked.error(format!(
+                "the deploy lock is held by {}. Wait for it with --lock-wait SECONDS; the lock of a run that has died frees itself within a minute",
+                console::plain(holder)
+            )));
         }
+        if said == "no lock" {
+            return Err(Kind::Preflight.error(format!(
+                "could not take the deploy lock on the host; a server is prepared once, by the script that `cargo xtask setup` prints:\n{}",
+                proc::indent(&self.tail())
+            )));
+        }
+        let process = said.strip_prefix("ready ").and_then(|number| number.parse().ok());
+        self.process
+            .set(process.with_context(|| format!("the shell on the host said {said:?} instead of being ready"))?);
         self.beat();
         Ok(())
     }
 
-    /// The first line of its standard output. What comes of its standard error meanwhile may be of the first script already.
+    /// The first line of its own. What a login prints comes before it, and what comes of its standard error meanwhile may be of
+    /// the first script already.
     fn first_line(&self, limit: Duration) -> Result<Option<String>> {
-        let deadline = Instant::now() + limit;
+        let deadline = proc::after(limit);
         loop {
             interrupt::check()?;
             match self.held.next(deadline.min(Instant::now() + LOOK)) {
-                Next::Line(Line::Output(line)) => return Ok(Some(line)),
+                Next::Line(Line::Output(line)) => {
+                    if let Some(said) = line.strip_prefix(&self.token).and_then(|line| line.strip_prefix(' ')) {
+                        return Ok(Some(said.to_owned()));
+                    }
+                }
                 Next::Line(line @ Line::Error(_)) => self.early.borrow_mut().push_back(line),
                 Next::End => return Ok(None),
                 Next::Silence if Instant::now() >= deadline => return Ok(None),
                 Next::Silence => {}
             }
         }
+    }
+
+    /// Asks again and again whether the shell is still there: its process may be ended while the connection stands, and then
+    /// nothing would ever be heard of it.
+    pub fn watch(&self, asker: &Asker) {
+        let (asker, ended, lost, process) =
+            (asker.clone(), Arc::clone(&self.ended), Arc::clone(&self.lost), self.process.get());
+        std::thread::spawn(move || {
+            let mut missed = 0;
+            while !ended.load(Ordering::Relaxed) {
+                std::thread::sleep(HEARTBEAT);
+                missed = match asker.is_there(process, HEARTBEAT) {
+                    Ok(true) => 0,
+                    Ok(false) => MISSED,
+                    Err(_) => missed + 1,
+                };
+                if missed >= MISSED {
+                    lost.store(true, Ordering::Relaxed);
+                    return;
+                }
+            }
+        });
     }
 
     /// Says again and again that we live.
@@ -124,6 +159,9 @@ impl Shell {
 
     fn send(&self, script: &Script, chain: &str) -> Result<u32> {
         let line = script.remote_line();
+        if let Input::File(path) = &script.input {
+            bail!("could not {}: {} does not go through the shell", script.name, path.display());
+        }
         if line.contains('\0') {
             bail!("could not {}: one of its words contains a NUL byte", script.name);
         }
@@ -169,6 +207,7 @@ impl Shell {
                     _ => {}
                 },
                 Next::Line(Line::Error(_)) => {}
+                Next::Silence if self.lost.load(Ordering::Relaxed) => break,
                 Next::Silence => self.stop()?,
                 Next::End => break,
             }
@@ -188,6 +227,7 @@ impl Shell {
         while output.code.is_none() || !output.errors_ended {
             match come.pop_front().map_or_else(|| self.held.next(Instant::now() + LOOK), Next::Line) {
                 Next::End => return Ok(None),
+                Next::Silence if self.lost.load(Ordering::Relaxed) => return Ok(None),
                 Next::Silence => {}
                 Next::Line(line @ Line::Output(_)) if output.code.is_some() => of_later.push_back(line),
                 Next::Line(line @ Line::Error(_)) if output.errors_ended => of_later.push_back(line),
@@ -255,7 +295,7 @@ impl Shell {
 
     /// Whether the shell still runs.
     pub fn alive(&self) -> Result<bool> {
-        self.held.alive()
+        Ok(!self.lost.load(Ordering::Relaxed) && self.held.alive()?)
     }
 
     /// Lets it end by itself.
@@ -296,12 +336,12 @@ struct Limit {
 impl Limit {
     fn new(limit: Duration) -> Limit {
         let now = Instant::now();
-        Limit { deadline: now + limit, reason: None, asked_at: now, forced: false }
+        Limit { deadline: proc::after(limit), reason: None, asked_at: now, forced: false }
     }
 
     /// It begins only now.
     fn restart(&mut self, limit: Duration) {
-        self.deadline = Instant::now() + limit;
+        self.deadline = proc::after(limit);
     }
 }
 
@@ -336,7 +376,7 @@ impl Collected {
         if line.is_empty() {
             return;
         }
-        let text = console::masked(line);
+        let text = proc::shortened(&console::masked(line));
         if show == Show::Lines {
             console::child_line(&text);
         }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::config::{Config, Switching};
-use crate::observed::{Container, Observed};
+use crate::observed::{Container, Observed, Other};
 use crate::preflight;
 use crate::release::{ReleaseId, Slot};
 
@@ -15,6 +15,8 @@ pub struct Status {
     pub live_slot: Option<Slot>,
     pub live_release: Option<ReleaseId>,
     pub slots: Vec<SlotStatus>,
+    pub workers: Vec<Other>,
+    pub accessories: Vec<Other>,
     /// Releases on the host, the latest that served first, then those that never did.
     pub releases: Vec<ReleaseId>,
     pub disk_free: u64,
@@ -53,6 +55,8 @@ pub fn status(config: &Config, observed: &Observed, site: Result<(), String>) ->
         live_slot: live,
         live_release: observed.live_release().cloned(),
         slots,
+        workers: observed.others.iter().filter(|other| other.worker).cloned().collect(),
+        accessories: observed.others.iter().filter(|other| !other.worker && !other.of_before).cloned().collect(),
         releases,
         disk_free: observed.disk_free,
         problems: problems(config, observed, site),
@@ -67,7 +71,11 @@ fn problems(config: &Config, observed: &Observed, site: Result<(), String>) -> V
     if !observed.nginx_running {
         problems.push("nginx does not run".to_owned());
     }
+    problems.extend(preflight::whose(config, observed));
     problems.extend(preflight::standing(config, observed));
+    problems.extend(observed.unwell(true));
+    problems.extend(missing_workers(config, observed));
+    problems.extend(observed.unwell(false));
     if observed.switching.is_none() {
         problems.push(format!("{} does not route to the slots", config.environment.nginx.site_file));
     }
@@ -102,6 +110,16 @@ fn problems(config: &Config, observed: &Observed, site: Result<(), String>) -> V
     problems
 }
 
+/// Workers that should run beside the live release and are not there at all.
+fn missing_workers(config: &Config, observed: &Observed) -> Vec<String> {
+    let deployed = observed.live_release().is_some();
+    let missing =
+        config.project.workers.iter().filter(|worker| {
+            deployed && !observed.others.iter().any(|other| other.worker && other.service == **worker)
+        });
+    missing.map(|worker| format!("the worker {worker} does not run: it has no container")).collect()
+}
+
 /// The record is never an input to a decision, but a person wants to know when it tells something else.
 fn recorded(observed: &Observed, live: &Container) -> Option<String> {
     let record: serde_json::Value = serde_json::from_str(observed.last_record.as_deref()?).ok()?;
@@ -128,6 +146,12 @@ impl Status {
                 format!("{release}  {}{health}, started {since}Z", container.status)
             });
             lines.push(format!("{:<11}  {mark} {} {state}", format!("slot {}", slot.slot), slot.port));
+        }
+        for (what, others) in [("workers", &self.workers), ("accessories", &self.accessories)] {
+            let told: Vec<String> = others.iter().map(|other| format!("{} {}", other.service, other.status)).collect();
+            if !told.is_empty() {
+                lines.push(format!("{what:<11}  {}", told.join(", ")));
+            }
         }
         let releases: Vec<&str> = self.releases.iter().map(ReleaseId::as_str).collect();
         lines.push(format!(

@@ -26,6 +26,10 @@ pub enum Step {
     Render {
         slot: Slot,
     },
+    /// Take up a release that was shipped before: check that its files are as shipped, render what was stored with it.
+    Restore {
+        slot: Slot,
+    },
     /// Build the release's images.
     Build,
     /// Start the accessories that do not run.
@@ -57,10 +61,11 @@ pub enum Step {
         slot: Slot,
         seconds: u64,
     },
-    /// Replace the workers by those of this release, on the network of its slot.
+    /// Replace the workers by these of this release, on the network of its slot. Others go.
     Workers {
         slot: Slot,
         release: ReleaseId,
+        services: Vec<String>,
     },
     /// Wait until the slot's requests in flight have ended.
     Drain {
@@ -102,6 +107,7 @@ impl Step {
             Step::PrivateNginx { .. } => "Make the private nginx run",
             Step::AlignUpstream { .. } => "Make the upstream file say",
             Step::Render { .. } => "Render the compose files",
+            Step::Restore { .. } => "Take up what was stored",
             Step::Build => "Build the images",
             Step::Accessories => "Start the accessories",
             Step::Hook { point: HookPoint::BeforeBoot, .. } => "Hook before boot",
@@ -132,6 +138,7 @@ impl Step {
             }
             Step::AlignUpstream { live } => format!("Make the upstream file say what nginx obeys: {live}"),
             Step::Render { slot } => format!("Render the compose files for slot {slot}"),
+            Step::Restore { slot } => format!("Take up what was stored of {release}, for slot {slot}"),
             Step::Build => "Build the images".to_owned(),
             Step::Accessories => "Start the accessories that do not run".to_owned(),
             Step::Hook { point, words, .. } => format!("Hook {}: {}", point.name(), words.join(" ")),
@@ -140,6 +147,9 @@ impl Step {
             Step::Switch { switching, to } => format!("Switch traffic to slot {to} ({switching} mode)"),
             Step::Verify { .. } => "Verify through nginx".to_owned(),
             Step::Bake { seconds, .. } => format!("Watch the new version for {seconds} s"),
+            Step::Workers { services, .. } if services.is_empty() => {
+                "Remove the workers, which this release has not".to_owned()
+            }
             Step::Workers { .. } => "Replace the workers".to_owned(),
             Step::Drain { slot, seconds } => format!("Drain slot {slot} (at most {seconds} s)"),
             Step::Stop { slot, .. } => format!("Stop slot {slot}"),
@@ -165,7 +175,7 @@ impl Step {
             Step::Test => Kind::Tests,
             Step::Package => Kind::Package,
             Step::Ship => Kind::Ship,
-            Step::PrivateNginx { .. } | Step::AlignUpstream { .. } => Kind::Preflight,
+            Step::PrivateNginx { .. } | Step::AlignUpstream { .. } | Step::Restore { .. } => Kind::Preflight,
             Step::Render { .. } => Kind::Configuration,
             Step::Build => Kind::Build,
             Step::Hook { .. } => Kind::Hook,

@@ -43,6 +43,24 @@ pub fn as_text(name: &[u8]) -> String {
     }
 }
 
+/// Whether a link at `path` leads out of the folder from which paths are counted.
+pub fn leads_out(path: &[u8], to: &[u8]) -> bool {
+    let mut depth = path.split(|byte| *byte == b'/').count().saturating_sub(1);
+    if to.starts_with(b"/") {
+        // What is there on every host, or in the container, is for the author to say.
+        return false;
+    }
+    for part in to.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." if depth == 0 => return true,
+            b".." => depth -= 1,
+            _ => depth += 1,
+        }
+    }
+    false
+}
+
 /// Of an earlier release's manifest, what tells which files are still the same.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Content {
@@ -60,10 +78,10 @@ pub struct Content {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reuse {
     pub release: ReleaseId,
-    /// sha256 of each file that is taken.
-    pub files: BTreeMap<String, String>,
-    /// Their paths, as git has them.
-    pub paths: BTreeSet<Vec<u8>>,
+    /// sha256 of each file that is taken, by its path as git has it. The host makes it anew, of what it has copied.
+    pub sums: BTreeMap<Vec<u8>, String>,
+    /// Those of them that are programs.
+    pub programs: BTreeSet<Vec<u8>>,
 }
 
 /// What of `tree` the release `earlier` has. Nothing, where the attributes are others, or nothing would be left to send:
@@ -74,7 +92,7 @@ pub fn reuse(
     tree: &[Entry],
     attributes: &BTreeMap<String, String>,
 ) -> Option<Reuse> {
-    let mut reuse = Reuse { release: release.clone(), files: BTreeMap::new(), paths: BTreeSet::new() };
+    let mut reuse = Reuse { release: release.clone(), sums: BTreeMap::new(), programs: BTreeSet::new() };
     if earlier.attributes != *attributes {
         return None;
     }
@@ -85,11 +103,13 @@ pub fn reuse(
         if let (Some(sum), Some(true)) =
             (earlier.files.get(&name), earlier.objects.get(&name).map(|object| *object == entry.object))
         {
-            reuse.files.insert(name, sum.clone());
-            reuse.paths.insert(entry.path.clone());
+            if entry.object.starts_with("100755 ") {
+                reuse.programs.insert(entry.path.clone());
+            }
+            reuse.sums.insert(entry.path.clone(), sum.clone());
         }
     }
-    (!reuse.paths.is_empty()).then_some(reuse)
+    (!reuse.sums.is_empty()).then_some(reuse)
 }
 
 #[cfg(test)]
@@ -125,15 +145,30 @@ mod tests {
     }
 
     #[test]
+    fn a_link_that_leads_out_is_known() {
+        for (path, to, out) in [
+            ("link", "../x", true),
+            ("a/link", "../x", false),
+            ("a/link", "../../x", true),
+            ("a/link", "b/../../../x", true),
+            ("link", "./a/../b", false),
+            ("link", "/etc/ssl", false),
+        ] {
+            assert_eq!(leads_out(path.as_bytes(), to.as_bytes()), out, "{path} -> {to}");
+        }
+    }
+
+    #[test]
     fn what_has_the_same_mode_and_object_is_taken() {
         let tree = entries(&listed(), b"app/");
         let mut earlier = content(&tree);
         earlier.files.retain(|name, _| !["link", "module"].contains(&name.as_str()));
         earlier.objects.insert("z.py".to_owned(), "100755 ff".to_owned());
         let reuse = reuse(&release(), &earlier, &tree, &BTreeMap::new()).unwrap();
-        let paths: Vec<&[u8]> = reuse.paths.iter().map(Vec::as_slice).collect();
+        let paths: Vec<&[u8]> = reuse.sums.keys().map(Vec::as_slice).collect();
         assert_eq!(paths, [&b"with\nline end"[..], b"\xff"]);
-        assert_eq!(reuse.files["\"\\377\""], "sum of 100644 ee");
+        assert_eq!(reuse.sums[&b"\xff"[..]], "sum of 100644 ee");
+        assert_eq!(reuse.programs, BTreeSet::from([b"with\nline end".to_vec()]));
     }
 
     #[test]

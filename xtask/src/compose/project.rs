@@ -25,13 +25,9 @@ pub struct Project {
     #[serde(default)]
     pub volumes: BTreeMap<String, Option<Resource>>,
     #[serde(default)]
-    secrets: Option<Value>,
+    pub secrets: Option<Value>,
     #[serde(default)]
-    configs: Option<Value>,
-    /// Profiles that are on, apart by commas. v1 prints the services of all profiles, and `config.sh` adds this; v2 prints
-    /// only services that are on.
-    #[serde(default, rename = "x-active-profiles")]
-    pub active_profiles: Option<String>,
+    pub configs: Option<Value>,
 }
 
 #[derive(Deserialize, Default)]
@@ -48,7 +44,7 @@ pub struct Service {
     #[serde(default)]
     networks: Option<Attached>,
     #[serde(default)]
-    volumes: Option<Vec<Value>>,
+    pub volumes: Option<Vec<Value>>,
     pub ports: Option<Value>,
     depends_on: Option<Value>,
     pub links: Option<Vec<String>>,
@@ -90,6 +86,8 @@ impl Build {
 pub struct Published {
     pub outside: Option<u16>,
     pub inside: u16,
+    /// Only this machine itself gets there.
+    pub loopback: bool,
 }
 
 impl Published {
@@ -99,17 +97,20 @@ impl Published {
             Value::String(text) => text.parse().ok(),
             other => other.as_u64().and_then(|number| u16::try_from(number).ok()),
         };
+        let is_loopback = |address: &str| address.starts_with("127.") || address == "localhost";
         match port {
-            Value::Object(fields) => {
-                let outside = fields.get("published").and_then(number);
-                Some(Published { outside, inside: number(fields.get("target")?)? })
-            }
+            Value::Object(fields) => Some(Published {
+                outside: fields.get("published").and_then(number),
+                inside: number(fields.get("target")?)?,
+                loopback: fields.get("host_ip").and_then(Value::as_str).is_some_and(is_loopback),
+            }),
             Value::String(text) => {
                 let mut parts = text.split('/').next()?.rsplit(':');
                 let inside = parts.next()?.parse().ok()?;
-                Some(Published { outside: parts.next().and_then(|port| port.parse().ok()), inside })
+                let outside = parts.next().and_then(|port| port.parse().ok());
+                Some(Published { outside, inside, loopback: parts.next().is_some_and(is_loopback) })
             }
-            other => Some(Published { outside: None, inside: number(other)? }),
+            other => Some(Published { outside: None, inside: number(other)?, loopback: false }),
         }
     }
 }
@@ -122,7 +123,7 @@ pub struct Resource {
     #[serde(skip_serializing_if = "Option::is_none")]
     external: Option<Value>,
     #[serde(flatten)]
-    rest: BTreeMap<String, Value>,
+    pub rest: BTreeMap<String, Value>,
 }
 
 impl Resource {
@@ -224,16 +225,74 @@ impl Project {
         self.version.iter().map(|version| ("version".to_owned(), json!(version))).collect()
     }
 
+    /// Whether a network leads nowhere but to its own containers.
+    pub fn is_internal(&self, key: &str) -> bool {
+        let network = self.networks.get(key).and_then(Option::as_ref);
+        network.and_then(|network| network.rest.get("internal")) == Some(&json!(true))
+    }
+
     pub fn secrets_and_configs(&self) -> Map<String, Value> {
         let parts = [("secrets", &self.secrets), ("configs", &self.configs)];
         parts.into_iter().filter_map(|(name, part)| Some((name.to_owned(), part.clone()?))).collect()
     }
 }
 
+/// A value as docker takes it in an option.
+pub fn scalar(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 impl Service {
     pub fn published(&self) -> Vec<Published> {
         let ports = self.ports.as_ref().and_then(Value::as_array);
         ports.into_iter().flatten().filter_map(Published::read).collect()
+    }
+
+    /// Services that it depends on.
+    pub fn dependencies(&self) -> Vec<&str> {
+        let links = self.links.iter().flatten().filter_map(|link| link.split(':').next());
+        let depends_on: Vec<&str> = match &self.depends_on {
+            Some(Value::Object(dependencies)) => dependencies.keys().map(String::as_str).collect(),
+            Some(Value::Array(dependencies)) => dependencies.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        depends_on.into_iter().chain(links).collect()
+    }
+
+    /// Services whose successful end it waits for.
+    pub fn completed_dependencies(&self) -> Vec<String> {
+        let dependencies = self.depends_on.as_ref().and_then(Value::as_object).into_iter().flatten();
+        let completed = dependencies
+            .filter(|(_, how)| how.get("condition").and_then(Value::as_str) == Some("service_completed_successfully"));
+        completed.map(|(name, _)| name.clone()).collect()
+    }
+
+    pub fn has_restart(&self) -> bool {
+        let policy = self.deploy.as_ref().and_then(|deploy| deploy.get("restart_policy"));
+        self.rest.get("restart").or(policy).is_some_and(|restart| !restart.is_null())
+    }
+
+    /// Whether docker starts it again after a reboot.
+    pub fn restarts(&self) -> bool {
+        self.has_restart()
+            && !matches!(self.rest.get("restart"), Some(Value::Bool(false)))
+            && self.rest.get("restart").and_then(Value::as_str) != Some("no")
+    }
+
+    pub fn command_words(&self) -> Option<Vec<String>> {
+        match self.command.as_ref()? {
+            Words::List(words) => Some(words.clone()),
+            Words::Line(line) => Some(line.split_whitespace().map(str::to_owned).collect()),
+        }
+    }
+
+    /// Where its named volumes are mounted.
+    pub fn volume_targets(&self) -> Vec<String> {
+        let target = |volume: &Value| match volume {
+            Value::String(text) => text.split(':').nth(1).map(str::to_owned),
+            other => other.get("target").and_then(Value::as_str).map(str::to_owned),
+        };
+        self.volumes.iter().flatten().filter(|volume| named_volume(volume).is_some()).filter_map(target).collect()
     }
 
     /// Whether one of its profiles is on, or it has none. `None`: what is off is not printed.

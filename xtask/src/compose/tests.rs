@@ -5,19 +5,45 @@ use super::*;
 
 const PRINTED: [(&str, &str); 2] = [("v1", include_str!("config_v1.yml")), ("v2", include_str!("config_v2.json"))];
 
-fn rendered(config: &str) -> Result<Files> {
-    let workers = ["scheduler".to_owned(), "scraper".to_owned()];
-    let release = ReleaseId::parse("20260131-174502-1a2b3c4").unwrap();
-    let rendering = Rendering {
+const WORKERS: [&str; 2] = ["scheduler", "scraper"];
+
+/// What the project's commit has below its folder.
+fn commit() -> Commit {
+    Commit::new(
+        ["Dockerfile", "app/main.py", "prometheus.yml", "scraper/Dockerfile", "uploads/.gitkeep"].map(str::to_owned),
+    )
+}
+
+/// Where the release is in what compose printed.
+const FOLDER: &str = "/srv/shop";
+
+fn rendered_with<'a>(config: &str, change: impl FnOnce(&mut Rendering<'a>)) -> Result<Files> {
+    // What a test changes lives as long as its own values do.
+    let workers = Box::leak(Box::new(WORKERS.map(str::to_owned)));
+    let release = Box::leak(Box::new(ReleaseId::parse("20260131-174502-1a2b3c4").unwrap()));
+    let (commit, found) = Box::leak(Box::new((commit(), BTreeMap::new())));
+    let mut rendering: Rendering<'a> = Rendering {
         project: "shop",
+        folder: FOLDER,
         web: "api",
-        workers: &workers,
+        workers,
+        declared_accessories: &[],
+        shared: &[],
         web_port: 8000,
-        release: &release,
+        release,
         slot: Slot::Green,
         slots: Slots { blue: 8000, green: 8001 },
+        nginx_ports: &[80, 443],
+        commit,
+        found,
+        profiles: None,
     };
+    change(&mut rendering);
     render(config, &rendering)
+}
+
+fn rendered(config: &str) -> Result<Files> {
+    rendered_with(config, |_| {})
 }
 
 fn file(text: &str) -> Value {
@@ -54,12 +80,17 @@ fn the_services_names_lead_to_a_slot_only_on_the_slots_own_network() {
     for (flavour, config) in PRINTED {
         let slot = file(&rendered(config).unwrap().slot);
         let networks = &slot["services"]["api-green"]["networks"];
-        assert_eq!(networks["shop-green-live"]["aliases"], json!(["api", "backend"]), "{flavour}");
+        assert_eq!(networks["shop-green-calls"]["aliases"], json!(["api", "backend"]), "{flavour}");
         assert!(networks["default"].get("aliases").is_none(), "{flavour}: {networks}");
         assert_eq!(slot["networks"]["default"], json!({"external": true, "name": "shop_default"}), "{flavour}");
-        assert_eq!(slot["networks"]["shop-green-live"], json!({"name": "shop-green-live"}));
+        assert_eq!(
+            slot["networks"]["shop-green-calls"],
+            json!({
+                "name": "shop-green-calls", "internal": true, "labels": {"deploy.project": "shop", "deploy.folder": "/srv/shop"}
+            })
+        );
         let workers = file(rendered(config).unwrap().workers.as_ref().unwrap());
-        assert_eq!(workers["networks"]["shop-green-live"], json!({"external": true, "name": "shop-green-live"}));
+        assert_eq!(workers["networks"]["shop-green-calls"], json!({"external": true, "name": "shop-green-calls"}));
         assert_eq!(workers["networks"]["back"], json!({"external": true, "name": "back"}), "{flavour}");
         assert!(workers["services"]["scraper"]["networks"].get("back").is_some(), "{flavour}");
     }
@@ -92,15 +123,20 @@ fn accessories_are_all_others_and_depend_on_nothing_that_is_deployed() {
         assert_eq!(files.built, ["api", "scheduler", "scraper"]);
         let build = file(&files.build);
         assert_eq!(build["services"]["scraper"]["image"], "shop-scraper:20260131-174502-1a2b3c4");
-        assert!(build["services"]["scraper"]["build"]["context"].as_str().unwrap().ends_with("1a2b3c4/scraper"));
-        assert_eq!(files.networks, [("default".to_owned(), "shop_default".to_owned())], "{flavour}");
-        assert_eq!(files.volumes, [("uploads".to_owned(), "shared-uploads".to_owned())], "{flavour}");
+        assert!(
+            build["services"]["scraper"]["build"]["context"]
+                .as_str()
+                .unwrap()
+                .ends_with("releases/.build-20260131-174502-1a2b3c4/scraper")
+        );
+        let made: Vec<(&str, &str)> = files.made.iter().map(|made| (made.kind, made.name.as_str())).collect();
+        assert_eq!(made, [("network", "shop_default"), ("volume", "shared-uploads")], "{flavour}");
     }
 }
 
 #[test]
 fn a_worker_that_shares_the_web_services_image_gets_the_releases() {
-    let config = "services:\n  api: {build: {context: /x}, image: shared}\n  scheduler: {image: shared}\n  scraper: {image: other}\n";
+    let config = "services:\n  api: {build: {context: /srv/shop/releases/20260131-174502-1a2b3c4}, image: shared}\n  scheduler: {image: shared}\n  scraper: {image: other}\n";
     let workers = file(rendered(config).unwrap().workers.as_ref().unwrap());
     assert_eq!(workers["services"]["scheduler"]["image"], "shop-api:20260131-174502-1a2b3c4");
     assert_eq!(workers["services"]["scraper"]["image"], "other");
@@ -125,26 +161,47 @@ fn what_two_versions_cannot_do_side_by_side_is_refused() {
 
 /// A project with another service beside the three that deploy.toml names.
 fn with(other: &str) -> Result<Files> {
-    let named = "api: {build: {context: /x}, image: own}\n  scheduler: {image: x}\n  scraper: {image: x}";
-    rendered(&format!("services:\n  {named}\n  {other}\n"))
+    rendered(&with_other(other))
+}
+
+fn with_other(other: &str) -> String {
+    let named = "api: {build: {context: /srv/shop/releases/20260131-174502-1a2b3c4}, image: own}\n  scheduler: {image: x}\n  scraper: {image: x}";
+    format!("services:\n  {named}\n  {other}\n")
 }
 
 #[test]
 fn code_of_the_release_that_no_deploy_would_renew_is_refused() {
-    for forgotten in ["{build: {context: /x}}", "{build: {context: /x, dockerfile: Dockerfile}}", "{image: own}"] {
+    for forgotten in [
+        "{build: {context: /srv/shop/releases/20260131-174502-1a2b3c4}}",
+        "{build: {context: /srv/shop/releases/20260131-174502-1a2b3c4, dockerfile: Dockerfile}}",
+        "{image: own}",
+    ] {
         let error = with(&format!("admin: {forgotten}")).err().expect(forgotten).to_string();
         assert!(error.contains("`admin`") && error.contains("`workers`") && error.contains("profiles"), "{error}");
     }
-    for accessory in ["{build: {context: /y}}", "{build: {context: /x, dockerfile: Dockerfile.db}}", "{image: other}"] {
-        assert_eq!(with(&format!("db: {accessory}")).unwrap().accessories, ["db"]);
+    let release = "/srv/shop/releases/20260131-174502-1a2b3c4";
+    for built in [
+        format!("{{build: {{context: {release}/other}}}}"),
+        format!("{{build: {{context: {release}, dockerfile: Dockerfile.db}}}}"),
+        format!("{{image: python, volumes: ['{release}:/app:ro']}}"),
+        format!("{{image: python, volumes: [{{type: bind, source: '{release}', target: /app}}]}}"),
+    ] {
+        let error = with(&format!("db: {built}")).err().expect(&built).to_string();
+        assert!(error.contains("`db`") && error.contains("`accessories`"), "{error}");
+        let config = with_other(&format!("db: {built}"));
+        let declared = ["db".to_owned()];
+        let files = rendered_with(&config, |rendering| rendering.declared_accessories = &declared).unwrap();
+        assert_eq!(files.accessories, ["db"]);
     }
+    let config_alone = format!("db: {{image: other, volumes: ['{release}/prometheus.yml:/etc/p.yml:ro']}}");
+    assert_eq!(with(&config_alone).unwrap().accessories, ["db"]);
 }
 
 #[test]
 fn a_port_of_a_slot_is_nobody_elses() {
     for ports in ["['127.0.0.1:8001:80/tcp']", "[{target: 80, published: 8001}]", "[{target: 80, published: '8001'}]"] {
         let error = with(&format!("db: {{image: y, ports: {ports}}}")).err().expect(ports).to_string();
-        for part in ["`db` publishes port 8001", "slot green", "`[slots]` in deploy.toml"] {
+        for part in ["`db` publishes port 8001", "slot green", "`slots` in deploy.toml"] {
             assert!(error.contains(part), "{part} is not in: {error}");
         }
     }
@@ -168,13 +225,18 @@ fn ports_are_the_workers_own_and_of_the_web_service_only_one_is_kept() {
 #[test]
 fn what_has_a_profile_is_started_only_while_that_is_on() {
     let project = "debug: {image: y, profiles: [debug]}\n  db: {image: y}\n  beta: {image: y, profiles: [beta, test]}";
-    let accessories = |active: &str| with(&format!("{project}\n{active}")).unwrap().accessories;
-    // v2 prints those that are on, v1 all, to which is added what is on.
-    assert_eq!(accessories(""), ["beta", "db", "debug"]);
-    assert_eq!(accessories("x-active-profiles: ''"), ["db"]);
-    assert_eq!(accessories("x-active-profiles: 'other,test'"), ["beta", "db"]);
-    let named = "services:\n  api: {image: x, profiles: [web]}\n  scheduler: {image: x}\n  scraper: {image: x}\nx-active-profiles: ''";
-    assert!(rendered(named).is_ok(), "what deploy.toml names is wanted");
+    let accessories = |active: Option<&str>| {
+        rendered_with(&with_other(project), |rendering| rendering.profiles = active).unwrap().accessories
+    };
+    // v2 prints those that are on, v1 all.
+    assert_eq!(accessories(None), ["beta", "db", "debug"]);
+    assert_eq!(accessories(Some("")), ["db"]);
+    assert_eq!(accessories(Some("other,test")), ["beta", "db"]);
+    let named = "services:\n  api: {image: x, profiles: [web]}\n  scheduler: {image: x}\n  scraper: {image: x}\n";
+    assert!(
+        rendered_with(named, |rendering| rendering.profiles = Some("")).is_ok(),
+        "what deploy.toml names is wanted"
+    );
     let error = rendered("services:\n  scheduler: {image: x}\n").err().unwrap().to_string();
     assert!(error.contains("`COMPOSE_PROFILES`"), "{error}");
 }
@@ -184,7 +246,7 @@ fn what_others_make_is_known_by_its_name() {
     let resources = "networks: {outer: {external: true, name: proxy}, own: {}}\nvolumes: {media: {external: true}}";
     let files =
         with(&format!("db: {{image: y, networks: [outer, own], volumes: ['media:/media']}}\n{resources}")).unwrap();
-    assert_eq!(files.externals, [("external-network", "proxy".to_owned()), ("external-volume", "media".to_owned())]);
+    assert_eq!(files.externals, [("network", "proxy".to_owned()), ("volume", "media".to_owned())]);
 }
 
 #[test]

@@ -25,6 +25,14 @@ impl fmt::Display for Place {
     }
 }
 
+/// The names of the tables in a table.
+pub fn tables_of(text: &str, name: &str) -> Vec<String> {
+    let Ok(file) = DeTable::parse(text) else { return Vec::new() };
+    let table = file.get_ref().iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value.get_ref());
+    let Some(DeValue::Table(table)) = table else { return Vec::new() };
+    table.iter().map(|(name, _)| name.get_ref().to_string()).collect()
+}
+
 /// Where the value of a key stands; what surrounds it, where the file leaves it to its default.
 pub fn of_key(text: &str, key: &[String]) -> Option<Place> {
     let file = DeTable::parse(text).ok()?;

@@ -8,17 +8,45 @@ fn read(lines: &[&str]) -> Observed {
 }
 
 fn container(name: &str, status: &str, labels: &str, ports: &str, mounts: &str) -> String {
-    format!("container\tid-{name}\t/{name}\t{status}\thealthy\t0\t2026-01-31T17:45:02Z\t{labels}\t{ports}\t{mounts}")
+    let end = "0 unless-stopped";
+    format!(
+        "container\tid-{name}\t/{name}\t{status}\thealthy\t0\t2026-01-31T17:45:02Z\t{labels}\t{ports}\t{mounts}\t{end}"
+    )
 }
 
-const OURS: &str = r#"{"deploy.project":"shop","deploy.slot":"green","deploy.release":"20260131-174502-1a2b3c4","com.docker.compose.project":"shop-green","com.docker.compose.oneoff":"False"}"#;
+/// Labels as the script prints them.
+fn labels(of: &[(usize, &str)]) -> String {
+    let mut labels = [""; 9];
+    of.iter().for_each(|(at, value)| labels[*at] = value);
+    serde_json::to_string(&labels).unwrap()
+}
+const PROJECT: usize = 0;
+const FOLDER: usize = 1;
+const SLOT: usize = 2;
+const RELEASE: usize = 3;
+const COMPOSE_PROJECT: usize = 5;
+const SERVICE: usize = 6;
+const ONE_OFF: usize = 7;
+const WORKING_DIR: usize = 8;
+
+fn ours() -> Vec<(usize, &'static str)> {
+    vec![
+        (PROJECT, "shop"),
+        (FOLDER, "/srv/shop"),
+        (SLOT, "green"),
+        (RELEASE, "20260131-174502-1a2b3c4"),
+        (COMPOSE_PROJECT, "shop-green"),
+        (ONE_OFF, "False"),
+    ]
+}
+
 const ON_8001: &str = r#"{"8000/tcp":[{"HostIp":"127.0.0.1","HostPort":"8001"}]}"#;
 
 #[test]
 fn nginx_is_believed_before_its_file() {
     let site = "site\tserver {\r  location / { proxy_pass http://shop_backend; }\r}";
     let upstream = "upstream\tupstream shop_backend {\r  server 127.0.0.1:8000;\r}";
-    let running = read(&["live\tgreen", upstream, site, "nginx\trunning"]);
+    let running = read(&["live\tshop green", upstream, site, "nginx\trunning"]);
     assert_eq!((running.answered, running.filed), (Some(Slot::Green), Some(Slot::Blue)));
     assert_eq!((running.switching, running.live()), (Some(Switching::Reload), Some(Slot::Green)));
     let stopped = read(&["live\t", upstream, site]);
@@ -29,20 +57,52 @@ fn nginx_is_believed_before_its_file() {
 
 #[test]
 fn a_slot_is_read_from_its_containers_labels() {
-    let slot = container("shop-green", "running", OURS, ON_8001, "[]");
-    let hook = container("hook", "running", &OURS.replace("False", "True"), "{}", "[]");
-    let observed = read(&["live\tgreen", &slot, &hook]);
+    let slot = container("shop-green", "running", &labels(&ours()), ON_8001, "[]");
+    let hook = [ours(), vec![(ONE_OFF, "True")]].concat();
+    let hook = container("hook", "running", &labels(&hook), "{}", "[]");
+    let observed = read(&["live\tshop green", &slot, &hook]);
     assert_eq!(observed.containers.len(), 1, "a hook's container was taken for a slot's");
     assert_eq!(observed.live_release().map(ReleaseId::as_str), Some("20260131-174502-1a2b3c4"));
 }
 
 #[test]
 fn a_container_of_before_the_first_deploy_is_told_from_a_strangers() {
-    let before = r#"{"com.docker.compose.project":"shop","com.docker.compose.service":"web"}"#;
-    let observed = read(&[&container("shop_web_1", "running", before, ON_8001, "null")]);
+    let before = labels(&[(COMPOSE_PROJECT, "shop"), (SERVICE, "web"), (WORKING_DIR, "/home/deploy/shop")]);
+    let observed = read(&[&container("shop_web_1", "running", &before, ON_8001, "null")]);
     assert_eq!(observed.occupant(Slot::Green).map(|c| c.release.clone()), Some(None));
-    let observed = read(&[&container("other", "running", "null", ON_8001, "null")]);
-    assert_eq!((observed.containers.len(), observed.foreign), (0, vec![(Slot::Green, "other".to_owned())]));
+    let other = labels(&[(COMPOSE_PROJECT, "blog"), (SERVICE, "web")]);
+    let observed = read(&[&container("other", "running", &other, ON_8001, "null")]);
+    let foreign =
+        Foreign { slot: Slot::Green, container: "other".to_owned(), compose_project: Some("blog".to_owned()) };
+    assert_eq!((observed.containers.len(), observed.foreign), (0, vec![foreign]));
+}
+
+/// One host may hold several environments, projects and clones: name and folder together say whose a container is.
+#[test]
+fn what_carries_the_name_or_the_folder_of_another_is_not_taken_for_our_own() {
+    let of = |project: &'static str, folder: &'static str| {
+        let own = [(PROJECT, project), (FOLDER, folder)];
+        let labels = labels(&[ours(), own.to_vec()].concat());
+        read(&[&container("it", "running", &labels, ON_8001, "[]")])
+    };
+    assert_eq!(of("shop", "/srv/shop").containers.len(), 1);
+    let clone = of("shop", "/home/ada/shop/.deploy/local");
+    assert_eq!(clone.namesakes, [("it".to_owned(), "/home/ada/shop/.deploy/local".to_owned())]);
+    assert_eq!((clone.containers.len(), clone.others.len()), (0, 0));
+    let renamed = of("store", "/srv/shop");
+    assert_eq!(renamed.tenants, [("it".to_owned(), "shop-green".to_owned())]);
+    assert_eq!(renamed.containers.len(), 0);
+    let neighbour = of("blog", "/srv/blog");
+    assert_eq!((neighbour.namesakes.len(), neighbour.tenants.len(), neighbour.foreign.len()), (0, 0, 1));
+    // Before there was a label for the folder, the release that a container was started in told it.
+    let earlier =
+        labels(&[ours(), vec![(FOLDER, ""), (WORKING_DIR, "/srv/staging/releases/20260131-174502-1a2b3c4")]].concat());
+    let observed = read(&[&container("it", "running", &earlier, ON_8001, "[]")]);
+    assert_eq!(observed.namesakes, [("it".to_owned(), "/srv/staging".to_owned())]);
+    // Compose by hand in the folder itself, under the name that it takes from it.
+    let by_hand = labels(&[(COMPOSE_PROJECT, "shop-backend"), (SERVICE, "web"), (WORKING_DIR, "/srv/shop")]);
+    let observed = read(&[&container("it", "running", &by_hand, "{}", "[]")]);
+    assert_eq!(observed.tenants, [("it".to_owned(), "shop-backend".to_owned())]);
 }
 
 #[test]
@@ -59,21 +119,23 @@ fn a_slot_s_answer_to_the_health_check_comes_with_its_port() {
 #[test]
 fn a_release_whose_file_an_accessory_has_mounted_is_known() {
     let mounts = r#"[{"Source":"/srv/shop/releases/20260131-174502-1a2b3c4/prometheus.yml"},{"Source":"/etc/hosts"}]"#;
-    let observed = read(&[&container("prometheus", "exited", "{}", "{}", mounts)]);
+    let observed = read(&[&container("prometheus", "exited", &labels(&[]), "{}", mounts)]);
     assert_eq!(observed.mounted.iter().map(ReleaseId::as_str).collect::<Vec<_>>(), ["20260131-174502-1a2b3c4"]);
 }
 
 #[test]
 fn releases_that_served_come_latest_first_and_other_folders_are_left_alone() {
     let observed = read(&[
-        "release\t20260131-174502-1a2b3c4\tsum\t100",
-        "release\t20260131-174503-1a2b3c4\tsum\t",
-        "release\t20260131-174504-1a2b3c4\tsum\t50",
-        "release\t2026-notes\tsum\t1",
+        "release\t20260131-174502-1a2b3c4\tsum\t100\tshop-web\\nshop-mailer\\n\t\tA=1\\nB=\\\\x\\ty",
+        "release\t20260131-174503-1a2b3c4\tsum\t\t\t\t",
+        "release\t20260131-174504-1a2b3c4\tsum\t50\t\t\t",
+        "release\t2026-notes\tsum\t1\t\t\t",
     ]);
     let good: Vec<&str> = observed.good_releases().into_iter().map(|release| release.id.as_str()).collect();
     assert_eq!(good, ["20260131-174502-1a2b3c4", "20260131-174504-1a2b3c4"]);
     assert_eq!(observed.releases.len(), 3);
+    assert_eq!(observed.releases[0].built, ["shop-web", "shop-mailer"]);
+    assert_eq!(observed.releases[0].env.expose(), b"A=1\nB=\\x\ty");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::plan::tests::{config, container, release, server};
+use crate::plan::tests::{config, container, foreign, release, server};
 use crate::release::Slot;
 
 /// What is told of it, in one text; the host itself must be refused for it.
@@ -88,7 +88,7 @@ fn a_port_of_the_live_slot_is_nobodys_business_and_one_of_the_free_slot_is_told(
     assert!(fits(&listening(Slot::Blue)));
     let text = told(&listening(Slot::Green));
     assert!(text.contains("port 8001 of the free slot green") && text.contains("ss -ltnp"), "{text}");
-    let foreign = Observed { foreign: vec![(Slot::Green, "grafana".to_owned())], ..server(Slot::Blue, 2) };
+    let foreign = Observed { foreign: vec![foreign(Slot::Green, "grafana")], ..server(Slot::Blue, 2) };
     assert!(told(&foreign).contains("the container grafana of somebody else"));
 }
 
@@ -136,7 +136,7 @@ fn memory_must_hold_a_second_version_and_a_way_back_is_not_held_up() {
     for part in ["109 MB of memory can be had", "uses 100 MB", "about 110 MB", "swap", "cargo xtask rollback"] {
         assert!(text.contains(part), "{part} is not in: {text}");
     }
-    assert!(crate::plan::rollback(&config(), &narrow, None).is_ok());
+    assert!(crate::plan::rollback(&config(), &narrow, &release(1)).is_ok());
     assert!(!fits(&with(Some(0), 1)));
     assert!(fits(&server(Slot::Blue, 2)), "nothing is known of its memory");
 }

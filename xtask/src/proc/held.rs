@@ -2,13 +2,14 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::{Command, end_group, expression, keep, lock};
+use super::{Command, end_group, expression, keep, lock, read_line};
 use crate::{console, interrupt};
 
 /// A process that stays: an SSH connection, a shell that waits for scripts, a watch. It lives as long as its standard
@@ -39,20 +40,44 @@ pub enum Next {
     End,
 }
 
-/// The standard input of a held process. Each writing arrives whole, whoever else writes.
+/// The standard input of a held process. Each writing arrives whole, whoever else writes. Nobody waits for it: where the
+/// process takes no more, what is written stays in a queue.
 #[derive(Clone)]
 pub struct Writer {
-    pipe: Arc<Mutex<Option<std::io::PipeWriter>>>,
+    queue: Arc<Mutex<Option<mpsc::Sender<Vec<u8>>>>>,
+    ended: Arc<AtomicBool>,
     purpose: Arc<str>,
 }
 
 impl Writer {
+    fn start(mut pipe: std::io::PipeWriter, purpose: &str) -> Writer {
+        let (sender, queue) = mpsc::channel::<Vec<u8>>();
+        let ended = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&ended);
+        std::thread::spawn(move || {
+            // The pipe closes with this thread, once the last writer has gone.
+            for bytes in queue {
+                if pipe.write_all(&bytes).is_err() {
+                    flag.store(true, Ordering::Relaxed);
+                    break;
+                }
+            }
+        });
+        Writer { queue: Arc::new(Mutex::new(Some(sender))), ended, purpose: purpose.into() }
+    }
+
     /// # Errors
     /// When the process has ended.
     pub fn write(&self, bytes: &[u8]) -> Result<()> {
-        let mut pipe = lock(&self.pipe);
-        let pipe = pipe.as_mut().with_context(|| format!("the process to {} is no longer held", self.purpose))?;
-        pipe.write_all(bytes).with_context(|| format!("the process to {} has ended", self.purpose))
+        let queue = lock(&self.queue);
+        let queue = queue.as_ref().with_context(|| format!("the process to {} is no longer held", self.purpose))?;
+        let taken = !self.ended.load(Ordering::Relaxed) && queue.send(bytes.to_vec()).is_ok();
+        taken.then_some(()).with_context(|| format!("the process to {} has ended", self.purpose))
+    }
+
+    /// No more follows; what is in the queue still goes.
+    fn close(&self) {
+        *lock(&self.queue) = None;
     }
 }
 
@@ -74,8 +99,7 @@ pub fn hold(command: &Command) -> Result<Held> {
         keep(&kept, console::masked(&line));
         errors.send(Line::Error(line)).is_ok()
     });
-    let pipe = Arc::new(Mutex::new(Some(stdin_writer)));
-    let input = Writer { pipe, purpose: command.purpose.as_str().into() };
+    let input = Writer::start(stdin_writer, &command.purpose);
     input.write(command.input.bytes())?;
     Ok(Held { handle, input, lines, tail, purpose: command.purpose.clone(), left: Cell::new(false) })
 }
@@ -85,7 +109,7 @@ fn read_lines(source: impl Read + Send + 'static, take: impl Fn(String) -> bool 
     std::thread::spawn(move || {
         let mut source = BufReader::new(source);
         let mut line = Vec::new();
-        while let Ok(1..) = source.read_until(b'\n', &mut line) {
+        while let Ok(1..) = read_line(&mut source, &mut line) {
             let text = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line)).into_owned();
             if !take(text) {
                 break;
@@ -141,7 +165,7 @@ impl Held {
 
     /// Closes its input and lets it end by itself, whenever that is.
     pub fn leave(&self) {
-        *lock(&self.input.pipe) = None;
+        self.input.close();
         self.left.set(true);
     }
 
@@ -156,7 +180,7 @@ impl Drop for Held {
         if self.left.get() {
             return;
         }
-        *lock(&self.input.pipe) = None;
+        self.input.close();
         match self.handle.wait_timeout(Duration::from_secs(3)) {
             Ok(Some(_)) => {}
             // It did not notice the end of its input; an error here has no one to go to.

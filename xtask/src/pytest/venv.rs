@@ -67,6 +67,16 @@ pub fn prepare(store: &Path, wanted: &str, requirements: &Path, shown: &str) -> 
         return Err(Kind::Configuration.error(format!("the requirements file {shown} is not there; {hint}")));
     }
     let text = snapshot(requirements)?;
+    if !text.to_lowercase().contains("pytest") {
+        // Told now, and not once all else has been installed.
+        let others = of_tests(requirements);
+        let others = if others.is_empty() { String::new() } else { format!(", perhaps {}", others.join(" or ")) };
+        return Err(Kind::Configuration.error(format!(
+            "{shown} does not name pytest; name the file with the requirements of the tests{others}: `requirements = \"…\"` ([test] in \
+             deploy.toml), or make one of two lines: `-r {}` and `pytest`",
+            requirements.file_name().unwrap_or_default().to_string_lossy()
+        )));
+    }
     std::fs::create_dir_all(store).with_context(|| format!("creating {}", store.display()))?;
     // A run that waited may have to make it again, for requirements of its own; time after time is not chance.
     for _ in 0..3 {
@@ -84,6 +94,18 @@ pub fn prepare(store: &Path, wanted: &str, requirements: &Path, shown: &str) -> 
         }
     }
     bail!("{} changes all the time; does another program write there?", store.display())
+}
+
+/// Files beside it that are called like requirements of tests.
+fn of_tests(requirements: &Path) -> Vec<String> {
+    let entries = requirements.parent().and_then(|folder| std::fs::read_dir(folder).ok());
+    let names = entries.into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<String> = names
+        .filter(|name| name.ends_with(".txt") && name.contains("require"))
+        .filter(|name| ["test", "dev", "ci"].iter().any(|word| name.contains(word)))
+        .collect();
+    names.sort();
+    names
 }
 
 fn lock(store: &Path, take: fn(&File) -> Result<(), TryLockError>) -> Result<File> {
@@ -166,6 +188,9 @@ fn install(folder: &Path, requirements: &Path, shown: &str) -> Result<()> {
     let words = [&python, "-I", "-m", "pip", "install"].into_iter().chain(options);
     let here = requirements.parent().unwrap_or(Path::new("."));
     let install = Command::new(&format!("install {shown}"), words).in_folder(here).within(INSTALL_LIMIT);
+    // A person's settings for pip must not lead what is installed past the environment.
+    let install = install.with_variable("PIP_USER", "0").with_variable("PIP_REQUIRE_VIRTUALENV", "0");
+    let install = install.with_variable("PIP_TARGET", "").with_variable("PIP_PREFIX", "");
     let hint = "the tests need their requirements; hint: is the package index in reach, does it have these versions?";
     proc::finish(&install)?.success().map_err(|error| Kind::Tests.around(error, hint))?;
     match folder.join("bin/pytest").exists() {

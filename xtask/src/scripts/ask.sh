@@ -1,6 +1,7 @@
 # Asks addresses of this host over HTTP, several at a time, for as long as its standard input is open. Changes nothing.
 #
-# Standard input: per question a line of fields apart by tabs: NUMBER, `http` or `https`, port, seconds, host, path.
+# Standard input: per question a line of fields apart by tabs: NUMBER, `process` and its number; or NUMBER, `http` or `https`, port, seconds, host, the scheme by
+# which users come, path.
 # Standard output: of each answer, as it came, lines `NUMBER + PIECE` (`\`, line feed and carriage return escaped), then
 # `NUMBER = BYTES`; or `NUMBER ! REASON`. A line is written at once and is shorter than what a pipe keeps together.
 set -u
@@ -16,7 +17,9 @@ no() {
 # HTTP/1.0: whoever answers may not cut the answer into chunks, and closes the connection after it (RFC 9112, 6.1 and 9.3).
 ask_http() {
   exec 3<>"/dev/tcp/127.0.0.1/$port" || no "nothing accepts connections on port $port"
-  printf 'GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: xtask\r\nConnection: close\r\n\r\n' "$path" "$host" >&3
+  # An app behind TLS is told so, as nginx tells it: else it leads every request to https.
+  [ "$users" = http ] || forwarded=$'X-Forwarded-Proto: https\r\n'
+  printf 'GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: xtask\r\n%sConnection: close\r\n\r\n' "$path" "$host" "$forwarded" >&3
   IFS= read -r -t "$seconds" -N "$limit" answer <&3
   # bash: greater than 128 is the time-out.
   [ $? -le 128 ] || no "no complete answer within $seconds s"
@@ -59,9 +62,17 @@ reply() {
   printf '%s = %s\n' "$number" "$bytes"
 }
 
-while IFS=$'\t' read -r number scheme port seconds host path; do
+# Whether a process of this host is there: of the same user, so that it may be asked.
+ask_process() {
+  answer=gone
+  ! kill -0 "$port" || answer=there
+  printf '%s ! %s\n' "$number" "$answer"
+  exit 0
+} 2>/dev/null
+
+while IFS=$'\t' read -r number scheme port seconds host users path; do
   {
-    answer=''
+    answer='' forwarded=''
     "ask_$scheme"
     reply
   } &

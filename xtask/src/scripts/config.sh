@@ -1,15 +1,23 @@
-# Prints the compose project as the host's compose understands it, values of the env file included: a secret.
+# Prints the compose project as the host's compose understands it, and keeps it with the release; values of the env file
+# included: a secret. With $4 `stored`, what was kept is printed, once the release's files have been checked.
 release=$1 project=$2
 read -r -a compose <<<"$3"
-shift 3
+stored=$4
+shift 4
 cd "$folder/releases/$release" || fail "release $release is not on this host"
+if [ "$stored" = stored ]; then
+  refuse_changed_files "$release"
+  # One that was shipped and never deployed has none yet.
+  [ ! -r "$folder/meta/$release/compose.project" ] || exec cat "$folder/meta/$release/compose.project"
+fi
 files=()
 for file in "$@"; do files+=(-f "$file"); done
-if [ "${compose[0]}" != docker-compose ]; then
-  "${compose[@]}" -p "$project" "${files[@]}" config --format json
-  exit
-fi
-# v1 prints YAML only, and services of all profiles: which are on is added. It takes them from the environment, then .env.
-"${compose[@]}" -p "$project" "${files[@]}" config
-[ -n "${COMPOSE_PROFILES+set}" ] || COMPOSE_PROFILES=$(sed -n 's/^COMPOSE_PROFILES=//p' .env 2>/dev/null | tail -n 1)
-printf '\nx-active-profiles: "%s"\n' "$(tr -dc 'A-Za-z0-9_.,*-' <<<"$COMPOSE_PROFILES")"
+format=()
+[ "${compose[0]}" = docker-compose ] || format=(--format json)
+new=$folder/meta/$release/.compose.project.new
+trap 'rm -f "$new"' EXIT
+umask 077
+# Wherever the compose file is in the app's folder, the `.env` is at its top.
+"${compose[@]}" --env-file "$PWD/.env" -p "$project" "${files[@]}" config "${format[@]}" >"$new"
+mv -T "$new" "${new%/*}/compose.project"
+cat "${new%/*}/compose.project"

@@ -2,7 +2,7 @@
 release=$1 project=$2 slot=$3 service=$4 limit=$5
 read -r -a compose <<<"$6"
 shift 6
-cd "$folder/releases/$release" || fail "release $release is not on this host"
+cd "$folder/meta/$release" || fail "release $release is not on this host"
 remove_containers "label=com.docker.compose.project=$project-$slot" label=com.docker.compose.oneoff=True
 COMPOSE_ANSI=never timeout -k 5 "$limit" \
-  "${compose[@]}" -p "$project-$slot" -f ".compose.slot-$slot.json" run --rm -T --no-deps "$service" "$@" </dev/null
+  "${compose[@]}" -p "$project-$slot" -f "compose.slot-$slot.json" run --rm -T --no-deps "$service" "$@" </dev/null

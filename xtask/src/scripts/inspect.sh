@@ -1,67 +1,161 @@
-# Prints what this host is and does, a fact a line, fields apart by tabs. Changes nothing.
+# Prints what this host is and does, a fact a line, fields apart by tabs. Changes nothing. What is read may be anything, so
+# each field is cut, and holds neither a tab nor a line end.
 set -u -o pipefail
 export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-8
-folder=$1 project=$2 upstream_file=$3 site_file=$4 live_port=$5 blue_port=$6 green_port=$7 private_pid=$8 compose=$9
-health_path=${10} repository=${11}
+folder=$(readlink -m -- "$1") project=$2 upstream_file=$3 site_file=$4 live_port=$5 blue_port=$6 green_port=$7 private_pid=$8 compose=$9
+health_path=${10} upstream=${11} site_scheme=${12} site_host=${13} site_port=${14} ports_given=${15}
+printf 'folder\t%s\n' "$folder"
 
 # Docker is asked two things at once, and they are read further down: each start of its client takes a while. The last line
 # says how asking for the containers has ended.
 containers() {
-  local containers
+  local containers label labels=''
+  for label in deploy.project deploy.folder deploy.slot deploy.release deploy.definition com.docker.compose.project \
+    com.docker.compose.service com.docker.compose.oneoff com.docker.compose.project.working_dir; do
+    labels+="${labels:+,}{{with \$.Config.Labels}}{{with index . \"$label\"}}{{json (printf \"%.1000s\" .)}}{{else}}\"\"{{end}}{{else}}\"\"{{end}}"
+  done
   # A container without a health check has no `Health` at all, and `.State.Health` would fail for it (docker 28). The last
   # two fields are not part of the report: the number of its first process, and a path below docker's own folder.
   # shellcheck disable=SC2086 # a list of ids
   containers=$(timeout 10 docker ps -aq --no-trunc) &&
     { [ -z "$containers" ] || timeout 10 docker inspect --format \
-      'container{{"\t"}}{{.Id}}{{"\t"}}{{.Name}}{{"\t"}}{{.State.Status}}{{"\t"}}{{with index .State "Health"}}{{.Status}}{{end}}{{"\t"}}{{.RestartCount}}{{"\t"}}{{.State.StartedAt}}{{"\t"}}{{json .Config.Labels}}{{"\t"}}{{json .HostConfig.PortBindings}}{{"\t"}}{{json .Mounts}}{{"\t"}}{{.State.Pid}}{{"\t"}}{{.ResolvConfPath}}' \
+      'container{{"\t"}}{{.Id}}{{"\t"}}{{.Name}}{{"\t"}}{{.State.Status}}{{"\t"}}{{with index .State "Health"}}{{.Status}}{{end}}{{"\t"}}{{.RestartCount}}{{"\t"}}{{.State.StartedAt}}{{"\t"}}['"$labels"']{{"\t"}}{{json .HostConfig.PortBindings}}{{"\t"}}{{json .Mounts}}{{"\t"}}{{.State.ExitCode}} {{.HostConfig.RestartPolicy.Name}}{{"\t"}}{{.State.Pid}}{{"\t"}}{{.ResolvConfPath}}' \
       $containers || [ $? = 1 ]; } # 1: one of them has gone meanwhile
   printf '%s\n' "$?"
 }
-# The web service's images, asked for by the releases there are: docker takes twice as long to list all it has.
+# The images of the releases there are, asked for by their names: docker takes twice as long to list all it has.
 images() {
-  local releases
-  cd "$folder/releases" || return
-  releases=([0-9]*)
-  timeout 10 docker image inspect --format 'image{{"\t"}}{{.Size}}{{"\t"}}{{json .RepoTags}}' "${releases[@]/#/$repository:}"
+  local release names=() built
+  cd "$folder/meta" || return
+  for release in [0-9]*; do
+    { mapfile -t built <"$release/images"; } 2>/dev/null || continue
+    names+=(${built[@]+"${built[@]/%/:$release}"})
+  done
+  [ ${#names[@]} -eq 0 ] || timeout 10 docker image inspect --format 'image{{"\t"}}{{.Size}}{{"\t"}}{{json .RepoTags}}' "${names[@]}"
+}
+# Before the first deploy: whose volumes are here already. Empty ones beside them would look like lost data.
+volumes() {
+  local marks=("$folder"/meta/*/served)
+  [ ! -e "${marks[0]}" ] || return
+  timeout 10 docker volume ls --filter label=com.docker.compose.project \
+    --format 'volume{{"\t"}}{{.Label "com.docker.compose.project"}}{{"\t"}}{{.Name}}'
 }
 exec {containers}< <(containers 2>/dev/null)
 exec {images}< <(images 2>/dev/null)
+exec {volumes}< <(volumes 2>/dev/null | head -n 500)
 
-# GET $2 of port $1 of this host, its answer without carriage returns into `answer`. Fails where nobody listens.
+# The beginning of a file, into `text`.
+beginning() {
+  text=''
+  { IFS= read -r -N 65536 text <"$1"; } 2>/dev/null
+}
+# A text as a field, into `text`.
+as_field() {
+  text=${1:0:65536}
+  text=${text//$'\t'/ }
+  text=${text//$'\n'/$'\r'}
+}
+
+# Which ports are the slots', nginx's file says, and on which nginx itself answers.
+beginning "$upstream_file"
+upstream_text=$text
+port_in() {
+  [[ $upstream_text =~ $1 ]] && [ "${BASH_REMATCH[1]}" -le 65535 ] && port=${BASH_REMATCH[1]}
+}
+space='[[:space:]]*' digits='([0-9]{1,5})'
+filed=
+if port_in "upstream[[:space:]]+${upstream}_blue$space\\{${space}server[[:space:]]+127\\.0\\.0\\.1:$digits$space;"; then
+  filed_blue=$port
+  if port_in "upstream[[:space:]]+${upstream}_green$space\\{${space}server[[:space:]]+127\\.0\\.0\\.1:$digits$space;"; then
+    filed_green=$port
+    if port_in "listen[[:space:]]+127\\.0\\.0\\.1:$digits$space;"; then filed="$filed_blue $filed_green $port"; fi
+  fi
+fi
+# Where the tool's own nginx is to be made, ports that nobody has.
+is_taken() {
+  local hex
+  printf -v hex ':%04X ' "$1"
+  grep -qsE "${hex}[0-9A-F]+:0000 0A" /proc/net/tcp /proc/net/tcp6
+}
+if [ -n "$filed" ]; then
+  printf 'ports\t%s\n' "$filed"
+  read -r blue_port green_port live_port <<<"$filed"
+elif [ -n "$private_pid" ]; then
+  free=()
+  for ((port = 8000; port < 9000 && ${#free[@]} < 3; port++)); do
+    case " $site_port $ports_given " in *" $port "*) ;; *) is_taken "$port" || free+=("$port") ;; esac
+  done
+  case " $ports_given " in *" $blue_port $green_port "*) ;; *) blue_port=${free[0]} green_port=${free[1]} free=("${free[@]:2}") ;; esac
+  case " $ports_given " in *" $live_port "*) ;; *) live_port=${free[0]} ;; esac
+  printf 'ports\t%s %s %s\n' "$blue_port" "$green_port" "$live_port"
+fi
+
+# GET $2 of port $1 of this host under the name $3, its answer without carriage returns into `answer`. Fails where nobody listens.
 get() {
   answer=''
   exec 3<>"/dev/tcp/127.0.0.1/$1" || return
-  printf 'GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n' "$2" >&3
+  printf 'GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: xtask\r\n%s\r\n' "$2" "$3" "${4-}" >&3
   IFS= read -r -t 1 -N 65536 -u 3 answer
   answer=${answer//$'\r'/}
 }
+forwarded=''
+[ "$site_scheme" = http ] || forwarded=$'X-Forwarded-Proto: https\r\n'
 
 # Who listens on the slots' ports, and what is answered there to a health check that is answered soon. nginx itself says
 # which slot it obeys, after the head of its answer.
 slot() {
-  get "$1" "$health_path" || return
-  answer=${answer//$'\n'/$'\r'}
-  printf 'listening\t%s\nanswer\t%s\t%s\n' "$1" "$1" "${answer//$'\t'/ }"
+  get "$1" "$health_path" "$site_host" "$forwarded" || return
+  as_field "$answer"
+  printf 'listening\t%s\nanswer\t%s\t%s\n' "$1" "$1" "$text"
 }
-ports() {
-  trap '' PIPE
-  slot "$blue_port" &
-  slot "$green_port" &
-  if get "$live_port" /; then
-    case $answer in *$'\n\n'*) answer=${answer#*$'\n\n'} ;; *) answer='' ;; esac
-    printf 'live\t%s\n' "${answer//[^a-z]/}"
+live() {
+  get "$live_port" / "$project.deploy" || return
+  case $answer in *$'\n\n'*) answer=${answer#*$'\n\n'} ;; *) answer='' ;; esac
+  as_field "${answer:0:200}"
+  printf 'live\t%s\n' "${text%%$'\r'*}"
+}
+# The site, asked as its users ask it.
+site() {
+  if [ "$site_scheme" = http ]; then
+    get "$site_port" "$health_path" "$site_host" || return
+  else
+    answer=$(curl --silent --insecure --http1.0 --include --noproxy '*' --connect-to "::127.0.0.1:$site_port" --max-time 2 \
+      --max-filesize 65536 --user-agent xtask -- "https://$site_host$health_path") || return
+    answer=${answer//$'\r'/}
   fi
-  wait
+  as_field "$answer"
+  printf 'site-answer\t%s\n' "$text"
+}
+# One whose queue is full neither accepts nor refuses.
+ports() {
+  local jobs watchdog never
+  trap '' PIPE
+  exec {never}<> <(:)
+  slot "$blue_port" &
+  jobs=$!
+  slot "$green_port" &
+  jobs+=" $!"
+  live &
+  jobs+=" $!"
+  site &
+  jobs+=" $!"
+  {
+    read -r -t 3 -u "$never" _
+    # shellcheck disable=SC2086 # a list of numbers
+    kill $jobs
+  } >/dev/null 9>&- &
+  watchdog=$!
+  # shellcheck disable=SC2086 # a list of numbers
+  wait $jobs
+  kill "$watchdog"
 }
 exec {ports}< <(ports 2>/dev/null)
 
-# A file as a field: $1 and the beginning of what is in $2. Programs are few here and below, because each costs as much as
-# all that bash does itself.
+# A file as a field. Programs are few here and below, because each costs as much as all that bash does itself.
 file() {
-  local text=''
-  { IFS= read -r -N 65536 text <"$2"; } 2>/dev/null
-  text=${text//$'\n'/$'\r'}
-  printf '%s\t%s\n' "$1" "${text//$'\t'/ }"
+  beginning "$2"
+  as_field "$text"
+  printf '%s\t%s\n' "$1" "$text"
 }
 
 file upstream "$upstream_file"
@@ -77,10 +171,21 @@ done 2>/dev/null <"$site_file"
 # Who turns on the cache of file lookups for all sites, or for this one.
 read -r -a words < <(grep -sHoE '^[^#]*open_file_cache[[:space:]]+(max|inactive)=[^;]*' \
   /etc/nginx/nginx.conf /etc/nginx/conf.d/*.conf "$site_file")
-printf 'file-cache\t%s\n' "${words[*]-}"
+as_field "${words[*]-}"
+printf 'file-cache\t%s\n' "$text"
+# What else of nginx leads to a port of a slot, and would lead nowhere after the switch.
+if [ -z "$private_pid" ]; then
+  own=$(readlink -f -- "$upstream_file")
+  while IFS= read -r line; do
+    [ "$(readlink -f -- "${line%%:*}")" != "$own" ] || continue
+    as_field "${line:0:300}"
+    printf 'bypass\t%s\n' "$text"
+  done < <(grep -rsHE "^[^#]*(proxy_pass[[:space:]]+https?://|server[[:space:]]+)(127\.0\.0\.1|localhost|\[::1\]):($blue_port|$green_port)\b" \
+    /etc/nginx/nginx.conf /etc/nginx/conf.d /etc/nginx/sites-enabled /etc/nginx/snippets "$site_file" | sort -u | head -n 20)
+fi
 
 # Where this user cannot write. What is not there yet will be made in the folder above.
-for place in "$folder" "$folder/releases" "$folder/live"; do
+for place in "$folder" "$folder/releases" "$folder/live" "$folder/meta" "$folder/shared"; do
   while [ ! -e "$place" ]; do place=$(dirname "$place"); done
   [ -w "$place" ] || printf 'unwritable\t%s\n' "$place"
 done
@@ -95,10 +200,17 @@ if [ -n "$private_pid" ]; then
   { read -r nginx_pid <"$private_pid" && IFS= read -r -d '' title <"/proc/$nginx_pid/cmdline"; } 2>/dev/null
   case ${title-} in "nginx: master process nginx -p ${private_pid%nginx.pid} "*) printf 'nginx\trunning\n' ;; esac
 else
-  grep -qsx nginx /proc/[0-9]*/comm && printf 'nginx\trunning\n'
+  # A container's nginx is not this host's, and processes of others may be hidden: its own file names the process.
+  for place in /run/nginx.pid /var/run/nginx.pid /usr/local/nginx/logs/nginx.pid; do
+    { read -r nginx_pid <"$place"; } 2>/dev/null || continue
+    case $nginx_pid in '' | *[!0-9]*) continue ;; esac
+    said=$(kill -0 "$nginx_pid" 2>&1) || case $said in *"not permitted"*) ;; *) continue ;; esac
+    { read -r title <"/proc/$nginx_pid/comm"; } 2>/dev/null || title=nginx
+    [ "$title" != nginx ] || { printf 'nginx\trunning\n' && break; }
+  done
   # Found out now rather than at the switch: whether this user may test and reload nginx, and whether nginx would reload.
   problem=$({ sudo -n nginx -t && sudo -n -l nginx -s reload; } 2>&1) ||
-    printf 'nginx-problem\t%s\n' "$(printf '%s' "$problem" | tr '\n\t' '  ')"
+    { as_field "${problem:0:2000}" && printf 'nginx-problem\t%s\n' "${text//$'\r'/ }"; }
 fi
 
 # Of a container's memory, what no other can have: without the cache of files. Read from the kernel, because `docker stats`
@@ -134,16 +246,34 @@ compose_of_this_host() {
   fi
 }
 
-# One program for all of them: releases add up.
+# What the tool keeps for itself of each release, where no container has it mounted. One program for all of them: releases
+# add up.
+# A file as a field that can be read back, into `text`.
+escaped() {
+  text=''
+  { IFS= read -r -N 1048576 text <"$1"; } 2>/dev/null
+  text=${text//\\/\\\\}
+  text=${text//$'\t'/\\t}
+  text=${text//$'\r'/\\r}
+  text=${text//$'\n'/\\n}
+}
 declare -A env_sums=() served=()
-if cd "$folder/releases" 2>/dev/null; then
-  while read -r sum path; do env_sums[${path%/.env}]=$sum; done < <(sha256sum -- [0-9]*/.env 2>/dev/null)
-  while read -r time path; do served[${path%/.served}]=$time; done < <(stat -c '%Y %n' -- [0-9]*/.served 2>/dev/null)
+if cd "$folder/meta" 2>/dev/null; then
+  while read -r sum path; do env_sums[${path%/env}]=$sum; done < <(sha256sum -- [0-9]*/env 2>/dev/null)
+  while read -r time path; do served[${path%/served}]=$time; done < <(stat -c '%Y %n' -- [0-9]*/served 2>/dev/null)
   for release in [0-9]*/; do
-    [ ! -d "$release" ] || printf 'release\t%s\t%s\t%s\n' "${release%/}" "${env_sums[${release%/}]-}" "${served[${release%/}]-}"
+    release=${release%/}
+    if [ ! -d "$folder/releases/$release" ] || [ ! -e "$release/manifest.json" ]; then continue; fi
+    escaped "$release/settings.json"
+    settings=$text
+    escaped "$release/images"
+    repositories=$text
+    escaped "$release/env"
+    printf 'release\t%s\t%s\t%s\t%s\t%s\t%s\n' "$release" "${env_sums[$release]-}" "${served[$release]-}" "$repositories" "$settings" "$text"
   done
 fi
-printf 'last-record\t%s\n' "$(tail -n 1 "$folder/deploys.jsonl" 2>/dev/null)"
+as_field "$(tail -c 65536 "$folder/deploys.jsonl" 2>/dev/null | tail -n 1)"
+printf 'last-record\t%s\n' "$text"
 
 docker_root=''
 mapfile -t -u "$containers" lines
@@ -156,7 +286,7 @@ if [ "$code" = 0 ]; then
     [ -z "$path" ] || docker_root=${path%/containers/*} # one that never ran has none
     line=${line%$'\t'*}
     printf '%s\n' "${line%$'\t'*}"
-    case $line in *$'\trunning\t'*'"com.docker.compose.project":"'"$project"[\"-]*)
+    case $line in *$'\trunning\t'*",\"$project\","* | *$'\trunning\t'*",\"$project-"*)
       id=${line#*$'\t'}
       memory_of "${line##*$'\t'}" "${id%%$'\t'*}"
       ;;
@@ -165,13 +295,16 @@ if [ "$code" = 0 ]; then
   [ -n "$docker_root" ] || docker_root=$(timeout 10 docker info --format '{{.DockerRootDir}}' 2>/dev/null)
   mapfile -u "$images"
   printf '%s' "${MAPFILE[@]}"
+  mapfile -u "$volumes"
+  printf '%s' "${MAPFILE[@]}"
 else
   # `docker ps` does not always say why, `docker version` does.
   case $code in
     124) problem='no answer within 10 s' ;;
     *) problem=$(timeout 10 docker version --format '{{.Server.Version}}' 2>&1) ;;
   esac
-  printf 'docker-problem\t%s\n' "$(printf '%s' "$problem" | tr '\n\t' '  ')"
+  as_field "${problem:0:2000}"
+  printf 'docker-problem\t%s\n' "${text//$'\r'/ }"
 fi
 
 existing=$folder/releases

@@ -1,8 +1,12 @@
-# The last log lines of a slot's container.
+# The last log lines of a slot's container, without those of our own health checks: there may be thousands.
 set -u
 export PATH="$PATH:/usr/local/bin" LC_ALL=C.UTF-8
-project=$1 slot=$2 lines=$3
+project=$1 slot=$2 lines=$3 path=$4
 for container in $(docker ps -aq --filter "label=deploy.project=$project" --filter "label=deploy.slot=$slot" \
   --filter "label=com.docker.compose.project=$project-$slot"); do
-  docker logs --tail "$lines" "$container" 2>&1
+  if [ "$(docker inspect --format '{{.HostConfig.LogConfig.Type}}' "$container")" = none ]; then
+    echo "(docker keeps no log of it: \`logging\` in the compose file has the driver none)"
+    continue
+  fi
+  docker logs --tail 4000 "$container" 2>&1 | grep -vF -e "GET $path " -e "GET $path\"" | tail -n "$lines" | cut -c1-2000
 done

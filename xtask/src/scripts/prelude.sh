@@ -5,8 +5,8 @@
 set -eu -o pipefail
 export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-8
 umask 022
-# shellcheck disable=SC2034 # not every script needs it
-folder=$1
+# shellcheck disable=SC2034 # not every script needs it. It may be reached through a link, and what is mounted never is.
+folder=$(readlink -m -- "$1")
 shift
 
 fail() {
@@ -14,16 +14,25 @@ fail() {
   exit 1
 }
 
-# Removes the containers to which all of these filters of `docker ps` apply. One that docker is removing already, because it
-# has just ended, is waited for.
+# No registry has the images of a release: compose must not be let to look for them there.
+# shellcheck disable=SC2317 # not every script needs it
+refuse_missing_images() {
+  local repository
+  while IFS= read -r repository; do
+    docker image inspect "$repository:$1" >/dev/null 2>&1 || fail "the image $repository:$1 is not on this host any more; deploy or roll back once more, which builds what is missing"
+  done < <(cat "$folder/meta/$1/images" 2>/dev/null)
+}
+
+# Removes the environment's containers to which all of these filters of `docker ps` apply, with the volumes that have no name
+# and are theirs alone. One that docker is removing already, because it has just ended, is waited for.
 # shellcheck disable=SC2317 # not every script needs it
 remove_containers() {
-  local filter filters=() left said tries
+  local filter filters=(--filter "label=deploy.folder=$folder") left said tries
   for filter; do filters+=(--filter "$filter"); done
   for ((tries = 0; tries < 100; tries++)); do
     left=$(docker ps -aq "${filters[@]}")
     # shellcheck disable=SC2086 # a list of ids
-    if [ -z "$left" ] || said=$(docker rm -f $left 2>&1 >/dev/null); then return; fi
+    if [ -z "$left" ] || said=$(docker rm -f -v $left 2>&1 >/dev/null); then return; fi
     sleep 0.1
   done
   fail "$said"

@@ -1,14 +1,94 @@
-# Removes releases and their images. A file that a container wrote as root is removed by a container.
-project=$1
+# Removes releases: of each what came with it and what follows from that, its images, and what the tool kept of it. What
+# something else has written into its folder is no release's, and is moved to leftovers/. One that cannot be removed does not
+# stop the others. Nothing is reached through a link.
+image=$1
 shift
-for release in "$@"; do
-  place=$folder/releases/$release
-  images=$(docker image ls --filter "reference=$project-*:$release" --format '{{.Repository}}:{{.Tag}}')
-  if ! rm -rf "$place" 2>/dev/null; then
-    image=$(printf '%s\n' "$images" | head -n 1)
-    [ -n "$image" ] || fail "cannot remove $place: it has files of another user"
-    docker run --rm --user 0 --network none --entrypoint rm -v "$folder/releases:/releases" "$image" -rf "/releases/$release"
+releases=$folder/releases
+problems=()
+
+# Reads paths apart by NUL, removes those files below $1. What a container wrote as another user is removed by a container.
+remove_files() {
+  local list
+  list=$(mktemp)
+  cat >"$list"
+  if ! (cd "$1" && xargs -0 -r -a "$list" rm -f --) 2>/dev/null && docker image inspect "$image" >/dev/null 2>&1; then
+    docker run --rm -i --user 0 --network none --entrypoint xargs -v "$1:/release" -w /release "$image" -0 -r rm -f -- <"$list" >/dev/null 2>&1 || true
+  fi
+  rm -f "$list"
+}
+# What lies below $1, and nothing that is reached through a link.
+lying_in() { (cd "$1" && find . -xdev \( -type f -o -type l \) -print0 2>/dev/null) | sed -z 's|^\./||' | LC_ALL=C sort -z; }
+# What came with the release whose files are kept in $1, and its `.env`.
+came_with() {
+  sed -z 's|^.\{66\}||' "$1/sums"
+  sed -zn 'p;n' "$1/links"
+  printf '.env\0'
+}
+# Python's compiled forms of files that came with it.
+compiled() {
+  local path name
+  local -A came=()
+  while IFS= read -r -d '' path; do came[$path]=yes; done < <(came_with "$2")
+  while IFS= read -r -d '' path; do
+    name=${path##*/}
+    case $path in
+      __pycache__/*.pyc | */__pycache__/*.pyc) [ -z "${came[${path%__pycache__/*}${name%%.*}.py]-}" ] || printf '%s\0' "$path" ;;
+    esac
+  done < <(lying_in "$1")
+}
+
+prune() {
+  local release=$1 place=$releases/.pruned-$1 kept=$folder/meta/$1 images left
+  [ -r "$kept/sums" ] || {
+    problems+=("release $release is of an earlier version of this tool, which did not keep what came with it; remove $releases/$release by hand")
+    return
+  }
+  if [ -d "$releases/$release" ]; then
+    if mounted "$releases/$release"; then return; fi
+    mv -T "$releases/$release" "$place"
+  fi
+  images=$(sed 's/$/:'"$release"'/' "$kept/images" 2>/dev/null) || images=''
+  if [ -d "$place" ]; then
+    LC_ALL=C comm -z -12 <(lying_in "$place") <(came_with "$kept" | LC_ALL=C sort -z) | remove_files "$place"
+    compiled "$place" "$kept" | remove_files "$place"
+    find "$place" -xdev -depth -type d -empty -delete 2>/dev/null || true
+    if [ -d "$place" ]; then
+      mkdir -p "$folder/leftovers"
+      left=$(lying_in "$place" | head -z -n 3 | tr '\0' '\n' | cut -c1-120 | paste -s -d ' ') || true
+      rm -rf "${folder:?}/leftovers/$release.old"
+      [ ! -e "$folder/leftovers/$release" ] || mv -T "$folder/leftovers/$release" "$folder/leftovers/$release.old"
+      mv -T "$place" "$folder/leftovers/$release"
+      problems+=("something has written into the folder of release $release what did not come with it ($left); it lies in $folder/leftovers/$release now. Look, and remove it by hand; what is data belongs into \`shared\` ([project] in deploy.toml)")
+    fi
   fi
   # shellcheck disable=SC2086 # a list of names
-  [ -z "$images" ] || docker image rm $images >/dev/null
+  [ -z "$images" ] || docker image rm $images >/dev/null 2>&1 || true # gone already, or in use by a container of somebody's
+  rm -rf "$kept"
+}
+
+# Whether a container has a folder, or something in it, mounted: asked now, and by where it really is. Our own that has been
+# stopped is made anew where it is needed.
+containers=$(docker ps -a --no-trunc --format '{{.ID}} {{.State}} {{.Label "deploy.folder"}}' | while read -r id state of; do
+  [ "$state" = exited ] && [ "$of" = "$folder" ] || printf '%s\n' "$id"
+done)
+mounts=$(printf '%s' "$containers" | xargs -r docker inspect --format '{{range .Mounts}}{{if eq .Type "bind"}}{{println .Source}}{{end}}{{end}}' 2>/dev/null |
+  sort -u | while IFS= read -r source; do [ -z "$source" ] || readlink -m -- "$source"; done) || true
+mounted() {
+  local place source
+  place=$(readlink -m -- "$1")
+  while IFS= read -r source; do
+    case $source/ in "$place"/*) return 0 ;; esac
+  done <<<"$mounts"
+  return 1
+}
+
+# Those first that an earlier run did not come to an end with.
+for place in "$releases"/.pruned-*; do
+  [ ! -d "$place" ] || prune "${place#"$releases/.pruned-"}"
 done
+for release; do prune "$release"; done
+for place in "$folder"/meta/[0-9]*; do
+  release=${place##*/}
+  if [ ! -e "$releases/$release" ] && [ ! -e "$releases/.pruned-$release" ]; then rm -rf "$place"; fi
+done
+[ ${#problems[@]} -eq 0 ] || fail "$(printf '%s\n' "${problems[@]}")"

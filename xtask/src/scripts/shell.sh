@@ -18,12 +18,21 @@ lock=$folder/deploy.lock
 # A run that is ending by itself, or has nothing left but its last child, is waited for without being asked to.
 ending='ending: '
 
+no_lock() {
+  printf '\n%s no lock\n' "$token"
+  exit 1
+}
+
 take_lock() {
-  if ! { [ -d "$folder/releases" ] && [ -d "$folder/live" ] || mkdir -p "$folder/releases" "$folder/live"; } ||
-    ! exec 9>>"$lock"; then
-    printf 'no lock\n'
-    exit 1
-  fi
+  local part
+  for part in releases live meta; do
+    [ -d "$folder/$part" ] || mkdir -p "$folder/$part" || no_lock
+  done
+  # Releases hold what containers of any user must read, and no other user of this host; who can open the lock can hold it.
+  [ "$(stat -c %a "$folder/releases" "$folder/meta")" = 700$'\n'700 ] || chmod 0700 "$folder/releases" "$folder/meta" || no_lock
+  [ -e "$lock" ] || (umask 077 && : >>"$lock") || no_lock
+  [ "$(stat -c %a "$lock")" = 600 ] || chmod 0600 "$lock" || no_lock
+  exec 9>>"$lock" || no_lock
   local patience=$wait_seconds
   [ "$patience" -gt 0 ] || patience=1
   until flock -w "$patience" 9; do
@@ -31,7 +40,7 @@ take_lock() {
     said=$(head -c 400 "$lock" | head -n 1)
     if [ "${said:-$ending}" = "${said#"$ending"}" ] || [ "$patience" = "$((grace_seconds + 5))" ]; then
       said=${said#"$ending"}
-      printf 'held by %s\n' "${said:-what an earlier run has started and what does not end}"
+      printf '\n%s held by %s\n' "$token" "${said:-what an earlier run has started and what does not end}"
       exit 0
     fi
     patience=$((grace_seconds + 5))
@@ -99,12 +108,16 @@ pass_on() {
 exec 3>&1
 coproc WORK { exec 3>&-; work; } >&3
 exec 3>&-
-printf 'ready\n'
+worker=$WORK_PID
+# What a login prints may have no line end.
+printf '\n%s ready %s\n' "$token" "$$"
 [ -z "$first" ] || printf 'run 1 %s 0 first\n%s' "${#first}" "$first" >&"${WORK[1]}"
 while IFS= read -r -t "$silence_seconds" header; do
+  # Without the one who runs them, no script would ever end.
+  kill -0 "$worker" 2>/dev/null || break
   case $header in
     '') ;;
-    stop) kill -USR2 "$WORK_PID" ;;
+    stop) kill -USR2 "$worker" ;;
     *)
       read -r _ _ line_bytes input_bytes _ <<<"$header"
       IFS= read -r -t "$silence_seconds" -N "$line_bytes" line || break
@@ -113,9 +126,8 @@ while IFS= read -r -t "$silence_seconds" header; do
   esac
 done
 [ -z "$holder" ] || printf '%s%s\n' "$ending" "$holder" >"$lock"
-worker=$WORK_PID
 kill -USR1 "$worker" 2>/dev/null
-eval "exec ${WORK[1]}>&-"
+[ -z "${WORK[1]-}" ] || eval "exec ${WORK[1]}>&-"
 gone_within() {
   local looks=$(($1 * 50))
   while kill -0 "$worker"; do
@@ -130,6 +142,6 @@ fi
 wait "$worker"
 if [ -n "$holder" ]; then
   # What never became a release, of this run or of one that was killed: nobody is at work on it while the lock is held.
-  rm -rf "$folder"/releases/.incoming-* "$folder"/releases/.unpacked-*
+  rm -rf "$folder"/releases/.incoming-* "$folder"/releases/.unpacked-* "$folder"/releases/.build-* "$folder"/meta/.new-*
   : >"$lock"
 fi

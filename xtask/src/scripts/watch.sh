@@ -2,7 +2,7 @@
 # standard input.
 set -u
 export PATH="$PATH:/usr/local/bin" LC_ALL=C.UTF-8
-project=$1 slot=$2
+project=$1 slot=$2 path=$3
 printf -v since '%(%s)T' -1
 container=$(docker ps -aq --filter "label=deploy.project=$project" --filter "label=deploy.slot=$slot" \
   --filter "label=com.docker.compose.project=$project-$slot" --filter "label=com.docker.compose.oneoff=False" | head -n 1)
@@ -35,4 +35,9 @@ while as_begun; do
 done
 read -r status restarts exit_code <<<"$state"
 printf 'ended\tis %s, has been restarted %s times, last exit code %s\n' "$status" "$restarts" "${died:-$exit_code}"
-docker logs --tail 40 "$container" 2>&1
+if [ "$(docker inspect --format '{{.HostConfig.LogConfig.Type}}' "$container" 2>/dev/null)" = none ]; then
+  echo "(docker keeps no log of it: \`logging\` in the compose file has the driver none)"
+else
+  # Without the lines of our own health checks.
+  docker logs --tail 4000 "$container" 2>&1 | grep -vF -e "GET $path " -e "GET $path\"" | tail -n 40 | cut -c1-2000
+fi

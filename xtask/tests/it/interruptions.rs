@@ -152,7 +152,7 @@ fn a_script_that_is_stopped_while_it_writes_a_file_leaves_no_half_of_it() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
-        for place in ["releases/blue", "nginx"] {
+        for place in ["meta/blue", "nginx"] {
             std::fs::create_dir_all(root.join(place)).unwrap();
         }
         let argument =

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::load::{self, BOTH, Client, Load, WebSocket, assert_none_failed};
-use crate::local_project::{ENV_FILE, Project};
+use crate::local_project::{Project, SECRET_VALUES, env_file};
 use crate::team::Team;
 
 /// Together at least 200 requests a second, by both kinds of client.
@@ -131,21 +132,19 @@ fn a_release_is_private_where_it_must_be_and_a_rollback_brings_all_of_it_back() 
     let first = project.deploy();
     let first = first["release"].as_str().unwrap();
     let env = project.server(&format!("releases/{first}/.env"));
-    assert_eq!(std::fs::read_to_string(&env).unwrap(), ENV_FILE);
-    let rendered = std::fs::read_dir(env.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
-    let secret: Vec<_> = rendered
-        .filter(|path| {
-            path == &env
-                || path.extension().is_some_and(|e| e == "json") && path.to_string_lossy().contains(".compose.")
-        })
+    assert_eq!(std::fs::read_to_string(&env).unwrap(), env_file());
+    // A container of any user can read it through its mount; the folder above is closed to all other users of the host.
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&env), mode(&project.server("releases")), mode(&project.server("meta"))), (0o644, 0o700, 0o700));
+    let kept = std::fs::read_dir(project.server(&format!("meta/{first}"))).unwrap().map(|entry| entry.unwrap().path());
+    let secret: Vec<_> = kept
+        .filter(|path| path.ends_with("env") || path.file_name().unwrap().to_string_lossy().starts_with("compose."))
         .collect();
-    assert!(secret.len() >= 5, "{secret:?}");
-    for path in secret {
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
-    }
+    assert!(secret.len() >= 6, "{secret:?}");
+    secret.iter().for_each(|path| assert_eq!(mode(path), 0o600, "{}", path.display()));
     project.xtask(&["rollback"]).must_end_with(4).must_say(&["nothing to roll back to"]);
 
-    project.write("env.local", &ENV_FILE.replace("local-test", "second-release"));
+    project.write("env.local", &env_file().replace(SECRET_VALUES[0], "token-of-the-second-release"));
     project.change("backend/app/routes/service.py", "slept=s", "slept=s + 1");
     let second = project.deploy();
     let slept = || load::get(&project.address(), "/slow?s=0").unwrap().body;
@@ -162,7 +161,7 @@ fn a_release_is_private_where_it_must_be_and_a_rollback_brings_all_of_it_back() 
     assert_none_failed("rollback", &load.finish(), &[Client::NewConnection, Client::KeepAlive]);
     assert_eq!(back["serves"], first);
     assert!(slept().contains("0.0") && slept().contains(first), "{}", slept());
-    assert_eq!(token(first), "token-of-the-local-test");
+    assert_eq!(token(first), SECRET_VALUES[0]);
     assert!(!back["stages"].to_string().contains("Build"), "a rollback builds nothing: {back:#}");
 
     project.xtask(&["rollback", "--to", first]).must_end_with(4).must_say(&["serves now"]);

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::local_project::{ENV_FILE, Project};
+use crate::local_project::{Project, env_file};
 use crate::team::Team;
 
 #[path = "../../src/env_file/meanings.rs"]
@@ -139,7 +139,7 @@ fn a_tree_of_any_names_is_packaged_to_the_byte() {
 }
 
 #[test]
-fn a_path_is_no_pattern_and_names_of_the_tool_are_refused() {
+fn a_path_is_no_pattern_and_what_would_not_arrive_is_refused() {
     let project = Project::new("instant");
     std::fs::rename(project.root().join("backend"), project.root().join("back [a-z]*' \"é")).unwrap();
     project.rewrite("deploy.toml", "app = \"backend\"", "app = \"back [a-z]*' \\\"é\"");
@@ -147,13 +147,18 @@ fn a_path_is_no_pattern_and_names_of_the_tool_are_refused() {
     let package = project.xtask(&["package", "--json"]).must_end_with(0).json();
     let manifest = std::fs::read_to_string(package["manifest"].as_str().unwrap()).unwrap();
     assert!(manifest.contains("\"worker.py\":"), "{manifest}");
-    for name in [".served", ".compose.slot-blue.json", ".release.json", "..compose.base.json.new"] {
-        let path = project.root().join("back [a-z]*' \"é").join(name);
-        symlink("/nowhere", path).unwrap();
-        project.commit("a name of the tool");
-        project.xtask(&["ship"]).must_end_with(12).must_say(&[name, "rename the file"]);
-        project.forget_last_commit();
-    }
+    let app = project.root().join("back [a-z]*' \"é");
+    // What leads out of the app's folder would lead nowhere on the host.
+    symlink("../deploy.toml", app.join("settings")).unwrap();
+    project.commit("a link that leads out");
+    project.xtask(&["package"]).must_end_with(11).must_say(&["settings -> ../deploy.toml", "`app`"]);
+    project.forget_last_commit();
+    let head = format!("160000,{},back [a-z]*' \"é/module", "1".repeat(40));
+    project.git(&["update-index", "--add", "--cacheinfo", &head]);
+    project.git(&["-c", "user.name=team", "-c", "user.email=team@test.example", "commit", "-q", "-m", "a submodule"]);
+    std::fs::create_dir(app.join("module")).unwrap();
+    project.xtask(&["package"]).must_end_with(11).must_say(&["submodules", "module", "git subtree"]);
+    project.forget_last_commit();
     project.xtask(&["ship"]).must_end_with(0);
 }
 
@@ -201,7 +206,8 @@ fn the_containers_see_what_the_env_file_says(project: &Project, version: &str) {
         ("TWICE".to_owned(), "second"),
     ]);
     let mut text = format!(
-        "\u{feff}# it's\n{ENV_FILE}TWICE=first\nexport PAYLOAD='{quoted}'\nLONG='{long}'\nhyphen-and.dot=--help\n"
+        "\u{feff}# it's\n{}TWICE=first\nexport PAYLOAD='{quoted}'\nLONG='{long}'\nhyphen-and.dot=--help\n",
+        env_file()
     );
     for (number, (written, value)) in meanings::MEANINGS.iter().enumerate() {
         text.push_str(&format!("MEANING_{number}={written}\n"));

@@ -3,20 +3,23 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde_json::Value;
 
 use crate::load::Address;
 use crate::server::docker_with_compose_v2;
-use crate::team::{Team, copy_work_tree, tool};
+use crate::team::{Team, copy_work_tree, of_this_run, tool};
 
 /// What the release's `.env` says.
-pub const ENV_FILE: &str =
-    "API_TOKEN=token-of-the-local-test\nREDIS_URL=redis://redis:6379/0\nAPI_URL=http://api:8000\n";
+pub fn env_file() -> String {
+    format!("API_TOKEN={}\nREDIS_URL=redis://redis:6379/0\nAPI_URL=http://api:8000\n", SECRET_VALUES[0])
+}
 
 /// Values of that file that nobody may see.
-pub const SECRET_VALUES: [&str; 1] = ["token-of-the-local-test"];
+pub static SECRET_VALUES: LazyLock<[&str; 1]> =
+    LazyLock::new(|| [format!("token-of-the-local-test-{}", of_this_run()).leak()]);
 
 pub struct Project {
     folder: tempfile::TempDir,
@@ -57,7 +60,7 @@ impl Project {
         let project = Project { folder, name: format!("test{}", ports[0]), ports, docker_config };
         copy_work_tree(&["backend", "tests_config.yaml"], project.root());
         project.write("deploy.toml", &project.configuration(mode));
-        project.write("env.local", ENV_FILE);
+        project.write("env.local", &env_file());
         project.first_commit();
         project
     }
@@ -162,7 +165,7 @@ impl Team for Project {
     }
 
     fn secrets(&self) -> &'static [&'static str] {
-        &SECRET_VALUES
+        &*SECRET_VALUES
     }
 }
 

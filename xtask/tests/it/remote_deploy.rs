@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::load::{Address, BOTH, Client, Load, assert_none_failed};
-use crate::remote_site::{ENV_FILE, Site};
+use crate::remote_site::{Site, env_file};
 use crate::server::{Server, said};
 use crate::team::Team;
 
@@ -57,7 +57,8 @@ pub fn the_first_deploy_needs_no_preparation(server: &Server, site: &Site) {
 pub fn a_backend_that_runs_already_is_taken_over(server: &Server, site: &Site) {
     server.receive(&site.root().join("backend"), "/home/deploy/backend");
     let up = format!(
-        "cd backend\nsed -i 's/unless-stopped/always/' docker-compose.yml\ncat >.env <<'ENV'\n{ENV_FILE}\nENV\ndocker compose -p gifty up -d --build"
+        "cd backend\nsed -i 's/unless-stopped/always/' docker-compose.yml\ncat >.env <<'ENV'\n{}\nENV\ndocker compose -p gifty up -d --build",
+        env_file()
     );
     let started = server.try_deploy_user(&up);
     assert!(started.status.success(), "{}", said(&started));

@@ -7,7 +7,7 @@ use crate::team::Team;
 /// The slot, release and containers that serve, and the file that says so.
 fn serving(server: &Server) -> String {
     let containers = "docker ps -q --no-trunc --filter label=deploy.project=gifty | sort";
-    server.root(&format!("cat /app/gifty-backend/live/upstream.conf\n{containers}\nexec 3<>/dev/tcp/127.0.0.1/8002; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; tail -n 1 <&3"))
+    server.root(&format!("cat /app/gifty-backend/live/upstream.conf\n{containers}\nexec 3<>/dev/tcp/127.0.0.1/8002; printf 'GET / HTTP/1.0\\r\\nHost: gifty.deploy\\r\\n\\r\\n' >&3; tail -n 1 <&3"))
 }
 
 /// Without the two rules of sudo, a deploy ends before it has touched anything, and says which rules.

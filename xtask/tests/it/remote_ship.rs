@@ -44,7 +44,7 @@ pub fn a_release_is_sent_once(server: &Server, site: &Site) {
 }
 
 /// Mode, sum and path of every file that was committed.
-const LISTED: &str = "find . -type f ! -path ./.env ! -path ./.release.json ! -name '*.pyc' -printf '%m ' -exec sha256sum {} \\; | sort -k 3";
+const LISTED: &str = "find . -type f ! -path ./.env ! -name '*.pyc' -printf '%m ' -exec sha256sum {} \\; | sort -k 3";
 
 /// Of a new version only that is sent which the release that serves has not, and what arrives is the whole.
 pub fn only_what_changed_travels(server: &Server, site: &Site) {

@@ -3,25 +3,38 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::LazyLock;
 
 use crate::server::{Server, repository};
-use crate::team::{Team, copy_work_tree, tool};
+use crate::team::{Team, copy_work_tree, of_this_run, tool};
 
 /// A `.env` with everything that is easily torn: quotes, `$`, `#`, spaces, an empty value, no last line end.
-pub const ENV_FILE: &str = "# settings of the server\n\
-    API_TOKEN=token-of-the-test-server\n\
-    REDIS_URL=redis://redis:6379/0\n\
-    API_URL=http://api:8000\n\
-    WEB_CONCURRENCY=2\n\
-    ACCESS_LOG=false\n\
-    EMPTY=\n\
-    SINGLE_QUOTED='pass $word # \"with\" 5% & more'\n\
-    DOUBLE_QUOTED=\"two words\"\n\
-    NO_LINE_END=last-value-of-the-file";
+pub fn env_file() -> String {
+    let [token, single, double, last] = *SECRET_VALUES;
+    format!(
+        "# settings of the server\n\
+         API_TOKEN={token}\n\
+         REDIS_URL=redis://redis:6379/0\n\
+         API_URL=http://api:8000\n\
+         WEB_CONCURRENCY=2\n\
+         ACCESS_LOG=false\n\
+         EMPTY=\n\
+         SINGLE_QUOTED='{single}'\n\
+         DOUBLE_QUOTED=\"{double}\"\n\
+         NO_LINE_END={last}"
+    )
+}
 
 /// Values of that file that nobody may see.
-pub const SECRET_VALUES: [&str; 4] =
-    ["token-of-the-test-server", "pass $word # \"with\" 5% & more", "two words", "last-value-of-the-file"];
+pub static SECRET_VALUES: LazyLock<[&str; 4]> = LazyLock::new(|| {
+    let value = |text: &str| -> &'static str { format!("{text}{}", of_this_run()).leak() };
+    [
+        value("token-of-the-test-server-"),
+        value("pass $word # \"with\" 5% & more "),
+        value("two words "),
+        value("last-value-of-the-file-"),
+    ]
+});
 
 pub struct Site {
     folder: tempfile::TempDir,
@@ -32,7 +45,7 @@ impl Site {
     /// The repository of a team that deploys to `server` in `mode`, which is set up for it.
     pub fn new(server: &Server, mode: &str) -> Site {
         let folder = tempfile::Builder::new().prefix("deploy-test-site-").tempdir().unwrap();
-        let site = Site { folder, variables: server.variables(ENV_FILE) };
+        let site = Site { folder, variables: server.variables(&env_file()) };
         let root = site.root();
         copy_work_tree(&["backend", "tests_config.yaml"], root);
         let toml = std::fs::read_to_string(repository().join("deploy.toml")).unwrap();
@@ -71,7 +84,7 @@ impl Team for Site {
     }
 
     fn secrets(&self) -> &'static [&'static str] {
-        &SECRET_VALUES
+        &*SECRET_VALUES
     }
 }
 

@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
@@ -108,6 +109,15 @@ pub trait Team {
         deploy.wait_for(stage, |log| log.contains(stage));
         deploy
     }
+}
+
+/// Some letters that no other run of the tests has, so that what is found of a secret is of this run.
+pub fn of_this_run() -> &'static str {
+    static LETTERS: LazyLock<String> = LazyLock::new(|| {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        format!("{:x}{:x}", std::process::id(), since.as_nanos())
+    });
+    &LETTERS
 }
 
 /// A run of the tool that is under way.

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::remote_site::ENV_FILE;
+use crate::remote_site::env_file;
 use crate::server::{Server, repository};
 use crate::team::copy_work_tree;
 
@@ -141,7 +141,7 @@ pub fn the_run_lines_deploy(server: &Server) {
     let workflow: Value = yaml_serde::from_str(&text).unwrap();
     let jobs: Vec<&String> = workflow["jobs"].as_object().unwrap().keys().collect();
     assert!(jobs.len() == 2 && workflow["jobs"]["deploy"]["needs"] == "test", "other jobs: {jobs:?}");
-    let mut secrets: BTreeMap<String, String> = server.variables(ENV_FILE).into_iter().collect();
+    let mut secrets: BTreeMap<String, String> = server.variables(&env_file()).into_iter().collect();
     secrets.insert("PROD_SSH_KNOWN_HOSTS".to_owned(), server.known_hosts.clone());
 
     let runner = Runner::new();
@@ -232,7 +232,8 @@ fn check_groups(log: &str) {
 fn check_masks(log: &str) {
     let masks: Vec<&str> = log.lines().filter_map(|line| line.strip_prefix("::add-mask::")).collect();
     let rest: Vec<&str> = log.lines().filter(|line| !line.starts_with("::add-mask::")).collect();
-    let assignments = ENV_FILE.lines().filter_map(|line| line.split_once('='));
+    let env_file = env_file();
+    let assignments = env_file.lines().filter_map(|line| line.split_once('='));
     for (name, value) in assignments.map(|(name, value)| (name, value.trim_matches(['\'', '"']))) {
         if value.is_empty() {
             continue;

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::load::{Address, Answer, BOTH, Load, assert_none_failed, get};
-use crate::local_project::{ENV_FILE, Project};
+use crate::local_project::{Project, env_file};
 use crate::team::Team;
 
 /// The file as a team has it: anchors, `extends`, names and ports that are fixed, profiles, an external network, a second
@@ -127,10 +127,10 @@ fn what_cannot_work_is_told(project: &Project) {
     refused(&["service `admin` runs the same code as `api`", "Add it to `workers`"]);
     project.rewrite("deploy.toml", "workers = [\"worker\"]", "workers = [\"worker\", \"admin\"]");
 
-    project.write("env.local", &format!("{ENV_FILE}COMPOSE_PROFILES=tools\n"));
+    project.write("env.local", &format!("{}COMPOSE_PROFILES=tools\n", env_file()));
     project.commit("a profile that is on");
     refused(&["service `tools` runs the same code as `api`", "profiles: [tools]"]);
-    project.write("env.local", ENV_FILE);
+    project.write("env.local", &env_file());
 
     project.change(
         "backend/docker-compose.yml",

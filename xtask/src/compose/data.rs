@@ -1,0 +1,207 @@
+//! Where relative mounts lead: code to the release's folder, data to a folder that outlives releases.
+//!
+//! A mount whose source is in the commit is code or configuration and belongs to a release. One whose source is not is data: it
+//! lies in `<folder>/shared/<path>`, the same for every release. So does what `shared` in `deploy.toml` names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, bail};
+use serde_json::{Value, json};
+
+use super::Rendering;
+use super::project::{Project, Service};
+
+/// A path of the app's folder that outlives releases, and who has it mounted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// Relative to the app's folder.
+    pub path: String,
+    /// Where a container has it mounted from now, if one does.
+    pub found: Option<String>,
+}
+
+/// Files whose only use is that git keeps their folder.
+const PLACEHOLDERS: [&str; 4] = [".gitkeep", ".keep", ".gitignore", ".empty"];
+
+/// What a commit has below the app's folder.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    paths: BTreeSet<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    /// Not in the commit, or a folder of placeholders.
+    Data,
+    File,
+    Folder,
+}
+
+impl Commit {
+    pub fn new(paths: impl IntoIterator<Item = String>) -> Commit {
+        Commit { paths: paths.into_iter().collect() }
+    }
+
+    fn content(&self, path: &str) -> Content {
+        if self.paths.contains(path) {
+            return Content::File;
+        }
+        let below = format!("{path}/");
+        let mut inside = self.paths.range(below.clone()..).take_while(|known| known.starts_with(&below));
+        let is_placeholder = |known: &String| PLACEHOLDERS.contains(&known.rsplit('/').next().unwrap_or_default());
+        if inside.all(is_placeholder) { Content::Data } else { Content::Folder }
+    }
+}
+
+/// A mount of a service as compose printed it: short (v1) or long (v2).
+struct Bind<'a> {
+    source: &'a str,
+    target: &'a str,
+    read_only: bool,
+}
+
+fn bind(volume: &Value) -> Option<Bind<'_>> {
+    match volume {
+        Value::String(text) => {
+            let mut parts = text.split(':');
+            let (source, target) = (parts.next()?, parts.next()?);
+            let read_only = parts.next().is_some_and(|mode| mode.split(',').any(|word| word == "ro"));
+            source.starts_with('/').then_some(Bind { source, target, read_only })
+        }
+        Value::Object(fields) if fields.get("type").and_then(Value::as_str) == Some("bind") => Some(Bind {
+            source: fields.get("source")?.as_str()?,
+            target: fields.get("target")?.as_str()?,
+            read_only: fields.get("read_only").and_then(Value::as_bool).unwrap_or_default(),
+        }),
+        _ => None,
+    }
+}
+
+fn set_source(volume: &mut Value, source: &str) {
+    match volume {
+        Value::String(text) => {
+            if let Some((_, rest)) = text.split_once(':') {
+                *text = format!("{source}:{rest}");
+            }
+        }
+        other => other["source"] = json!(source),
+    }
+}
+
+/// The path below the release's folder; empty for the folder itself.
+pub fn inside<'a>(source: &'a str, release_folder: &str) -> Option<&'a str> {
+    let rest = source.strip_prefix(release_folder)?;
+    if rest.is_empty() { Some("") } else { rest.strip_prefix('/').map(|path| path.trim_end_matches('/')) }
+}
+
+/// Whether `path` is `whole` or lies in it.
+fn lies_in(path: &str, whole: &str) -> bool {
+    whole.is_empty() || path == whole || path.strip_prefix(whole).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Lets each mount of data lead to the shared folder.
+///
+/// # Errors
+/// Where containers have the same path mounted from two places.
+pub fn place(project: &mut Project, rendering: &Rendering, notes: &mut Vec<String>) -> Result<Vec<Shared>> {
+    let release_folder = rendering.release_folder();
+    let mut places: BTreeMap<String, Option<String>> = BTreeMap::new();
+    let mut written = BTreeSet::new();
+    for (name, service) in &mut project.services {
+        for (path, target) in place_service(service, rendering, &release_folder, name, &mut written) {
+            let found = rendering.found.get(&(name.clone(), target)).cloned();
+            let known = places.entry(path.clone()).or_default();
+            match (&*known, &found) {
+                (Some(one), Some(other)) if one != other => bail!(
+                    "containers have `{path}` mounted from two places, {one} and {other}: move the data to one of them and let \
+                     both be started with it"
+                ),
+                (None, Some(_)) => *known = found,
+                _ => {}
+            }
+        }
+    }
+    for part in [&mut project.secrets, &mut project.configs] {
+        place_files(part, rendering, &release_folder, &mut places);
+    }
+    if !written.is_empty() {
+        let paths: Vec<String> = written.into_iter().collect();
+        notes.push(format!(
+            "these folders are committed and mounted to be written to: {}. What is written there stays with its release. Where it \
+             is data, name it in `shared` ([project] in deploy.toml); where it is not, mount it read-only (`:ro`)",
+            paths.join(", ")
+        ));
+    }
+    Ok(places.into_iter().map(|(path, found)| Shared { path, found }).collect())
+}
+
+/// The shared paths of a service, each with where it is mounted inside.
+fn place_service(
+    service: &mut Service,
+    rendering: &Rendering,
+    release_folder: &str,
+    name: &str,
+    written: &mut BTreeSet<String>,
+) -> Vec<(String, String)> {
+    let mut shared = Vec::new();
+    let mut more = Vec::new();
+    for volume in service.volumes.iter_mut().flatten() {
+        let Some(bind) = bind(volume) else { continue };
+        let Some(path) = inside(bind.source, release_folder).map(str::to_owned) else { continue };
+        let target = bind.target.trim_end_matches('/').to_owned();
+        let content = rendering.commit.content(&path);
+        let named = rendering.shared.iter().any(|whole| lies_in(&path, whole.trim_end_matches('/')));
+        if !path.is_empty() && (named || content == Content::Data) {
+            shared.push((path.clone(), target));
+            set_source(volume, &rendering.shared_place(&path));
+            continue;
+        }
+        if !path.is_empty() && content == Content::Folder && !bind.read_only {
+            written.insert(format!("{path} (service `{name}`)"));
+        }
+        // What is shared inside of a mounted folder is mounted over it.
+        for inner in rendering.shared.iter().map(|inner| inner.trim_end_matches('/')) {
+            if lies_in(inner, &path) {
+                let below = inner[path.len()..].trim_start_matches('/');
+                more.push((inner.to_owned(), format!("{target}/{below}")));
+            }
+        }
+    }
+    for (path, target) in more {
+        if shared.iter().all(|(_, known)| *known != target) {
+            let volume = json!(format!("{}:{target}:rw", rendering.shared_place(&path)));
+            service.volumes.get_or_insert_default().push(volume);
+            shared.push((path, target));
+        }
+    }
+    shared
+}
+
+/// Files of `secrets` and `configs` that the commit does not have were put there by hand.
+fn place_files(
+    part: &mut Option<Value>,
+    rendering: &Rendering,
+    release_folder: &str,
+    places: &mut BTreeMap<String, Option<String>>,
+) {
+    let entries = part.as_mut().and_then(Value::as_object_mut).into_iter().flatten();
+    for (_, entry) in entries {
+        let Some(Value::String(file)) = entry.get_mut("file") else { continue };
+        let Some(path) = inside(file, release_folder).map(str::to_owned) else { continue };
+        if !path.is_empty() && rendering.commit.content(&path) == Content::Data {
+            *file = rendering.shared_place(&path);
+            places.entry(path).or_default();
+        }
+    }
+}
+
+/// Where a service has the release's own folders and files mounted.
+pub fn of_release(service: &Service, release_folder: &str) -> Vec<(String, String)> {
+    let binds = service.volumes.iter().flatten().filter_map(bind);
+    binds.filter_map(|bind| Some((inside(bind.source, release_folder)?.to_owned(), bind.target.to_owned()))).collect()
+}
+
+/// Whether a path is a folder with something in it; the app's own folder is one.
+pub fn is_folder(commit: &Commit, path: &str) -> bool {
+    path.is_empty() || commit.content(path) == Content::Folder
+}

@@ -1,0 +1,111 @@
+//! Variables that a compose file uses and nobody sets. Compose takes a blank for them, and says so in passing.
+
+use std::collections::BTreeSet;
+
+use yaml_serde::Value;
+
+/// Names that compose has from elsewhere than the `.env`: of the shell that runs it, or of its own.
+const ELSEWHERE: [&str; 5] = ["PATH", "HOME", "PWD", "USER", "COMPOSE_PROJECT_NAME"];
+
+/// Each variable of a compose file that is not `defined` and has no default, with the line it stands in: `file:12: NAME`.
+pub fn undefined(file: &str, text: &str, defined: &BTreeSet<String>) -> Vec<String> {
+    // What is no YAML is compose's to refuse.
+    let Ok(document) = yaml_serde::from_str::<Value>(text) else { return Vec::new() };
+    let mut names = BTreeSet::new();
+    strings(&document, &mut |value| {
+        used(value, &|name| defined.contains(name) || ELSEWHERE.contains(&name), &mut names)
+    });
+    let places = names.into_iter().map(|name| {
+        let uses = [format!("${{{name}"), format!("${name}")];
+        let line = text.lines().position(|line| {
+            let line = line.split(" #").next().unwrap_or_default();
+            uses.iter().any(|used| line.contains(used)) && !line.trim_start().starts_with('#')
+        });
+        format!("{file}:{}: {name}", line.map_or(1, |line| line + 1))
+    });
+    places.collect()
+}
+
+fn strings(value: &Value, take: &mut impl FnMut(&str)) {
+    match value {
+        Value::String(text) => take(text),
+        Value::Sequence(values) => values.iter().for_each(|value| strings(value, take)),
+        Value::Mapping(entries) => entries.iter().for_each(|(_, value)| strings(value, take)),
+        Value::Tagged(tagged) => strings(&tagged.value, take),
+        _ => {}
+    }
+}
+
+fn is_name(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || letter == '_'
+}
+
+/// Finds `$NAME` and `${NAME…}` (compose-spec, "Interpolation"): `:-` and `-` give a default, `:?` and `?` an error of compose's
+/// own, `:+` and `+` a blank that is meant.
+fn used(text: &str, is_defined: &dyn Fn(&str) -> bool, names: &mut BTreeSet<String>) {
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            rest = after;
+        } else if let Some(inside) = rest.strip_prefix('{') {
+            let end = closing(inside);
+            let (expression, after) = (&inside[..end], inside.get(end + 1..).unwrap_or_default());
+            let name: String = expression.chars().take_while(|c| is_name(*c)).collect();
+            let operator = expression[name.len()..].trim_start_matches(':');
+            let alternative = operator.get(1..).unwrap_or_default();
+            match operator.chars().next() {
+                Some('-') if !is_defined(&name) => used(alternative, is_defined, names),
+                Some('+') if is_defined(&name) => used(alternative, is_defined, names),
+                None if !name.is_empty() && !is_defined(&name) => drop(names.insert(name)),
+                _ => {}
+            }
+            rest = after;
+        } else {
+            let name: String = rest.chars().take_while(|c| is_name(*c)).collect();
+            let begins = name.starts_with(|c: char| !c.is_ascii_digit());
+            rest = &rest[name.len()..];
+            if begins && !is_defined(&name) {
+                names.insert(name);
+            }
+        }
+    }
+}
+
+/// Where the brace closes that is open before `text`.
+fn closing(text: &str) -> usize {
+    let mut depth = 0_usize;
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '{' => depth += 1,
+            '}' if depth == 0 => return at,
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<String> {
+        undefined("docker-compose.yml", text, &BTreeSet::from(["SET".to_owned()]))
+    }
+
+    #[test]
+    fn what_nobody_sets_is_named_with_its_line() {
+        let text = "services:\n  web: # $COMMENTED\n    image: \"shop:${TAG}\"\n    command: [echo, $WORD, $$not, \"${SET}\"]\n";
+        assert_eq!(found(text), ["docker-compose.yml:3: TAG", "docker-compose.yml:4: WORD"]);
+    }
+
+    #[test]
+    fn a_default_an_error_and_an_alternative_are_enough() {
+        for value in ["${A:-x}", "${A-}", "${A:?set it}", "${A?}", "${A:+x}", "${A+${B}}", "${A:-${SET}}", "$5", "$"] {
+            assert_eq!(found(&format!("a: '{value}'\n")), Vec::<String>::new(), "{value}");
+        }
+        assert_eq!(found("a: '${A:-${B}}'\n"), ["docker-compose.yml:1: B"]);
+        assert_eq!(found("a: '${SET:+${B}}'\n"), ["docker-compose.yml:1: B"]);
+    }
+}

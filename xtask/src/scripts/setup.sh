@@ -1,0 +1,118 @@
+say() { printf '%s\n' "$*" >&2; }
+fail() {
+  say "$@"
+  exit 1
+}
+[ "$(id -u)" = 0 ] || fail "run this as root"
+id "$user" >/dev/null 2>&1 || fail "there is no user $user on this server; make one: adduser --disabled-password $user"
+command -v nginx >/dev/null || fail "nginx is not installed: apt-get install nginx"
+# What lies in the folder is the user's to change, so nothing is written or followed there as root.
+as_user() { runuser -u "$user" -- "$@"; }
+
+# The folder of releases, the switch and the record. nginx must be able to look into it, others not into releases.
+folder=$(readlink -m -- "$folder")
+[ -d "$folder" ] || install -d -m 0755 -o "$user" -g "$(id -gn "$user")" "$folder"
+[ "$(stat -c %U "$folder")" = "$user" ] || fail "$folder belongs to $(stat -c %U "$folder"), and $user has to make files there: chown $user: $folder"
+as_user mkdir -p "$folder/releases" "$folder/live" "$folder/meta"
+as_user chmod 0755 "$folder/live"
+as_user chmod 0700 "$folder/releases" "$folder/meta"
+if getent group docker >/dev/null; then usermod -aG docker "$user"; else say "warning: there is no group docker yet; once docker is installed: usermod -aG docker $user"; fi
+worker=$(nginx -T 2>/dev/null | awk '$1 == "user" { gsub(";", "", $2); user = $2 } END { print user }') || worker=
+runuser -u "${worker:-www-data}" -- test -x "$folder/live" ||
+  fail "nginx works as ${worker:-www-data}, which cannot look into $folder/live: the folders above it must be open to others (chmod o+x)"
+
+# Ports: those that this environment has already, else those that nobody has and no file of nginx names.
+port_in() { sed -nE "/$1/{:a;/}/!{N;ba};s/.*(server|listen)[[:space:]]+127\.0\.0\.1:([0-9]+);.*/\2/p;q}" "$upstream_file" 2>/dev/null || true; }
+is_taken() {
+  local hex
+  printf -v hex ':%04X ' "$1"
+  grep -qsE "${hex}[0-9A-F]+:0000 0A" /proc/net/tcp /proc/net/tcp6 ||
+    grep -rqsE "^[^#]*[:[:space:]]$1\b" --exclude="$(basename "$upstream_file")" /etc/nginx/conf.d /etc/nginx/sites-enabled
+}
+was_blue=$(port_in "upstream ${upstream}_blue ") was_green=$(port_in "upstream ${upstream}_green ") was_live=$(port_in "^server ")
+if [ "$slots_given" = no ] && [ -n "$was_blue" ] && [ -n "$was_green" ]; then
+  blue=$was_blue green=$was_green
+elif [ "$slots_given" = no ]; then
+  # A backend that is taken over may be on the first one already.
+  of_before() { docker ps -q --filter "label=com.docker.compose.project=$name" --filter "publish=$1" 2>/dev/null; }
+  while { is_taken "$blue" && [ -z "$(of_before "$blue")" ]; } || is_taken "$green" || [ "$blue" = "$live_port" ] || [ "$green" = "$live_port" ]; do
+    blue=$((blue + 1)) green=$((blue + 1))
+    [ "$blue" -lt 9000 ] || fail "there are no two ports next to each other between 8000 and 9000 that are free; give some (\`slots\` in deploy.toml)"
+  done
+else
+  if grep -rqsE "^[^#]*server[[:space:]]+127\.0\.0\.1:($blue|$green);" --exclude="$(basename "$upstream_file")" /etc/nginx/conf.d /etc/nginx/sites-enabled; then
+    fail "the ports $blue and $green (\`slots\` in deploy.toml) are another site's on this server; give others, or take them out of deploy.toml: then free ones are found"
+  fi
+fi
+[ "$live_given" = yes ] || live_port=${was_live:-$live_port}
+
+# Which slot nginx obeys now; a set-up moves no traffic.
+live=blue
+if grep -qsE "upstream $upstream[[:space:]]" "$upstream_file"; then
+  [ "$(port_in "upstream $upstream[[:space:]]")" != "$green" ] || live=green
+elif [ -e "$folder/live/green" ]; then
+  live=green
+fi
+[ "$live" = green ] && live_slot_port=$green || live_slot_port=$blue
+with_ports() { sed "s/@BLUE@/$blue/g; s/@GREEN@/$green/g; s/@LIVE@/$live_port/g; s/@SLOT@/$live/g; s/@PORT@/$live_slot_port/g"; }
+
+# nginx: the slots, the switch, and the site where there is none. Where nginx refuses the result, what was there comes back.
+if [ -e "$site_file" ] && ! grep -qF "$needed" "$site_file"; then
+  fail "$site_file is there and is left alone, but its server block lacks what $mode mode needs: $needed_lines; add it, do not reload yet, and run this again"
+fi
+if [ -e "$site_file" ] && grep -qE "^[^#]*include[[:space:]]+($upstream_file|conf\.d/$(basename "$upstream_file"));" "$site_file"; then
+  fail "$site_file includes $upstream_file, which nginx reads by itself already (conf.d/*.conf): twice is \"duplicate upstream\". Remove that line, and run this again"
+fi
+if [ "$mode" = reload ] && [ -e "$site_file" ] && grep -qF "proxy_pass http://\$$upstream" "$site_file"; then
+  fail "$site_file still has \`proxy_pass http://\$$upstream\`, which is the instant mode: nginx is in one of the two. Let it be http://$upstream, and run this again"
+fi
+saved=$(mktemp -d)
+for file in "$upstream_file" "$include_file" "$site_file"; do
+  if [ -e "$file" ] || [ -L "$file" ]; then cp -a --parents "$file" "$saved"; fi
+done
+[ ! -f "$folder/live/upstream.conf" ] || as_user cat "$folder/live/upstream.conf" >"$saved/upstream.conf"
+write_as_user() { as_user sh -c 'umask 022 && cat >"$1.new" && mv -T "$1.new" "$1"' sh "$1"; }
+restore() {
+  rm -f "$upstream_file" "$include_file" "$site_file"
+  (cd "$saved" && find . -mindepth 2 ! -type d -print0 | while IFS= read -r -d '' file; do cp -a "$file" "/$file"; done)
+  [ ! -f "$saved/upstream.conf" ] || write_as_user "$folder/live/upstream.conf" <"$saved/upstream.conf"
+  if nginx -t 2>/dev/null; then nginx -s reload 2>/dev/null || true; fi
+  fail "$* nginx's files are as they were before."
+}
+if [ "$mode" = reload ]; then
+  upstream_text | with_ports | write_as_user "$folder/live/upstream.conf"
+  ln -sfn "$folder/live/upstream.conf" "$upstream_file"
+else
+  if [ "$live" = green ]; then as_user touch "$folder/live/green"; else as_user rm -f "$folder/live/green"; fi
+  rm -f "$upstream_file"
+  upstream_text | with_ports >"$upstream_file"
+  mkdir -p "$(dirname "$include_file")"
+  include_text >"$include_file"
+fi
+[ -e "$site_file" ] || site_text >"$site_file"
+problem=$(nginx -t 2>&1) || restore "nginx refuses this: $problem"
+
+# The deploying user may test and reload nginx, nothing else.
+rules=$(mktemp)
+printf 'Defaults:%s !requiretty\n%s ALL=(root) NOPASSWD: %s -t, %s -s reload\n' "$user" "$user" "$(command -v nginx)" "$(command -v nginx)" >"$rules"
+visudo -cqf "$rules" || restore "sudo refuses the rules for $user."
+install -m 0440 -o root -g root "$rules" "$sudo_file"
+rm -f "$rules"
+
+# Whether it is so: what is said next was tried.
+nginx -T 2>/dev/null | grep -E "^# configuration file ($site_file|$(readlink -f "$site_file")):" >/dev/null ||
+  restore "nginx does not read $site_file: let its nginx.conf include that folder (include /etc/nginx/sites-enabled/*;)."
+nginx -s reload 2>/dev/null || { command -v systemctl >/dev/null && systemctl start nginx; } || nginx || restore "nginx does not start."
+answer=''
+for _ in $(seq 50); do
+  answer=$({ exec 3<>"/dev/tcp/127.0.0.1/$live_port" && printf 'GET / HTTP/1.0\r\nHost: %s\r\n\r\n' "$live_host" >&3 && tail -n 1 <&3; } 2>/dev/null) || true
+  [ "$answer" != "$name $live" ] || break
+  sleep 0.1
+done
+[ "$answer" = "$name $live" ] || restore "nginx, asked on port $live_port which slot of $name it obeys, says \"$answer\" and not \"$name $live\"."
+if [ "$mode" = reload ]; then
+  problem=$(as_user sudo -n nginx -t 2>&1) || fail "$user cannot run \`sudo nginx -t\`: $problem"
+fi
+rm -rf "$saved"
+say "slots of $name: ports $blue and $green; nginx answers on $live_port"
+echo 'this server is ready'

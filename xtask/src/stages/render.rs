@@ -1,0 +1,86 @@
+//! Rendering the compose files of a release, of what compose prints now or printed when it was shipped.
+
+use anyhow::{Context, Result};
+
+use crate::command::Script;
+use crate::compose::{self, Commit, Files, Rendering};
+use crate::config::{Config, NginxOwner};
+use crate::failure::Kind;
+use crate::host::Host;
+use crate::look::Session;
+use crate::release::{ReleaseId, Slot};
+use crate::tree::Content;
+use crate::{console, proc, script};
+
+/// What a script has to say, line by line.
+pub fn tell(said: &str) {
+    for line in said.lines() {
+        match line.strip_prefix("warning: ") {
+            Some(warning) => console::warning(warning),
+            None => console::note(line),
+        }
+    }
+}
+
+/// The compose project that was stored with a release.
+///
+/// # Errors
+/// [`Kind::Preflight`] naming the files that are no longer as they were shipped: what would run is not what served well.
+pub fn stored_project(config: &Config, host: &Host, release: &ReleaseId, compose: &str) -> Result<String> {
+    let stored = host.finish(&script::stored_project(config, release, compose))?;
+    if stored.code == Some(script::NOT_AS_SHIPPED) {
+        return Err(Kind::Preflight.error(format!(
+            "files of release {release} on the host are no longer as they were shipped; something that has its folder mounted has \
+             written to them:\n{}\nNothing was touched. To go back to this code, deploy its commit; what the app writes belongs into \
+             `shared` ([project] in deploy.toml)",
+            proc::indent(&stored.tail)
+        )));
+    }
+    Ok(stored.success()?.text())
+}
+
+/// What the commit of a release on the host has.
+pub fn stored_commit(config: &Config, host: &Host, release: &ReleaseId) -> Result<Commit> {
+    let content: Content = serde_json::from_str(&host.text(&script::manifest(config, release))?)
+        .with_context(|| format!("reading the manifest of release {release}"))?;
+    Ok(Commit::new(content.files.into_keys().chain(content.objects.into_keys())))
+}
+
+/// Renders the compose files of a release for a slot from what compose printed. The script keeps them on the host, apart from
+/// the release; nothing else may run before.
+pub fn render(
+    config: &Config,
+    session: &Session,
+    release: &ReleaseId,
+    slot: Slot,
+    project: &str,
+    commit: &Commit,
+    profiles: Option<&str>,
+) -> Result<(Files, Script)> {
+    let Session { observed, .. } = session;
+    let nginx_ports = match config.environment.nginx.owner {
+        NginxOwner::System => vec![80, 443, config.environment.url.port],
+        NginxOwner::Private(_) => vec![config.environment.url.port],
+    };
+    let rendering = Rendering {
+        project: &config.project.name,
+        folder: &observed.folder,
+        web: &config.project.web,
+        workers: &config.project.workers,
+        declared_accessories: &config.project.accessories,
+        shared: &config.project.shared,
+        web_port: config.project.web_port,
+        release,
+        slot,
+        slots: config.slots,
+        nginx_ports: &nginx_ports,
+        commit,
+        found: &observed.binds(&config.project.web),
+        profiles,
+    };
+    let files = compose::render(project, &rendering).context("the compose files")?;
+    files.notes.iter().for_each(|note| console::warning(note));
+    observed.of_accessories(&files.definitions).iter().for_each(|problem| console::warning(problem));
+    let store = script::store(config, release, slot, &files, observed.live_release());
+    Ok((files, store))
+}
