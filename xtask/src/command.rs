@@ -89,7 +89,9 @@ impl Script {
         let line = self.remote_line();
         let words = line.strip_prefix("exec ").unwrap_or(&line);
         let encoded = base64(format!("{clean}{words}").as_bytes());
-        format!("exec bash -c 'eval \"$(printf %s {encoded} | base64 -d)\"'")
+        // What it is shows in the list of processes.
+        let name = self.name.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
+        format!("exec bash -c 'eval \"$(printf %s {encoded} | base64 -d)\"' {name}")
     }
 
     /// One line for a POSIX shell, which gives the same words to `bash`.

@@ -13,6 +13,8 @@ use crate::command::Secret;
 use crate::failure::Kind;
 use crate::release::Slot;
 
+pub use crate::site_url::SiteUrl;
+
 /// Everything a command needs to know, for one environment.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -349,46 +351,5 @@ impl fmt::Display for Switching {
             Switching::Reload => "reload",
             Switching::Instant => "instant",
         })
-    }
-}
-
-/// `https://api.example.org:8443`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SiteUrl {
-    pub tls: bool,
-    pub host: String,
-    pub port: u16,
-}
-
-impl fmt::Display for SiteUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.tls { "https" } else { "http" };
-        write!(f, "{scheme}://{}", self.authority())
-    }
-}
-
-impl SiteUrl {
-    /// `host[:port]`, the port only where it is not the scheme's own.
-    pub fn authority(&self) -> String {
-        match (self.tls, self.port) {
-            (false, 80) | (true, 443) => self.host.clone(),
-            _ => format!("{}:{}", self.host, self.port),
-        }
-    }
-
-    /// `None` where the text is not `http://host[:port]` or `https://host[:port]`.
-    pub fn parse(text: &str) -> Option<SiteUrl> {
-        let (tls, rest) = match text.strip_prefix("https://") {
-            Some(rest) => (true, rest),
-            None => (false, text.strip_prefix("http://")?),
-        };
-        let authority = rest.strip_suffix('/').unwrap_or(rest);
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) => (host, port.parse().ok()?),
-            None => (authority, if tls { 443 } else { 80 }),
-        };
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-        let valid = !host.is_empty() && port != 0 && host.bytes().all(plain);
-        valid.then(|| SiteUrl { tls, host: host.to_owned(), port })
     }
 }

@@ -181,6 +181,10 @@ fn check_ports(slots: Slots, environment: &Environment) -> Result<(), Problem> {
             false => Problem::at("nginx.live_port", format!("nginx.live_port: {text}")).of_environment(name),
         });
     }
+    if matches!(environment.nginx.owner, NginxOwner::Private(_)) && !environment.url.path.is_empty() {
+        let text = "url: an nginx of the tool's own serves the app at the root, so leave the path out";
+        return Err(Problem::at("url", text).of_environment(name));
+    }
     if matches!(environment.nginx.owner, NginxOwner::Private(_)) && ports.contains(&environment.url.port) {
         let port = environment.url.port;
         let text = format!("url: port {port} is that of a slot or live_port; choose another");
@@ -210,7 +214,7 @@ fn resolve_environment(
     };
     checks::absolute("folder", &folder)?;
     let url = SiteUrl::parse(&raw.url).ok_or_else(|| {
-        Problem::at("url", format!("url = {:?}: write http://host[:port] or https://host[:port]", raw.url))
+        Problem::at("url", format!("url = {:?}: write http://host[:port] or https://host[:port], and the path below which nginx serves the app, if it takes one off", raw.url))
     })?;
     let env_file = match raw.env_file {
         Some(path) => {

@@ -1,13 +1,14 @@
 //! `cargo xtask`: deploys of a docker compose backend with zero downtime.
 //!
-//! Three kinds of file. **Rules** are pure, no process, file, clock or network: `config` and `deploy_toml` (what is deployed, where to), `release` (ids,
-//! slots, names), `command` (words, quoting, secrets), `env_file` (what an `.env` says), `observed` (what a host said),
-//! `preflight` (what is in the way of a deploy), `plan` (what to do about it), `step`,
-//! `tree` (what of a commit the host has already),
-//! `nginx` and `compose` (rendered files), `script` (a step's words), `verdict`, `selection`, `junit`, `setup`,
-//! `status`, `report`, `github`, `flags`, `failure`. **Hands** touch the world and know no plan: `proc` (the only file that starts a
-//! process), `session` (SSH), `shell` (runs scripts there, holds the lock), `host`, `ask` (over HTTP, there), `probe`, `receipt`, `package`, `pytest`, `console`, `interrupt`. The
-//! **conductor** is `run`, with the longer steps in `stages` and one function per subcommand in `commands`.
+//! Three kinds of file. **Rules** are pure, no process, file, clock or network: `config`, `site_url` and `deploy_toml` (what is
+//! deployed, where to), `settings` (what of it travels with a release), `release` (ids, slots, names), `command` (words, quoting),
+//! `mask` (which values are secrets), `env_file` (what an `.env` says), `observed` (what a host said), `preflight` (what is in the
+//! way of a deploy), `plan` (what to do about it), `step`, `tree` (what of a commit the host has already), `nginx` and `compose`
+//! (rendered files), `script` (a step's words), `verdict`, `selection`, `junit`, `setup`, `status`, `report`, `github`, `flags`,
+//! `failure`. **Hands** touch the world and know no plan: `proc` (the only file that starts a process), `session` (SSH), `shell`
+//! (runs scripts there, holds the lock), `host`, `ask` (over HTTP, there), `probe`, `receipt`, `package`, `dotenv`, `pytest`,
+//! `console`, `interrupt`. The **conductor** is `look` (the first look at a host) and `run`, with the longer steps in `stages` and
+//! one function per subcommand in `commands`.
 
 mod ask;
 mod command;
@@ -48,6 +49,7 @@ mod session;
 mod settings;
 mod setup;
 mod shell;
+mod site_url;
 mod stages;
 mod status;
 mod step;

@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(mode("http://gifty_backend_old"), None);
         assert_eq!(switching_of_site("# proxy_pass http://gifty_backend;", "gifty_backend"), None);
         for switching in [Switching::Reload, Switching::Instant] {
-            let url = SiteUrl { tls: false, host: "localhost".into(), port: 8080 };
+            let url = SiteUrl { tls: false, host: "localhost".into(), port: 8080, path: String::new() };
             let ours = private_site("gifty_backend", switching, "/srv/live/green", &url);
             assert_eq!(switching_of_site(&ours, "gifty_backend"), Some(switching), "{ours}");
         }

@@ -240,16 +240,16 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
     let mut observed = Observed { folder: config.environment.folder.clone(), ..Observed::default() };
     let mut upstream = String::new();
     let mut flag = false;
-    let resolved = ports(text, config);
-    let config = &resolved;
-    observed.ports = text
-        .lines()
-        .any(|line| line.starts_with("ports\t"))
-        .then_some((config.slots, config.environment.nginx.live_port));
+    observed.ports = ports(text);
+    let resolved = observed.ports.map(|(slots, live_port)| config.with_ports(slots, live_port));
+    let config = resolved.as_ref().unwrap_or(config);
     // docker prints an empty line for a container that has gone since it was listed.
     for line in text.lines().filter(|line| !line.is_empty()) {
         let fields: Vec<&str> = line.split('\t').collect();
         let read = || format!("reading the host's report, a line `{}`", fields[0].escape_debug());
+        if room(&fields, &mut observed).with_context(read)? {
+            continue;
+        }
         match fields[..] {
             ["folder", place] => observed.folder = place.to_owned(),
             ["live", answer] => {
@@ -281,30 +281,11 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
             ["compose", tool] => observed.compose = Some(tool.to_owned()).filter(|tool| !tool.is_empty()),
             ["docker-problem", problem] => observed.docker_problem = Some(problem.trim().to_owned()),
             ["container", ..] => containers::read(&fields, config, &mut observed).with_context(read)?,
-            ["image", bytes, tags] => {
-                let bytes = bytes.parse().with_context(read)?;
-                let tags: Vec<String> = serde_json::from_str(tags).with_context(read)?;
-                observed.images.extend(tags.into_iter().map(|tag| (tag, bytes)));
-            }
-            ["memory", id, bytes] => {
-                observed.room.memory_used.insert(id.to_owned(), bytes.parse().with_context(read)?);
-            }
-            ["memory-free", bytes] => {
-                let bytes: u64 = bytes.parse().with_context(read)?;
-                observed.room.memory_free = Some(observed.room.memory_free.unwrap_or_default().saturating_add(bytes));
-            }
-            ["docker-disk-free", bytes, place] => {
-                observed.room.docker_disk = Some((bytes.parse().with_context(read)?, place.to_owned()));
-            }
             ["release", id, env_sum, served_at, built, settings, env] => {
                 observed.releases.extend(read_release([id, env_sum, served_at, built, settings, env]));
             }
             ["listening", port] => observed.listening.extend(slot_of(port, config)),
             ["answer", port, text] => observed.answers.extend(slot_of(port, config).zip(read_answer(&lines(text)))),
-            ["disk-free", bytes, place] => {
-                observed.disk_free = bytes.parse().with_context(read)?;
-                observed.room.releases_place = place.to_owned();
-            }
             ["last-record", record] => observed.last_record = Some(record.to_owned()).filter(|text| !text.is_empty()),
             ["end"] | ["docker", _] | ["ports", _] => {}
             // The line itself may hold anything, an `.env` for one.
@@ -320,6 +301,30 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
     let mode = observed.switching.filter(|mode| found.is_none_or(|found| found == *mode));
     observed.filed = mode.and_then(|mode| filed(mode, flag, &upstream, config));
     Ok(observed)
+}
+
+/// Reads a line of what there is of disk and memory, and what a version takes. `false`: it is another one.
+fn room(fields: &[&str], observed: &mut Observed) -> Result<bool> {
+    let room = &mut observed.room;
+    match fields[..] {
+        ["image", bytes, tags] => {
+            let bytes = bytes.parse()?;
+            let tags: Vec<String> = serde_json::from_str(tags)?;
+            observed.images.extend(tags.into_iter().map(|tag| (tag, bytes)));
+        }
+        ["memory", id, bytes] => drop(room.memory_used.insert(id.to_owned(), bytes.parse()?)),
+        ["memory-free", bytes] => {
+            let bytes: u64 = bytes.parse()?;
+            room.memory_free = Some(room.memory_free.unwrap_or_default().saturating_add(bytes));
+        }
+        ["docker-disk-free", bytes, place] => room.docker_disk = Some((bytes.parse()?, place.to_owned())),
+        ["disk-free", bytes, place] => {
+            observed.disk_free = bytes.parse()?;
+            room.releases_place = place.to_owned();
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
 }
 
 fn slot_of(port: &str, config: &Config) -> Option<Slot> {
@@ -339,13 +344,13 @@ fn lines(text: &str) -> String {
     text.replace('\r', "\n")
 }
 
-/// The configuration with the ports that nginx's file names; what is given in `deploy.toml` stays.
-fn ports(text: &str, config: &Config) -> Config {
-    let line = text.lines().find_map(|line| line.strip_prefix("ports\t")).unwrap_or_default();
+/// The ports that nginx's file names, the slots' and its own.
+fn ports(text: &str) -> Option<(Slots, u16)> {
+    let line = text.lines().find_map(|line| line.strip_prefix("ports\t"))?;
     let numbers: Vec<u16> = line.split(' ').filter_map(|number| number.parse().ok()).collect();
     match numbers[..] {
-        [blue, green, live_port] => config.with_ports(Slots { blue, green }, live_port),
-        _ => config.clone(),
+        [blue, green, live_port] => Some((Slots { blue, green }, live_port)),
+        _ => None,
     }
 }
 

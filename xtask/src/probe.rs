@@ -59,6 +59,8 @@ pub struct Probe {
     port: u16,
     host: String,
     behind_tls: bool,
+    /// What stands before the path that is asked for.
+    base: String,
 }
 
 impl Probe {
@@ -76,13 +78,14 @@ impl Probe {
     }
 
     fn plain(host: &Host, port: u16, name: String) -> Probe {
-        Probe { asker: host.asker(), tls: false, port, host: name, behind_tls: false }
+        Probe { asker: host.asker(), tls: false, port, host: name, behind_tls: false, base: String::new() }
     }
 
     /// The site, through nginx.
     pub fn site(config: &Config, host: &Host) -> Probe {
         let url = &config.environment.url;
-        Probe { asker: host.asker(), tls: url.tls, port: url.port, host: url.authority(), behind_tls: false }
+        let (tls, port, host_name, base) = (url.tls, url.port, url.authority(), url.path.clone());
+        Probe { asker: host.asker(), tls, port, host: host_name, behind_tls: false, base }
     }
 
     /// Asks once.
@@ -90,6 +93,7 @@ impl Probe {
     /// # Errors
     /// When there is no complete answer within `limit`.
     pub fn get(&self, path: &str, limit: Duration) -> Result<Answer> {
+        let path = &format!("{}{path}", self.base);
         let question = Question { tls: self.tls, port: self.port, host: &self.host, behind_tls: self.behind_tls, path };
         self.asker.ask(&question, limit)
     }

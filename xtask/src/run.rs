@@ -146,7 +146,9 @@ impl<'a> Execution<'a> {
         (self.sent_until, self.next) = (index + scripts.len(), next);
         let first = self.first.take();
         host.send_ahead(first.iter().cloned().chain(scripts).collect())?;
-        first.iter().try_for_each(|first| host.text(first).map(|said| stages::tell(&said)))
+        let told = first.iter().try_for_each(|first| host.text(first).map(|said| stages::tell(&said)));
+        // What it refuses is of the compose files: where data lies.
+        told.map_err(|error| Kind::Configuration.around(error, "nothing that runs was touched"))
     }
 
     /// Runs one step as a stage of the log.

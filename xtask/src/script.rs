@@ -2,8 +2,6 @@
 //!
 //! Time limits stand here, beside the words, because only who writes a command knows how long is too long.
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use crate::command::{Input, Script, Secret};
@@ -12,12 +10,14 @@ use crate::config::{Config, Environment, NginxOwner, Slots, Switching};
 use crate::nginx::{self, Upstream};
 use crate::release::{ReleaseId, Slot, image, slot_service};
 use crate::step::Step;
-use crate::tree::Reuse;
 
 /// A script that changes the host: the prelude, then its own text.
 macro_rules! changing {
     ($file:literal) => {
-        concat!(include_str!("scripts/prelude.sh"), include_str!(concat!("scripts/", $file)))
+        concat!(
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/prelude.sh")),
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $file))
+        )
     };
 }
 
@@ -25,9 +25,9 @@ macro_rules! changing {
 macro_rules! checking {
     ($file:literal) => {
         concat!(
-            include_str!("scripts/prelude.sh"),
-            include_str!("scripts/changed_files.sh"),
-            include_str!(concat!("scripts/", $file))
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/prelude.sh")),
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/changed_files.sh")),
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $file))
         )
     };
 }
@@ -38,6 +38,10 @@ macro_rules! reading {
         include_str!(concat!("scripts/", $file))
     };
 }
+
+mod shipping;
+
+pub use shipping::{Archive, NOT_AS_SHIPPED, Parts, check_release, manifest, receive, ship};
 
 const SHORT: Duration = Duration::from_secs(60);
 const MINUTES: Duration = Duration::from_secs(60 * 10);
@@ -81,6 +85,7 @@ pub fn inspect(config: &Config) -> Script {
         url.authority(),
         url.port.to_string(),
         given.join(" "),
+        url.path.clone(),
     ];
     script("inspect the host", reading!("inspect.sh"), SHORT, arguments)
 }
@@ -103,78 +108,6 @@ pub fn shell(config: &Config, token: &str, holder: Option<&str>, wait_seconds: u
 /// Asks addresses of the host over HTTP, for as long as the run.
 pub fn ask() -> Script {
     script("ask the host's own addresses", reading!("ask.sh"), Duration::MAX, [] as [&str; 0])
-}
-
-/// Takes the archive of a release to be.
-pub fn receive(config: &Config, release: &ReleaseId, archive: &Path, bytes: u64) -> Script {
-    let arguments = [config.environment.folder.clone(), release.to_string(), bytes.to_string()];
-    let limit = Duration::from_secs(config.limits.ship);
-    let receive = script("copy the archive", changing!("receive.sh"), limit, arguments);
-    Script { input: Input::File(archive.to_owned()), ..receive }
-}
-
-/// What `ship.sh` ends with where files of an earlier release are not what they were.
-pub const NOT_AS_SHIPPED: i32 = 75;
-
-pub fn ship(config: &Config, release: &ReleaseId, archive: Archive, parts: &Parts) -> Script {
-    let arguments = [
-        config.environment.folder.clone(),
-        release.to_string(),
-        archive.sha256.to_owned(),
-        archive.strip.to_string(),
-        archive.reuse.map(|reuse| reuse.release.to_string()).unwrap_or_default(),
-    ];
-    let same = archive.reuse.map(|reuse| {
-        let paths: Vec<u8> = reuse.sums.keys().flat_map(|path| [&b"./"[..], path, b"\0"].concat()).collect();
-        let sums = reuse.sums.iter().flat_map(|(path, sum)| listed(sum, path)).collect::<Vec<u8>>();
-        let programs = reuse.programs.iter().flat_map(|path| [&b"./"[..], path, b"\0"].concat()).collect::<Vec<u8>>();
-        [("same", paths), ("same-sums", sums), ("same-programs", programs)]
-    });
-    let mut files: Vec<(&str, &[u8])> = same.iter().flatten().map(|(name, text)| (*name, text.as_slice())).collect();
-    let sums: Vec<u8> = parts.sums.iter().flat_map(|(path, sum)| listed(sum, path)).collect();
-    let links: Vec<u8> = parts.links.iter().flat_map(|(path, to)| [path, &b"\0"[..], to, b"\0"].concat()).collect();
-    files.extend([("manifest.json", parts.manifest), ("sums", &sums), ("links", &links)]);
-    files.extend([("settings.json", parts.settings.as_bytes()), ("env", parts.env.expose())]);
-    let limit = Duration::from_secs(config.limits.ship);
-    let ship = script("unpack the release", changing!("ship.sh"), limit, arguments);
-    Script { input: Input::Secret(Secret::new(parcel(&files))), ..ship }
-}
-
-/// A file as `sha256sum -z` lists it.
-fn listed(sum: &str, path: &[u8]) -> Vec<u8> {
-    [sum.as_bytes(), b"  ", path, b"\0"].concat()
-}
-
-/// What is kept of a release where no container has it mounted.
-pub struct Parts<'a> {
-    pub manifest: &'a [u8],
-    /// Of every file: its path and its sha256, sorted by path.
-    pub sums: &'a BTreeMap<Vec<u8>, String>,
-    /// Of every symbolic link: its path and where it leads.
-    pub links: &'a BTreeMap<Vec<u8>, Vec<u8>>,
-    pub settings: &'a str,
-    pub env: &'a Secret,
-}
-
-/// Prints the manifest of a release.
-pub fn manifest(config: &Config, release: &ReleaseId) -> Script {
-    let place = format!("{}/meta/{release}/manifest.json", config.environment.folder);
-    script("read the manifest of the release that serves", "exec head -c 67108864 -- \"$1\"", SHORT, [place])
-}
-
-/// Ends with [`NOT_AS_SHIPPED`], naming files, where a release's files are no longer what they were.
-pub fn check_release(config: &Config, release: &ReleaseId) -> Script {
-    let arguments = [config.environment.folder.clone(), release.to_string()];
-    script("check the release's files", checking!("check_release.sh"), MINUTES, arguments)
-}
-
-/// What the host must know of an archive to unpack it.
-pub struct Archive<'a> {
-    pub sha256: &'a str,
-    /// Folders above the app's files inside it.
-    pub strip: usize,
-    /// What is not in it.
-    pub reuse: Option<&'a Reuse>,
 }
 
 /// Prints the rendered compose project, and keeps it with the release.

@@ -1,7 +1,10 @@
 //! What becomes of a project like many: a web service, two workers (one with another build), a database, monitoring.
 //! `config_v1.yml` and `config_v2.json` are what docker-compose 1.29.2 and docker compose 2.26.1 printed for it.
 
+use serde_json::json;
+
 use super::*;
+use crate::release::LABEL_SLOT;
 
 const PRINTED: [(&str, &str); 2] = [("v1", include_str!("config_v1.yml")), ("v2", include_str!("config_v2.json"))];
 

@@ -42,7 +42,7 @@ fn the_smallest_file_gets_the_documented_defaults() {
     assert_eq!(prod.nginx.upstream_file, "/etc/nginx/conf.d/shop_upstream.conf");
     assert_eq!(prod.nginx.site_file, "/etc/nginx/sites-enabled/shop");
     assert_eq!((prod.nginx.upstream.as_str(), prod.nginx.live_port), ("shop_backend", 8002));
-    assert_eq!(prod.url, SiteUrl { tls: true, host: "shop.example".to_owned(), port: 443 });
+    assert_eq!(prod.url, SiteUrl { tls: true, host: "shop.example".to_owned(), port: 443, path: String::new() });
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn owner(labels: &Labels, config: &Config, observed: &Observed) -> Owner {
 /// # Errors
 /// Where it is not what the script prints.
 pub fn read(fields: &[&str], config: &Config, observed: &mut Observed) -> Result<()> {
-    let [_, id, name, status, health, restarts, started_at, labels, ports, mounts, end] = fields[..] else {
+    let [_, id, name, status, health, restarts, started_at, labels, ports, mounts, _] = fields[..] else {
         bail!("a container with {} fields", fields.len());
     };
     let labels = Labels::read(labels)?;
@@ -128,21 +128,7 @@ pub fn read(fields: &[&str], config: &Config, observed: &mut Observed) -> Result
             return Ok(());
         }
         _ if owner == Owner::Us && !labels.one_off && !labels.service.is_empty() => {
-            let (exit_code, restart_policy) = end.split_once(' ').unwrap_or((end, ""));
-            observed.others.push(Other {
-                worker: labels.compose_project == workers_project(&config.project.name),
-                of_before: labels.project.is_empty()
-                    && (labels.service == config.project.web || config.project.workers.contains(&labels.service)),
-                service: labels.service,
-                name,
-                status: status.to_owned(),
-                health: health.to_owned(),
-                restarts: restarts.parse().unwrap_or_default(),
-                exit_code: exit_code.parse().unwrap_or_default(),
-                restart_policy: restart_policy.to_owned(),
-                definition: Some(labels.definition).filter(|definition| !definition.is_empty()),
-                binds,
-            });
+            observed.others.push(other(fields, labels, binds, config));
             return Ok(());
         }
         _ => return Ok(()),
@@ -159,6 +145,26 @@ pub fn read(fields: &[&str], config: &Config, observed: &mut Observed) -> Result
         binds,
     });
     Ok(())
+}
+
+/// A container of the environment that is in no slot.
+fn other(fields: &[&str], labels: Labels, binds: Vec<(String, String)>, config: &Config) -> Other {
+    let field = |at: usize| fields.get(at).copied().unwrap_or_default();
+    let (exit_code, restart_policy) = field(10).split_once(' ').unwrap_or((field(10), ""));
+    Other {
+        worker: labels.compose_project == workers_project(&config.project.name),
+        of_before: labels.project.is_empty()
+            && (labels.service == config.project.web || config.project.workers.contains(&labels.service)),
+        service: labels.service,
+        name: field(2).trim_start_matches('/').to_owned(),
+        status: field(3).to_owned(),
+        health: field(4).to_owned(),
+        restarts: field(5).parse().unwrap_or_default(),
+        exit_code: exit_code.parse().unwrap_or_default(),
+        restart_policy: restart_policy.to_owned(),
+        definition: Some(labels.definition).filter(|definition| !definition.is_empty()),
+        binds,
+    }
 }
 
 /// Releases whose files a container has mounted.

@@ -3,7 +3,7 @@
 set -u -o pipefail
 export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-8
 folder=$(readlink -m -- "$1") project=$2 upstream_file=$3 site_file=$4 live_port=$5 blue_port=$6 green_port=$7 private_pid=$8 compose=$9
-health_path=${10} upstream=${11} site_scheme=${12} site_host=${13} site_port=${14} ports_given=${15}
+health_path=${10} upstream=${11} site_scheme=${12} site_host=${13} site_port=${14} ports_given=${15} site_base=${16}
 printf 'folder\t%s\n' "$folder"
 
 # Docker is asked two things at once, and they are read further down: each start of its client takes a while. The last line
@@ -117,10 +117,10 @@ live() {
 # The site, asked as its users ask it.
 site() {
   if [ "$site_scheme" = http ]; then
-    get "$site_port" "$health_path" "$site_host" || return
+    get "$site_port" "$site_base$health_path" "$site_host" || return
   else
     answer=$(curl --silent --insecure --http1.0 --include --noproxy '*' --connect-to "::127.0.0.1:$site_port" --max-time 2 \
-      --max-filesize 65536 --user-agent xtask -- "https://$site_host$health_path") || return
+      --max-filesize 65536 --user-agent xtask -- "https://$site_host$site_base$health_path") || return
     answer=${answer//$'\r'/}
   fi
   as_field "$answer"

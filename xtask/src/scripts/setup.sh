@@ -12,6 +12,10 @@ as_user() { runuser -u "$user" -- "$@"; }
 # The folder of releases, the switch and the record. nginx must be able to look into it, others not into releases.
 folder=$(readlink -m -- "$folder")
 [ -d "$folder" ] || install -d -m 0755 -o "$user" -g "$(id -gn "$user")" "$folder"
+for part in "$folder" "$folder"/{releases,live,meta,shared}; do
+  # Docker makes what a container is to mount, as root. A link is left as it is.
+  if [ -d "$part" ] && [ ! -L "$part" ] && [ "$(stat -c %U "$part")" = root ]; then chown -h "$user:" "$part"; fi
+done
 [ "$(stat -c %U "$folder")" = "$user" ] || fail "$folder belongs to $(stat -c %U "$folder"), and $user has to make files there: chown $user: $folder"
 as_user mkdir -p "$folder/releases" "$folder/live" "$folder/meta"
 as_user chmod 0755 "$folder/live"

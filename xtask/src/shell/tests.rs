@@ -54,7 +54,7 @@ fn the_first_script_comes_with_the_command() {
 #[test]
 fn what_is_said_of_the_first_script_may_come_before_the_shell_is_ready() {
     let said = format!(
-        "echo 'of the script' >&2; printf '\\n{TOKEN} end 1\\n' >&2; sleep 0.5; echo ready; \
+        "echo 'of the script' >&2; printf '\\n{TOKEN} end 1\\n' >&2; sleep 0.5; echo '{TOKEN} ready 1'; \
          printf '{TOKEN} begin 1\\nprinted\\n\\n{TOKEN} end 1 0\\n'; cat"
     );
     let first = script("", []);

@@ -178,7 +178,7 @@ impl Drop for Project {
             let _gone = Command::new("kill").arg(pid.trim()).status();
         }
         let script = r#"
-            for project in "$@"; do docker ps -aq --filter "label=com.docker.compose.project=$project"; done | xargs -r docker rm -f
+            for project in "$@"; do docker ps -aq --filter "label=com.docker.compose.project=$project"; done | xargs -r docker rm -f -v
             docker network ls -q --filter "name=^$1-" | xargs -r docker network rm
             docker network ls -q --filter "name=^$1_default$" | xargs -r docker network rm
             docker volume ls -q --filter "name=^$1_" | xargs -r docker volume rm

@@ -24,7 +24,7 @@ fn copies(ship: &Child) -> bool {
         stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
     };
     let copy =
-        |(number, words): &(u32, String)| words.contains("# Keeps what comes") && parent(*number) == Some(ship.id());
+        |(number, words): &(u32, String)| words.contains("copy-the-archive") && parent(*number) == Some(ship.id());
     processes().iter().any(copy)
 }
 

@@ -61,6 +61,24 @@ impl Site {
         site
     }
 
+    /// Another project's repository that is deployed to `server`, which is not set up for it.
+    pub fn new_project(server: &Server, toml: &str) -> Site {
+        let folder = tempfile::Builder::new().prefix("deploy-test-site-").tempdir().unwrap();
+        let site = Site { folder, variables: server.variables(&env_file()) };
+        copy_work_tree(&["backend", "tests_config.yaml"], site.root());
+        site.write("deploy.toml", toml);
+        site.first_commit();
+        site
+    }
+
+    /// The tool for an environment other than `prod`, with the same variables.
+    pub fn in_environment(&self, environment: &str, arguments: &[&str]) -> Command {
+        let mut command = tool(&[arguments, &["--env", environment]].concat(), self.root());
+        let prefix = environment.to_uppercase();
+        command.envs(self.variables.iter().map(|(name, value)| (name.replacen("PROD", &prefix, 1), value)));
+        command
+    }
+
     /// Rewrites a part of `deploy.toml`, which is not part of a release.
     pub fn configure(&self, from: &str, to: &str) {
         self.rewrite("deploy.toml", from, to);

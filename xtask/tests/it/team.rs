@@ -214,7 +214,7 @@ pub fn tool(arguments: &[&str], root: &Path) -> Command {
     command.args(arguments).current_dir(root).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("PROD_") || text.starts_with("GITHUB_") {
+        if text.starts_with("PROD_") || text.starts_with("STAGING_") || text.starts_with("GITHUB_") {
             command.env_remove(&name);
         }
     }

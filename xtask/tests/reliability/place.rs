@@ -31,7 +31,7 @@ const HOST_SHELL_ENDS: &str = r#"flock -w 5 "$1/deploy.lock" true"#;
 const LEFTOVERS: &str = r#"
     folder=$1 project=$2
     cd "$folder" || exit 1
-    find . -maxdepth 3 \( -name '*.new' -o -name '.incoming-*' -o -name '.unpacked-*' \)
+    find . -maxdepth 3 \( -name '*.new' -o -name '.incoming-*' -o -name '.unpacked-*' -o -name '.build-*' -o -name '.new-*' -o -name '.pruned-*' \)
     [ ! -s deploy.lock ] || echo "the lock says: $(cat deploy.lock)"
     flock -n deploy.lock true || echo "the lock is held"
     grep -lsz '^# Runs the scripts of one run' /proc/[0-9]*/cmdline | xargs -r grep -lszF -- "$folder" |
@@ -47,7 +47,7 @@ const LEFTOVERS: &str = r#"
       done | sort | uniq -c | awk '{ $1 = $1; print }' |
       grep -vx -e "1 running $project" -e '1 running workers' -e '1 running slot' -e '1 exited slot'
     docker network ls --format '{{.Name}}' | grep "^$project" |
-      grep -vxE "${project}_default|$project-(blue|green)-live"
+      grep -vxE "${project}_default|$project-(blue|green)-calls"
     true"#;
 
 impl Team for Place<'_> {

@@ -12,8 +12,8 @@ esac
 [ $shell = no ] || exec "$CUT_PYTHON" "$CUT_FOLDER/cut.py" "$real" "$@"
 if [ $of_tool = yes ]; then
   case "$program $*" in
-    *'# Keeps what comes'*) name='beside: copy' ;;
-    *'# Watches the container'*) name='beside: watch' ;;
+    *'# Keeps what comes'* | *copy-the-archive*) name='beside: copy' ;;
+    *'# Watches the container'* | *watch-the-container*) name='beside: watch' ;;
     *) exec "$real" "$@" ;;
   esac
   printf '0\t%s\t0.100\n' "$name" >>"$CUT_FOLDER/talk"
