@@ -76,6 +76,8 @@ class Answer:
     body: bytes = b'{"status":"ok","release":"r1"}'
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0
+    # Where there is one, the answer waits until it is set.
+    release: threading.Event | None = None
 
 
 class HealthServer:
@@ -107,6 +109,8 @@ class HealthServer:
                 server.connections.add(self.client_address)
                 server.started.set()
                 time.sleep(server.answer.delay)
+                if server.answer.release is not None:
+                    server.answer.release.wait()
                 self.send_response(server.answer.status)
                 for name, value in server.answer.headers.items():
                     self.send_header(name, value)

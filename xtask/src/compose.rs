@@ -166,7 +166,7 @@ pub fn render(config: &str, rendering: &Rendering) -> Result<Files> {
     Ok(Files {
         base: base_file(&project, &roles, &definitions, rendering),
         build: build_file(rendering, &project, &released),
-        slot: slot_file(rendering, &project, roles.web),
+        slot: slot_file(rendering, &project, &roles),
         workers: (!roles.workers.is_empty()).then(|| workers_file(rendering, &project, &roles)),
         built: built.map(|(name, _)| (*name).to_owned()).collect(),
         volume_targets: released.iter().map(|(name, service)| ((*name).to_owned(), service.volume_targets())).collect(),

@@ -24,13 +24,16 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 unexpected, 2 usage, 3 configura
 18 failed after the switch and went back, 19 new version serves but what follows failed, 20 status: drift, \
 130 interrupted. See docs/ARCHITECTURE.md.";
 
+/// Where to, where nobody says so.
+pub const USUAL_ENVIRONMENT: &str = "local";
+
 /// A week, in seconds.
 const LONGEST_WAIT: u64 = 7 * 24 * 60 * 60;
 
 #[derive(Debug, Args)]
 pub struct Common {
     /// Where to: a name under [environments] in deploy.toml
-    #[arg(long = "env", global = true, value_name = "NAME", default_value = "local")]
+    #[arg(long = "env", global = true, value_name = "NAME", default_value = USUAL_ENVIRONMENT)]
     pub environment: String,
     /// The configuration; looked for upwards from here where not given
     #[arg(long, global = true, value_name = "FILE")]

@@ -320,7 +320,7 @@ fn check_files(files: &compose::Files) {
     assert_eq!(names(&slot), Some(vec!["api-green".to_owned()]));
     assert_eq!(slot["services"]["api-green"]["ports"], json!(["127.0.0.1:8001:8000"]));
     assert_eq!(slot["services"]["api-green"]["labels"]["deploy.folder"], "/srv/shop");
-    assert_eq!(slot["networks"]["shop-green-calls"]["internal"], true);
+    assert_eq!(slot["networks"]["shop-green-live"]["name"], "shop-green-live");
     assert_eq!(names(&read(files.workers.as_ref().unwrap())), Some(vec!["scheduler".to_owned(), "scraper".to_owned()]));
     let mut accessories = [&files.accessories[..], &files.one_shots[..]].concat();
     accessories.sort();

@@ -131,7 +131,9 @@ fn load(flags: &Flags, variables: &BTreeMap<String, String>) -> Result<Config> {
     let text = failure::utf8(&text, &file.display().to_string())?;
     let name = match &flags.command {
         // What happens on this machine alone is the same for every environment.
-        Command::Test(_) | Command::Package(_) => deploy_toml::known_or_first(text, &flags.common.environment),
+        Command::Test(_) | Command::Package(_) if flags.common.environment == flags::USUAL_ENVIRONMENT => {
+            deploy_toml::known_or_first(text, flags::USUAL_ENVIRONMENT)
+        }
         _ => flags.common.environment.clone(),
     };
     deploy_toml::load(text, &file, &name, variables)

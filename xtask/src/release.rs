@@ -125,9 +125,14 @@ pub fn workers_project(project: &str) -> String {
     format!("{project}-workers")
 }
 
-/// The network on which a slot's container answers to the web service's own name: `gifty-green-calls`. It leads nowhere else.
+/// The network on which a slot's container answers to the web service's own name: `gifty-green-live`.
 pub fn live_network(project: &str, slot: Slot) -> String {
-    format!("{project}-{slot}-calls")
+    format!("{project}-{slot}-live")
+}
+
+/// The same where a worker must not get out by it: `gifty-green-shut` leads to the slot and nowhere else.
+pub fn shut_network(project: &str, slot: Slot) -> String {
+    format!("{project}-{slot}-shut")
 }
 
 /// Name of the web service inside its slot: `api-green`, so that compose's automatic alias is not `api`.

@@ -7,12 +7,23 @@ use serde_json::{Map, Value, json};
 use super::project::{Project, Resource, Service};
 use super::{Rendering, Roles, data};
 use crate::release::{
-    LABEL_DEFINITION, LABEL_FOLDER, LABEL_PROJECT, LABEL_RELEASE, LABEL_SLOT, image, live_network, slot_service,
+    LABEL_DEFINITION, LABEL_FOLDER, LABEL_PROJECT, LABEL_RELEASE, LABEL_SLOT, image, live_network, shut_network,
+    slot_service,
 };
 
-pub fn slot_file(rendering: &Rendering, project: &Project, web: &Service) -> String {
-    let slot_port = rendering.slots.port(rendering.slot);
-    let live = live_network(rendering.project, rendering.slot);
+/// The network of a slot: its name, and whether it is internal. It is so only where a worker is on nothing but internal networks:
+/// docker looks a name up on those last, and while the first deploy takes over, the old web service has the same name elsewhere.
+fn network_of_slot(rendering: &Rendering, project: &Project, roles: &Roles) -> (String, bool) {
+    let shut_in = |worker: &Service| worker.network_keys().iter().all(|key| project.is_internal(key));
+    match roles.workers.iter().any(|(_, worker)| shut_in(worker)) {
+        true => (shut_network(rendering.project, rendering.slot), true),
+        false => (live_network(rendering.project, rendering.slot), false),
+    }
+}
+
+pub fn slot_file(rendering: &Rendering, project: &Project, roles: &Roles) -> String {
+    let (slot_port, web) = (rendering.slots.port(rendering.slot), roles.web);
+    let (live, internal) = network_of_slot(rendering, project, roles);
     let mut body = released(rendering, rendering.web, web, web);
     body.insert("ports".to_owned(), json!([format!("127.0.0.1:{slot_port}:{}", rendering.web_port)]));
     body.remove("mac_address");
@@ -22,13 +33,13 @@ pub fn slot_file(rendering: &Rendering, project: &Project, web: &Service) -> Str
     }
     let body = with_networks(body, web, &live, &[rendering.web]);
     let services = Map::from_iter([(slot_service(rendering.web, rendering.slot), body)]);
-    // It leads to the slot and nowhere else, so that a worker on an internal network stays shut in.
     let labels = json!({LABEL_PROJECT: rendering.project, LABEL_FOLDER: rendering.folder});
-    released_file(rendering, project, &[(rendering.web, web)], services, json!({"internal": true, "labels": labels}))
+    let network = json!({"name": live, "internal": internal, "labels": labels});
+    released_file(rendering, project, &[(rendering.web, web)], services, network)
 }
 
 pub fn workers_file(rendering: &Rendering, project: &Project, roles: &Roles) -> String {
-    let live = live_network(rendering.project, rendering.slot);
+    let (live, _) = network_of_slot(rendering, project, roles);
     let services = roles.workers.iter().map(|(name, worker)| {
         let mut body = released(rendering, name, worker, roles.web);
         // The old one has gone before the new one starts, so it can have its ports.
@@ -36,7 +47,7 @@ pub fn workers_file(rendering: &Rendering, project: &Project, roles: &Roles) -> 
         body.extend(worker.scale.map(|scale| ("scale".to_owned(), json!(scale))));
         ((*name).to_owned(), with_networks(body, worker, &live, &[]))
     });
-    released_file(rendering, project, &roles.workers, services.collect(), json!({"external": true}))
+    released_file(rendering, project, &roles.workers, services.collect(), json!({"name": live, "external": true}))
 }
 
 /// A service of the release: its image, labels and environment; without what ties it to the file it was taken from.
@@ -109,11 +120,10 @@ fn released_file(
     };
     let keys = |select: fn(&Service) -> Vec<String>| services.iter().flat_map(|(_, service)| select(service)).collect();
     let mut networks = external(keys(Service::network_keys), &project.networks);
-    let mut live = live;
     // v1 labels a network with its name, v2 with its key, and refuses one labelled otherwise: here they are the same.
-    let name = live_network(rendering.project, rendering.slot);
-    live["name"] = json!(name);
-    networks.insert(name, live);
+    if let Some(name) = live["name"].as_str().map(str::to_owned) {
+        networks.insert(name, live);
+    }
     let mut file = project.head();
     file.insert("services".to_owned(), Value::Object(bodies));
     file.insert("networks".to_owned(), Value::Object(networks));

@@ -83,17 +83,17 @@ fn the_services_names_lead_to_a_slot_only_on_the_slots_own_network() {
     for (flavour, config) in PRINTED {
         let slot = file(&rendered(config).unwrap().slot);
         let networks = &slot["services"]["api-green"]["networks"];
-        assert_eq!(networks["shop-green-calls"]["aliases"], json!(["api", "backend"]), "{flavour}");
+        assert_eq!(networks["shop-green-live"]["aliases"], json!(["api", "backend"]), "{flavour}");
         assert!(networks["default"].get("aliases").is_none(), "{flavour}: {networks}");
         assert_eq!(slot["networks"]["default"], json!({"external": true, "name": "shop_default"}), "{flavour}");
         assert_eq!(
-            slot["networks"]["shop-green-calls"],
+            slot["networks"]["shop-green-live"],
             json!({
-                "name": "shop-green-calls", "internal": true, "labels": {"deploy.project": "shop", "deploy.folder": "/srv/shop"}
+                "name": "shop-green-live", "internal": false, "labels": {"deploy.project": "shop", "deploy.folder": "/srv/shop"}
             })
         );
         let workers = file(rendered(config).unwrap().workers.as_ref().unwrap());
-        assert_eq!(workers["networks"]["shop-green-calls"], json!({"external": true, "name": "shop-green-calls"}));
+        assert_eq!(workers["networks"]["shop-green-live"], json!({"external": true, "name": "shop-green-live"}));
         assert_eq!(workers["networks"]["back"], json!({"external": true, "name": "back"}), "{flavour}");
         assert!(workers["services"]["scraper"]["networks"].get("back").is_some(), "{flavour}");
     }
@@ -269,4 +269,96 @@ fn letters_that_yaml_reads_otherwise_are_escaped() {
     let slot = rendered(&config).unwrap().slot;
     assert!(slot.contains(r"a\u007fb\u0085c\u2028d\u2029e\ufefff\u009fg\uffffh😀ä"), "{slot}");
     assert_eq!(file(&slot)["services"]["api-green"]["environment"]["A"], value);
+}
+
+/// Mounts as people write them: what the commit has is code, what it has not is data.
+#[test]
+fn relative_mounts_lead_to_the_release_or_to_what_outlives_it() {
+    let release = "/srv/shop/releases/20260131-174502-1a2b3c4";
+    for (volume, path) in [
+        (format!("'{release}/uploads:/u'"), Some("uploads")),
+        (format!("'{release}/dbdata/:/u:rw'"), Some("dbdata")),
+        (format!("{{type: bind, source: '{release}/certs', target: /u, read_only: true}}"), Some("certs")),
+        (format!("'{release}/app:/u:ro'"), None),
+        (format!("'{release}/prometheus.yml:/u'"), None),
+        ("'/etc/localtime:/u:ro'".to_owned(), None),
+        ("'named:/u'".to_owned(), None),
+    ] {
+        let files = with(&format!("db: {{image: y, volumes: [{volume}]}}\nvolumes: {{named: {{}}}}")).unwrap();
+        let base = file(&files.base);
+        let mounted = base["services"]["db"]["volumes"][0].to_string();
+        let shared: Vec<&str> = files.shared.iter().map(|shared| shared.path.as_str()).collect();
+        assert_eq!(shared, path.into_iter().collect::<Vec<_>>(), "{volume}");
+        assert_eq!(mounted.contains("/srv/shop/shared/"), path.is_some(), "{volume}: {mounted}");
+    }
+    // What `shared` names inside of a mounted folder is mounted over it, in the slot and in workers.
+    let shared = ["media".to_owned()];
+    let config = format!(
+        "services:\n  api: {{image: x, volumes: ['{release}:/app']}}\n  scheduler: {{image: x}}\n  scraper: {{image: x, volumes: ['{release}:/app']}}\n"
+    );
+    let files = rendered_with(&config, |rendering| rendering.shared = &shared).unwrap();
+    for (text, service) in [(&files.slot, "api-green"), (files.workers.as_ref().unwrap(), "scraper")] {
+        let volumes = file(text)["services"][service]["volumes"].to_string();
+        assert!(volumes.contains("/srv/shop/shared/media:/app/media:rw"), "{volumes}");
+    }
+    // Two containers that have it from two places are not guessed about.
+    let found = BTreeMap::from([
+        (("db".to_owned(), "/u".to_owned()), "/home/ada/uploads".to_owned()),
+        (("cache".to_owned(), "/u".to_owned()), "/home/bob/uploads".to_owned()),
+    ]);
+    let two = with_other(&format!(
+        "db: {{image: y, volumes: ['{release}/uploads:/u']}}\n  cache: {{image: y, volumes: ['{release}/uploads:/u']}}"
+    ));
+    let error = rendered_with(&two, |rendering| rendering.found = &found).err().unwrap().to_string();
+    assert!(error.contains("mounted from two places"), "{error}");
+}
+
+#[test]
+fn what_ties_a_service_to_the_one_web_service_is_refused() {
+    for (service, named) in [
+        ("{image: y, links: [api]}", "links: api"),
+        ("{image: y, network_mode: 'service:api'}", "network_mode: service:api"),
+        ("{image: y, ipc: 'service:api'}", "ipc: service:api"),
+        ("{image: y, volumes_from: ['api:ro']}", "volumes_from: api:ro"),
+        ("{image: y, ports: ['443:443']}", "publishes port 443"),
+        ("{image: y, ports: ['8080:80'], depends_on: [api]}", "publishes port 80 to the outside"),
+    ] {
+        let error = with(&format!("side: {service}")).err().expect(service).to_string();
+        assert!(error.contains("`side`") && error.contains(named), "{error}");
+    }
+    for fine in ["{image: y, ports: ['127.0.0.1:9090:9090'], depends_on: [api]}", "{image: y, ports: ['5432:5432']}"] {
+        assert!(with(&format!("side: {fine}")).is_ok(), "{fine}");
+    }
+    let web = |keys: &str| {
+        format!(
+            "services:\n  api: {{image: x, {keys}}}\n  scheduler: {{image: x}}\n  scraper: {{image: x}}\n  db: {{image: y}}\n"
+        )
+    };
+    for refused in ["ipc: 'service:db'", "pid: 'container:abc'", "links: ['db:database']"] {
+        assert!(rendered(&web(refused)).is_err(), "{refused}");
+    }
+    for fine in ["links: ['db:db', db]", "ipc: host", "pid: host"] {
+        assert!(rendered(&web(fine)).is_ok(), "{fine}");
+    }
+}
+
+#[test]
+fn what_a_build_needs_beside_itself_comes_along_and_our_own_tag_is_pulled_by_nobody() {
+    let build = "build: {context: /srv/shop/releases/20260131-174502-1a2b3c4, secrets: [token]}";
+    let config = format!(
+        "services:\n  api: {{{build}, pull_policy: always}}\n  scheduler: {{image: x, pull_policy: always, scale: 3}}\n  scraper: {{image: x, restart: 'no'}}\nsecrets: {{token: {{environment: TOKEN}}}}\n"
+    );
+    let files = rendered(&config).unwrap();
+    assert_eq!(file(&files.build)["secrets"]["token"]["environment"], "TOKEN");
+    let (api, workers) = (&file(&files.slot)["services"]["api-green"], file(files.workers.as_ref().unwrap()));
+    assert!(api.get("pull_policy").is_none());
+    assert_eq!(api["restart"], "unless-stopped");
+    assert_eq!(
+        (&workers["services"]["scheduler"]["pull_policy"], &workers["services"]["scheduler"]["scale"]),
+        (&json!("always"), &json!(3))
+    );
+    assert_eq!(workers["services"]["scraper"]["restart"], "no");
+    let internal = "services:\n  api: {image: x, networks: [shut]}\n  scheduler: {image: x}\n  scraper: {image: x}\nnetworks: {shut: {internal: true}}\n";
+    let error = rendered(internal).err().unwrap().to_string();
+    assert!(error.contains("`internal` only"), "{error}");
 }

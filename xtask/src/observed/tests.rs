@@ -183,3 +183,31 @@ fn a_cache_of_lookups_counts_where_neither_the_site_nor_its_include_turns_it_off
     assert!(read(&[cache, site, "included\topen_file_cache  off;\rset $shop_backend x;"]).lookups_uncached);
     assert_eq!(read(&["file-cache\t"]).file_cache, None);
 }
+
+/// Workers and accessories: how they do, and whether they are still what the compose file says.
+#[test]
+fn what_is_not_well_beside_the_slots_is_told() {
+    let other = |service: &'static str, project: &'static str, definition: &'static str| {
+        labels(&[
+            (PROJECT, "shop"),
+            (FOLDER, "/srv/shop"),
+            (4, definition),
+            (COMPOSE_PROJECT, project),
+            (SERVICE, service),
+        ])
+    };
+    let worker = container("bot", "restarting", &other("mailer", "shop-workers", ""), "{}", "[]")
+        .replace("\thealthy\t0\t", "\t\t7\t");
+    let sick =
+        container("db", "running", &other("db", "shop", "aa"), "{}", "[]").replace("\thealthy\t", "\tunhealthy\t");
+    let well = container("cache", "running", &other("cache", "shop", "bb"), "{}", "[]");
+    let observed = read(&[&worker, &sick, &well]);
+    assert_eq!(observed.unwell(true), ["the worker mailer (bot) does not keep running: 7 restarts, last exit code 0"]);
+    assert_eq!(observed.unwell(false), ["the accessory db (db) is unhealthy"]);
+    let definitions = |db: &str, cache: &str| {
+        BTreeMap::from([("db".to_owned(), db.to_owned()), ("cache".to_owned(), cache.to_owned())])
+    };
+    let told = observed.of_accessories(&definitions("aa", "changed"));
+    assert!(told[0].contains("the accessory cache runs as an earlier compose file defines it"), "{told:?}");
+    assert_eq!(observed.of_accessories(&definitions("aa", "bb")).len(), 1, "the one that is unhealthy");
+}

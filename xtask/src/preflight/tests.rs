@@ -152,3 +152,68 @@ fn all_that_is_in_the_way_is_told_at_once() {
         assert!(text.contains(part), "{part} is not in: {text}");
     }
 }
+
+/// What is another environment's, project's or clone's is told with whose it is and what to set.
+#[test]
+fn what_is_not_this_environment_s_is_in_the_way() {
+    let base = || server(Slot::Blue, 2);
+    let namesake = Observed { namesakes: vec![("shop-api-1".into(), "/srv/other".into())], ..base() };
+    assert!(told(&namesake).contains("the name shop is taken") && told(&namesake).contains("/srv/other"));
+    let tenant = Observed { tenants: vec![("x_web_1".into(), "shop-backend".into())], ..base() };
+    assert!(told(&tenant).contains("set the name to \"shop-backend\""));
+    let mut publisher = foreign(Slot::Blue, "shop-backend-api-1");
+    publisher.compose_project = Some("shop-backend".to_owned());
+    let publisher = Observed { foreign: vec![publisher], containers: Vec::new(), releases: Vec::new(), ..base() };
+    let text = told(&publisher);
+    assert!(
+        text.contains("published by the container shop-backend-api-1 of the compose project shop-backend"),
+        "{text}"
+    );
+    let volumes = |volumes: &[(&str, &str)]| Observed {
+        folder: "/srv/shop-backend".to_owned(),
+        volumes: volumes.iter().map(|(project, name)| ((*project).to_owned(), (*name).to_owned())).collect(),
+        ..base()
+    };
+    assert!(told(&volumes(&[("shop-backend", "shop-backend_data")])).contains("new and empty ones"));
+    assert!(fits(&volumes(&[("shop-backend", "shop-backend_data"), ("shop", "shop_data")])), "its own are there too");
+    assert!(fits(&volumes(&[("blog", "blog_data")])));
+}
+
+/// Where nginx's answer, its files and ours disagree in a way that no crash of ours explains, nothing is touched.
+#[test]
+fn an_nginx_that_speaks_for_another_is_not_listened_to() {
+    let says = |said: &str, answered: Option<Slot>, filed: Slot| Observed {
+        said: Some(said.to_owned()),
+        answered,
+        filed: Some(filed),
+        ports: Some((crate::config::Slots::default(), 8002)),
+        ..server(Slot::Blue, 2)
+    };
+    assert!(fits(&says("shop blue", Some(Slot::Blue), Slot::Blue)));
+    assert!(told(&says("blog blue", None, Slot::Blue)).contains("answered \"blog blue\""));
+    assert!(told(&says("blue", None, Slot::Blue)).contains("earlier version of this tool"));
+    // In instant mode nginx looks at each request, so what it says and the flag are one.
+    assert!(told(&says("shop blue", Some(Slot::Blue), Slot::Green)).contains("the flag in /srv/shop/live names green"));
+    let elsewhere = Observed { flag_elsewhere: Some("/srv/blog/live/green".into()), ..server(Slot::Blue, 2) };
+    assert!(told(&elsewhere).contains("looks for the flag /srv/blog/live/green"));
+    // Before the first set-up, the port may be answered for somebody else: that is no business of ours.
+    let by_hand = Observed { ports: None, ..says("blog blue", None, Slot::Blue) };
+    assert!(fits(&by_hand));
+}
+
+#[test]
+fn a_site_that_could_not_be_verified_is_told_before_the_first_step() {
+    let answer = |status, body: &str| crate::verdict::Answer { status, body: body.to_owned() };
+    let site = |answer| Observed { site: answer, ..server(Slot::Blue, 2) };
+    assert!(told(&site(None)).contains("does not answer on the host"));
+    assert!(told(&site(Some(answer(403, "")))).contains("gives status 403"));
+    let limited = "<html><hr><center>nginx/1.22.1</center></html>";
+    assert!(fits(&site(Some(answer(503, limited)))), "a limit of the site says nothing");
+    // A version that is not well itself is what the deploy is to mend.
+    let broken = BTreeMap::from([(Slot::Blue, answer(500, ""))]);
+    assert!(fits(&Observed { answers: broken, ..site(Some(answer(500, ""))) }));
+    let nobody =
+        Observed { answers: BTreeMap::new(), listening: Default::default(), containers: Vec::new(), ..site(None) };
+    assert!(fits(&Observed { site: Some(answer(502, limited)), ..nobody.clone() }));
+    assert!(told(&Observed { site: Some(answer(404, limited)), ..nobody }).contains("does not lead to the slots"));
+}

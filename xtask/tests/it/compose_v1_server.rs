@@ -3,12 +3,12 @@
 
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
-use crate::{remote_access, remote_deploy, remote_nginx, remote_secrets};
+use crate::{remote_access, remote_connection, remote_deploy, remote_nginx, remote_secrets};
 
 #[test]
 fn compose_v1_and_a_flag() {
     let mut server = Server::start(Compose::V1);
-    let site = Site::new(&server, "instant");
+    let mut site = Site::new(&server, "instant");
     remote_access::the_user_may_do_two_things_as_root(&server);
     remote_access::an_unknown_host_key_is_shown_and_kept(&server, &site);
     remote_deploy::the_first_deploy_needs_no_preparation(&server, &site);
@@ -17,6 +17,11 @@ fn compose_v1_and_a_flag() {
     remote_secrets::a_deploy_shows_no_secret(&server, &site);
     remote_secrets::a_killed_deploy_leaves_no_session(&server, &site);
     remote_access::a_cut_network_frees_the_lock(&server, &site);
+    remote_connection::a_login_changes_nothing(&server, &site);
+    remote_connection::a_killed_shell_is_noticed(&server, &site);
+    remote_connection::a_server_that_does_not_take_what_is_needed_is_named(&server, &site);
+    remote_connection::a_persons_ssh_settings_lead_to_the_host_and_no_further(&server, &mut site);
+    remote_connection::odd_folders_and_keys_are_taken_or_named(&server, &mut site);
     remote_nginx::a_site_with_tls_only_is_verified_by_its_name(&server, &site);
     remote_secrets::only_releases_hold_secrets(&server);
     remote_deploy::the_live_slot_survives_a_power_cut(&mut server, site);

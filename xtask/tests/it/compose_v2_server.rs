@@ -2,7 +2,7 @@
 
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
-use crate::{remote_access, remote_deploy, remote_nginx, remote_secrets, remote_ship, workflow};
+use crate::{remote_access, remote_deploy, remote_looks, remote_nginx, remote_secrets, remote_ship, workflow};
 
 #[test]
 fn compose_v2_and_a_reload() {
@@ -16,6 +16,9 @@ fn compose_v2_and_a_reload() {
     remote_access::a_key_that_may_only_run_commands_suffices(&server, &site);
     remote_nginx::a_missing_sudo_rule_is_found_first(&server, &site);
     remote_nginx::a_configuration_that_nginx_refuses_moves_nothing(&server, &site);
+    remote_looks::a_site_that_could_not_be_verified_is_told_first(&server, &site);
+    remote_looks::a_limit_of_the_site_is_no_fault_of_the_version(&server, &site);
+    remote_looks::a_worker_that_restarts_for_ever_is_seen(&server, &site);
     remote_ship::a_release_is_sent_once(&server, &site);
     remote_ship::only_what_changed_travels(&server, &site);
     remote_ship::a_release_that_did_not_arrive_whole_is_not_there(&server, &site);

@@ -189,7 +189,7 @@ fn networks_and_volumes_are_what_the_compose_file_says() {
             let internal = project.docker(&["network", "inspect", network, "--format", "{{.Internal}}"]);
             assert_eq!(internal, "true", "the worker has a way out through {network}");
         }
-        project.rewrite(compose, "scratch:/scratch", "scratch:/app");
+        project.rewrite(compose, "      - .:/app\n      - scratch:/scratch", "      - scratch:/app");
         project.commit("with a volume over the code");
         project
             .xtask(&["deploy", "--skip-tests"])

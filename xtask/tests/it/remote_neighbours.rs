@@ -42,7 +42,7 @@ impl Neighbour<'_> {
         let name = if self.environment == "staging" { "gifty-staging" } else { self.name() };
         let status = self.xtask(&["status", "--json"]).must_end_with(0).json();
         let containers = server.root(&format!("docker ps -q --no-trunc --filter label=deploy.project={name} | sort"));
-        format!("{} {} {containers}", status["live_release"], status["slots"])
+        format!("{} {} {containers}", status["live_release"], status["live_slot"])
     }
 
     fn name(&self) -> &'static str {

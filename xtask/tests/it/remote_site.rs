@@ -44,6 +44,14 @@ pub struct Site {
 impl Site {
     /// The repository of a team that deploys to `server` in `mode`, which is set up for it.
     pub fn new(server: &Server, mode: &str) -> Site {
+        let site = Site::not_set_up(server);
+        let script = site.xtask(&["setup", "--mode", mode, "--user", "deploy"]).must_end_with(0).stdout;
+        server.root(&script);
+        site
+    }
+
+    /// The same, before the server is set up for it.
+    pub fn not_set_up(server: &Server) -> Site {
         let folder = tempfile::Builder::new().prefix("deploy-test-site-").tempdir().unwrap();
         let site = Site { folder, variables: server.variables(&env_file()) };
         let root = site.root();
@@ -56,8 +64,6 @@ impl Site {
         site.configure("# [traffic]\n# bake = 3 ", "[traffic]\nbake = 1 ");
         site.configure("# drain = 30 ", "drain = 5 ");
         site.first_commit();
-        let script = site.xtask(&["setup", "--mode", mode, "--user", "deploy"]).must_end_with(0).stdout;
-        server.root(&script);
         site
     }
 

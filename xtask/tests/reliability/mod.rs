@@ -7,6 +7,7 @@ mod cut;
 mod cut_off;
 mod hostile;
 mod long_run;
+mod neighbours;
 mod place;
 mod reboot;
 mod round_trips;

@@ -47,7 +47,7 @@ const LEFTOVERS: &str = r#"
       done | sort | uniq -c | awk '{ $1 = $1; print }' |
       grep -vx -e "1 running $project" -e '1 running workers' -e '1 running slot' -e '1 exited slot'
     docker network ls --format '{{.Name}}' | grep "^$project" |
-      grep -vxE "${project}_default|$project-(blue|green)-calls"
+      grep -vxE "${project}_default|$project-(blue|green)-live"
     true"#;
 
 impl Team for Place<'_> {

@@ -1,0 +1,133 @@
+//! What lies between two machines: a login that prints and ends what is idle, ssh settings of a person, a shell that is killed.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use crate::remote_site::Site;
+use crate::server::Server;
+use crate::team::Team;
+
+/// A login that prints, a time-out for idle shells as hardening guides set it, and variables that change what scripts do.
+pub fn a_login_changes_nothing(server: &Server, site: &Site) {
+    server.root(
+        "cat >/home/deploy/.bashrc <<'RC'\necho welcome; printf 'no line end'; echo warning >&2\nexport TMOUT=1 BASH_ENV=/nowhere GREP_OPTIONS=-v LC_ALL=C POSIXLY_CORRECT=1\nRC\nchown deploy: /home/deploy/.bashrc",
+    );
+    site.configure("[[\"python\", \"migrate.py\"]]", "[[\"sleep\", \"4\"], [\"python\", \"migrate.py\"]]");
+    site.new_version("behind a login that prints");
+    let report = site.deploy();
+    assert_eq!(report["receipt"]["failed"], 0, "{report}");
+    site.status();
+    site.configure("[[\"sleep\", \"4\"], [\"python\", \"migrate.py\"]]", "[[\"python\", \"migrate.py\"]]");
+    server.root("rm /home/deploy/.bashrc");
+}
+
+/// The shell on the server is killed while nothing is asked of it: that is seen, and a signal ends the run all the same.
+pub fn a_killed_shell_is_noticed(server: &Server, site: &Site) {
+    let serving = site.status()["live_release"].clone();
+    site.configure("bake = 1", "bake = 60");
+    for signalled in [false, true] {
+        site.new_version("whose shell will be killed");
+        let deploy = site.deploy_up_to("Watch the new version");
+        server.root("pkill -KILL -f '^bash -c # Runs the scripts of one run'");
+        let begun = Instant::now();
+        if signalled {
+            std::thread::sleep(Duration::from_secs(1));
+            deploy.signal("-TERM");
+        }
+        let run = deploy.end();
+        let took = begun.elapsed();
+        let limit = if signalled { 11 } else { 30 };
+        assert!(took < Duration::from_secs(limit), "it took {took:.0?} (signalled: {signalled}): {run}");
+        assert!(matches!(run.code, Some(6 | 130)), "{run}");
+        println!("a killed shell was noticed after {took:.0?} (signalled: {signalled})");
+        site.configure("bake = 60", "bake = 1");
+        let again = site.xtask(&["deploy", "--skip-tests", "--json", "--lock-wait", "60"]).must_end_with(0).json();
+        assert_ne!(again["release"], serving);
+        site.configure("bake = 1", "bake = 60");
+    }
+    site.configure("bake = 60", "bake = 1");
+    site.status();
+}
+
+/// A login that runs nothing is named, and so is an sshd that takes too few sessions.
+pub fn a_server_that_does_not_take_what_is_needed_is_named(server: &Server, site: &Site) {
+    server.root("usermod -s /usr/sbin/nologin deploy");
+    site.xtask(&["status"]).must_end_with(6).must_say(&["login shell of deploy", "chsh -s /bin/bash deploy"]);
+    server.root("usermod -s /bin/bash deploy");
+    server.restart_sshd("echo 'MaxSessions 2' >>/etc/ssh/sshd_config");
+    site.new_version("over few sessions");
+    let before = site.status()["live_release"].clone();
+    site.xtask(&["deploy", "--skip-tests"]).must_end_with(6).must_say(&["MaxSessions 10"]);
+    server.restart_sshd("sed -i '/MaxSessions 2/d' /etc/ssh/sshd_config");
+    assert_eq!(site.status()["live_release"], before);
+}
+
+/// A person's `~/.ssh/config` leads to the host, by another name or a jump, and decides nothing else.
+pub fn a_persons_ssh_settings_lead_to_the_host_and_no_further(server: &Server, site: &mut Site) {
+    let folder = tempfile::Builder::new().prefix("deploy-test-ssh-").tempdir().unwrap();
+    let key = server.key_file();
+    let config = folder.path().join("config");
+    let hosts = format!(
+        "Host jump\n  HostName 127.0.0.1\n  Port {port}\n  User deploy\n  IdentityFile {key}\n  IdentityAgent none\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n\
+         Host inner\n  HostName 127.0.0.1\n  ProxyJump jump\n\
+         Host 127.0.0.1 inner\n  IdentitiesOnly yes\n  PubkeyAuthentication no\n  RemoteCommand false\n  RequestTTY force\n  IdentityFile {key}\n  ForwardX11 yes\n",
+        port = server.ssh_port(),
+        key = key.display(),
+    );
+    std::fs::write(&config, hosts).unwrap();
+    // ssh takes a person's settings from the home of the password file, so this stands in for that place alone.
+    let stand_in = format!(
+        "#!/bin/sh\ncase \" $* \" in *' -F '*) exec /usr/bin/ssh \"$@\" ;; *) exec /usr/bin/ssh -F '{}' \"$@\" ;; esac\n",
+        config.display()
+    );
+    let program = folder.path().join("ssh");
+    std::fs::write(&program, stand_in).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let right = site.variables.clone();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    site.set("PATH", &path);
+    site.status();
+    // A key of the person's own is not tried where the environment's is wrong.
+    site.set("PROD_SSH_KEY", &other_key());
+    site.xtask(&["status"]).must_end_with(6).must_say(&["Permission denied"]);
+    site.variables.clone_from(&right);
+    site.set("PATH", &path);
+    site.set("PROD_SSH_HOST", "inner");
+    site.set("PROD_SSH_PORT", "22");
+    site.status();
+    site.variables = right;
+}
+
+fn other_key() -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    let words = ["-q", "-t", "ed25519", "-N", "", "-f"];
+    assert!(std::process::Command::new("ssh-keygen").args(words).arg(&file).status().unwrap().success());
+    std::fs::read_to_string(file).unwrap()
+}
+
+/// Folders for temporary files of any name, and known hosts that name no host.
+pub fn odd_folders_and_keys_are_taken_or_named(server: &Server, site: &mut Site) {
+    let right = site.variables.clone();
+    for name in ["a b", "50%c", "quo'te", &"long".repeat(40)] {
+        let folder = site.root().join(".deploy").join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        site.set("TMPDIR", &folder.display().to_string());
+        site.status();
+    }
+    site.variables.clone_from(&right);
+    let line = server.known_hosts.clone();
+    let key = line.split_once(' ').unwrap().1;
+    for wrong in [
+        key,
+        "SHA256:YEEKXproW5ZItSLPBBb4w21tFXd24lC9cT0uT5tS4SQ",
+        &format!("\"{line}\""),
+        &line.replace("127.0.0.1", "10.9.8.7"),
+    ] {
+        site.set("PROD_SSH_KNOWN_HOSTS", wrong);
+        let refused = site.xtask(&["status"]).must_end_with(3);
+        refused.must_say(&["PROD_SSH_KNOWN_HOSTS has no line for", "ssh-keyscan"]);
+    }
+    site.variables = right;
+    site.xtask(&["deploy", "--skip-tests", "--lock-wait", "18446744073709551615"]).must_end_with(2);
+}

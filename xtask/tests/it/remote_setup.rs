@@ -1,0 +1,100 @@
+//! `setup` on servers as they are: it says "ready" only where it has tried, and changes nothing else.
+
+use crate::remote_site::Site;
+use crate::server::{Compose, Server, said};
+use crate::team::Team;
+
+const SITE: &str = "/etc/nginx/sites-enabled/gifty";
+
+/// Runs the script of `setup` on the server, after some lines of a person's own.
+fn set_up(server: &Server, site: &Site, mode: &str, before: &str) -> Result<(), String> {
+    let script = site.xtask(&["setup", "--mode", mode, "--user", "deploy"]).must_end_with(0).stdout;
+    let output = server.try_root(&format!("{before}\n{script}"));
+    let text = said(&output);
+    assert_eq!(output.status.success(), text.contains("this server is ready"), "{text}");
+    if output.status.success() { Ok(()) } else { Err(text) }
+}
+
+/// What of nginx and of the folder a set-up could have changed.
+fn state(server: &Server) -> String {
+    server.root("find /etc/nginx -type f -o -type l | sort | xargs ls -ld --time-style=+; find /etc/nginx -type f | sort | xargs cat | sha256sum")
+}
+
+fn refused(server: &Server, site: &Site, mode: &str, parts: &[&str]) {
+    let before = state(server);
+    let told = set_up(server, site, mode, "").unwrap_err();
+    for part in parts {
+        assert!(told.contains(part), "{part:?} is not in {told}");
+    }
+    assert_eq!(state(server), before, "a set-up that was refused changed something: {told}");
+}
+
+#[test]
+fn a_server_is_ready_only_where_that_was_tried() {
+    let server = Server::start(Compose::V2);
+    let site = Site::not_set_up(&server);
+    // nginx does not read the folder of sites.
+    server.root("cp /etc/nginx/nginx.conf /opt/nginx.conf; sed -i '/sites-enabled/d' /etc/nginx/nginx.conf");
+    refused(&server, &site, "instant", &["nginx does not read", "include /etc/nginx/sites-enabled/*"]);
+    server.root("cp /opt/nginx.conf /etc/nginx/nginx.conf");
+    // As the old guide had it.
+    server.root(&format!("printf 'include /etc/nginx/conf.d/gifty_upstream.conf;\\nserver {{ listen 80; server_name api.example; location / {{ proxy_pass http://gifty_backend; }} }}\\n' >{SITE}"));
+    refused(&server, &site, "reload", &["which nginx reads by itself already", "Remove that line"]);
+    server.root(&format!("rm {SITE}"));
+    refused_for_a_name_that_is_not_there(&server, &site);
+
+    // A login that makes files nobody else may read, and a sudo that wants a terminal.
+    server.root("echo 'Defaults requiretty' >/etc/sudoers.d/terminal; chmod 0440 /etc/sudoers.d/terminal");
+    set_up(&server, &site, "reload", "umask 077").unwrap();
+    let first = site.deploy();
+    assert_eq!(first["receipt"]["failed"], 0, "{first}");
+    site.new_version("the second");
+    site.deploy();
+    site.status();
+    a_link_of_the_user_is_not_followed(&server, &site);
+
+    // From one way of switching to the other and back, while it serves.
+    let live = site.status()["live_slot"].clone();
+    server.root(&format!("cp {SITE} /opt/site; sed -i 's|proxy_pass http://gifty_backend;|proxy_pass http://$gifty_backend;|; s|client_max_body_size.*|&\\n    include /etc/nginx/snippets/gifty-switch.conf;|' {SITE}"));
+    set_up(&server, &site, "instant", "umask 077").unwrap();
+    let status = site.status();
+    assert_eq!((&status["mode"], &status["live_slot"]), (&"instant".into(), &live), "{status:#}");
+    site.new_version("by a flag");
+    site.deploy();
+    let live = site.status()["live_slot"].clone();
+    refused(&server, &site, "reload", &["lacks what reload mode needs"]);
+    server.root(&format!("cp /opt/site {SITE}"));
+    set_up(&server, &site, "reload", "").unwrap();
+    let status = site.status();
+    assert_eq!((&status["mode"], &status["live_slot"]), (&"reload".into(), &live), "{status:#}");
+    site.new_version("by a reload again");
+    site.deploy();
+    // nginx in another place, as one that was built by hand.
+    server.root("mv /usr/sbin/nginx /usr/local/sbin/nginx");
+    set_up(&server, &site, "reload", "").unwrap();
+    site.new_version("by an nginx elsewhere");
+    site.deploy();
+    site.status();
+}
+
+fn refused_for_a_name_that_is_not_there(server: &Server, site: &Site) {
+    let script = site.xtask(&["setup", "--user", "nobody-here"]).must_end_with(0).stdout;
+    let output = server.try_root(&script);
+    assert!(said(&output).contains("there is no user nobody-here"), "{}", said(&output));
+}
+
+/// Root writes nothing through what the deploying user can change.
+fn a_link_of_the_user_is_not_followed(server: &Server, site: &Site) {
+    let shadow = "stat -c '%U %a %s' /etc/shadow; sha256sum </etc/shadow";
+    let before = server.root(shadow);
+    let upstream = server.root("cat /app/gifty-backend/live/upstream.conf");
+    for place in ["live/upstream.conf.new", "live/green", "live/upstream.conf"] {
+        server.root(&format!("cd /app/gifty-backend; runuser -u deploy -- ln -sfn /etc/shadow {place}"));
+        let _whatever = set_up(server, site, "reload", "");
+        assert_eq!(server.root(shadow), before, "{place} led root to a file of the host");
+        server.root(&format!("cd /app/gifty-backend; rm -f {place}"));
+        server.root(&format!("cat >/app/gifty-backend/live/upstream.conf <<'FILE'\n{upstream}FILE\nchown deploy: /app/gifty-backend/live/upstream.conf"));
+    }
+    set_up(server, site, "reload", "").unwrap();
+    site.status();
+}
