@@ -82,9 +82,9 @@ impl Script {
     /// environment of its own, whatever the login has set.
     pub fn login_line(&self) -> String {
         let names = ENVIRONMENT.join(" ");
-        // `${!name+x}` tells a variable that is set from one that is not.
+        // `${!name+x}` tells a variable that is set from one that is not. What a login has printed may have no line end.
         let clean = format!(
-            "kept=(); for name in {names}; do [ -z \"${{!name+x}}\" ] || kept+=(\"$name=${{!name}}\"); done; exec env -i \"${{kept[@]}}\" "
+            "echo; kept=(); for name in {names}; do [ -z \"${{!name+x}}\" ] || kept+=(\"$name=${{!name}}\"); done; exec env -i \"${{kept[@]}}\" "
         );
         let line = self.remote_line();
         let words = line.strip_prefix("exec ").unwrap_or(&line);
@@ -193,7 +193,7 @@ mod tests {
             let line = script.login_line();
             prop_assume!(line.len() < 120_000);
             prop_assert!(!line.contains('\\'), "fish reads backslashes between single quotes");
-            prop_assert_eq!(words_after_a_shell(&line), printed(&arguments));
+            prop_assert_eq!(words_after_a_shell(&line), [b"\n".to_vec(), printed(&arguments)].concat());
         }
 
         #[test]

@@ -13,7 +13,7 @@ use crate::plan::{self, Plan};
 use crate::release::{ReleaseId, Slot};
 use crate::report::{Caller, Report};
 use crate::run::{DryRun, Execution};
-use crate::{console, package, setup, stages, status, verdict};
+use crate::{console, package, preflight, setup, stages, status, verdict};
 
 /// What every command is given.
 pub struct Invocation<'a> {
@@ -126,6 +126,7 @@ pub fn rollback(invocation: &Invocation, flags: &flags::Rollback) -> Result<()> 
         return dry_run(invocation, &plan(&Session::look(config)?)?.0);
     }
     let session = Session::own(config, caller, "rollback", flags.lock_wait)?;
+    preflight::bypasses(&session.observed).iter().for_each(|line| console::warning(line));
     let (plan, config) = plan(&session)?;
     execute(invocation, Execution::new(&session, &config, caller, "rollback"), &plan)
 }

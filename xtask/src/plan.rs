@@ -48,7 +48,7 @@ pub fn deploy(config: &Config, observed: &Observed, release: &ReleaseId, tests: 
         steps.extend([Step::Package, Step::Ship]);
     }
     let preparation = Preparation {
-        room: preflight::room(config, observed, release),
+        more: preflight::room(config, observed, release).into_iter().chain(preflight::bypasses(observed)).collect(),
         steps,
         render: |slot| Step::Render { slot },
         build: true,
@@ -95,7 +95,7 @@ pub fn rollback(config: &Config, observed: &Observed, release: &ReleaseId) -> Re
         return Ok(plan);
     }
     let preparation = Preparation {
-        room: Vec::new(),
+        more: Vec::new(),
         steps: Vec::new(),
         render: |slot| Step::Restore { slot },
         build: !observed.has_images(release),
@@ -106,8 +106,8 @@ pub fn rollback(config: &Config, observed: &Observed, release: &ReleaseId) -> Re
 
 /// What comes before the release can boot.
 struct Preparation<'a> {
-    /// What there is too little of. A way back is not held up by that: it may be what helps.
-    room: Vec<String>,
+    /// What there is too little of, and what goes past the switch. A way back is not held up by that: it may be what helps.
+    more: Vec<String>,
     steps: Vec<Step>,
     /// How its compose files come to be.
     render: fn(Slot) -> Step,
@@ -118,7 +118,7 @@ struct Preparation<'a> {
 
 /// The release takes the free slot, then the traffic. In reading order.
 fn replace(config: &Config, observed: &Observed, release: &ReleaseId, preparation: Preparation) -> Result<Plan> {
-    let switching = preflight::host(config, observed, preparation.room)?;
+    let switching = preflight::host(config, observed, preparation.more)?;
     let live = observed.live();
     let to = observed.free_slot();
     let seconds = config.traffic.drain;
@@ -231,7 +231,7 @@ fn beside(observed: &Observed, release: &ReleaseId, steps: impl FnOnce(Slot) -> 
 
 /// Traffic to a slot that runs a healthy version already; boots nothing, stops nothing.
 pub fn switch(config: &Config, observed: &Observed, to: Slot) -> Result<Plan> {
-    let switching = preflight::host(config, observed, Vec::new())?;
+    let switching = preflight::host(config, observed, preflight::bypasses(observed).into_iter().collect())?;
     let live = observed.live();
     let occupant = observed.occupant(to).filter(|container| container.running());
     let Some(release) = occupant.and_then(|container| container.release.clone()) else {

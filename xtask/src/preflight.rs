@@ -62,7 +62,7 @@ pub fn whose(config: &Config, observed: &Observed) -> Vec<String> {
 /// What keeps traffic from being moved, now and until somebody mends it.
 pub fn standing(config: &Config, observed: &Observed) -> Vec<String> {
     let nginx = [reload(config, observed), lookups(config, observed)].into_iter().flatten();
-    nginx.chain(bypasses(observed)).chain(places(observed)).collect()
+    nginx.chain(places(observed)).collect()
 }
 
 /// Why nginx could not be reloaded, where the mode needs that.
@@ -117,8 +117,8 @@ fn lookups(config: &Config, observed: &Observed) -> Option<String> {
     )
 }
 
-/// Who goes past the switch goes to a port that is stopped after it.
-fn bypasses(observed: &Observed) -> Option<String> {
+/// Who goes past the switch goes to a port that is stopped after it. A way back is not held up by that.
+pub fn bypasses(observed: &Observed) -> Option<String> {
     let lines = &observed.bypasses;
     (!lines.is_empty()).then(|| {
         format!(

@@ -73,6 +73,7 @@ fn problems(config: &Config, observed: &Observed, site: Result<(), String>) -> V
     }
     problems.extend(preflight::whose(config, observed));
     problems.extend(preflight::standing(config, observed));
+    problems.extend(preflight::bypasses(observed));
     problems.extend(observed.unwell(true));
     problems.extend(missing_workers(config, observed));
     problems.extend(observed.unwell(false));

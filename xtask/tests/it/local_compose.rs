@@ -86,7 +86,7 @@ fn what_a_service_is_given_reaches_its_container() {
         assert_eq!(workers, 2, "{:?}", project.containers(false));
         // A second version beside it, and workers that are taken out of the settings.
         project.rewrite("deploy.toml", "workers = [\"worker\"]", "workers = []");
-        project.rewrite(COMPOSE, "  worker:\n", "  worker:\n    profiles: [off]\n");
+        project.rewrite(COMPOSE, "  worker:\n", "  worker:\n    profiles: [unused]\n");
         project.commit("without workers");
         project.deploy();
         assert!(!project.containers(true).iter().any(|name| name.contains("worker")), "{:?}", project.containers(true));

@@ -17,7 +17,7 @@ fn an_app_that_checks_its_hosts_is_asked_by_its_name() {
     project.write("backend/app/main.py", &format!("{check}{main}\n{hosts}"));
     project.rewrite("deploy.toml", "url = \"http://127.0.0.1:", "url = \"http://shop.local:");
     project.rewrite("deploy.toml", "workers = [\"worker\"]", "workers = []");
-    project.rewrite("backend/docker-compose.yml", "  worker:\n", "  worker:\n    profiles: [off]\n");
+    project.rewrite("backend/docker-compose.yml", "  worker:\n", "  worker:\n    profiles: [unused]\n");
     project.rewrite(
         "backend/docker-compose.yml",
         "test: [\"CMD\", \"python\", \"healthcheck.py\"]",

@@ -179,8 +179,7 @@ impl Drop for Project {
         }
         let script = r#"
             for project in "$@"; do docker ps -aq --filter "label=com.docker.compose.project=$project"; done | xargs -r docker rm -f -v
-            docker network ls -q --filter "name=^$1-" | xargs -r docker network rm
-            docker network ls -q --filter "name=^$1_default$" | xargs -r docker network rm
+            docker network ls -q --filter "name=^$1[-_]" | xargs -r docker network rm
             docker volume ls -q --filter "name=^$1_" | xargs -r docker volume rm
             docker image ls --filter "reference=$1-*" --format '{{.Repository}}:{{.Tag}}' | xargs -r docker image rm"#;
         let removed =

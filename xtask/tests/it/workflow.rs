@@ -235,11 +235,13 @@ fn check_masks(log: &str) {
     let env_file = env_file();
     let assignments = env_file.lines().filter_map(|line| line.split_once('='));
     for (name, value) in assignments.map(|(name, value)| (name, value.trim_matches(['\'', '"']))) {
-        if value.is_empty() {
+        if value.chars().count() < 6 {
+            // No secret: to hide every `2` would hide the log.
+            assert!(!masks.contains(&value), "{name} is masked: {masks:?}");
             continue;
         }
         assert!(masks.contains(&value.replace('%', "%25").as_str()), "{name} is not masked: {masks:?}");
-        let shown = rest.iter().find(|line| value.len() >= 6 && line.contains(value));
+        let shown = rest.iter().find(|line| line.contains(value));
         assert!(shown.is_none(), "{name} is shown: {shown:?}");
     }
     let first_group = log.lines().position(|line| line.starts_with("::group::")).unwrap();
