@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow, bail};
 
 use crate::console;
-use crate::proc::{Held, Line, Next, Writer};
+use crate::proc::{self, Held, Line, Next, Writer};
 use crate::verdict::Answer;
 
 /// What a round trip may take on top of the time that the host waits.
@@ -138,7 +138,8 @@ impl Asker {
             }
             "=" => Answer::parse(&known.text, rest.parse().unwrap_or_default())
                 .map_err(|reason| reason.shown(console::masked)),
-            _ => Err(rest.to_owned()),
+            // It may quote the answer.
+            _ => Err(proc::shortened(&console::masked(rest))),
         };
         let _nobody_waits = known.sender.send(answer);
     }
@@ -163,7 +164,7 @@ fn unescape(piece: &str, text: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proc::{self, Command};
+    use crate::proc::Command;
     use std::io::{Read, Write};
     use std::net::TcpListener;
 

@@ -85,6 +85,8 @@ pub struct Files {
     pub definitions: BTreeMap<String, String>,
     /// Services with an image of the release.
     pub built: Vec<String>,
+    /// Accessories that are built, once, each with its image.
+    pub images_of_accessories: BTreeMap<String, String>,
     /// Targets of the named volumes of each of them.
     pub volume_targets: BTreeMap<String, Vec<String>>,
     /// Networks and volumes that slots and workers expect to find.
@@ -152,7 +154,7 @@ pub fn render(config: &str, rendering: &Rendering) -> Result<Files> {
         return Err(Kind::Configuration.error(format!("a deploy cannot do this:\n- {}", refused.join("\n- "))));
     }
     let mut notes = Vec::new();
-    let shared = data::place(&mut project, rendering, &mut notes)?;
+    let shared = data::place(&mut project, rendering, &mut notes);
     notes.extend(refusals::unknown_keys(&project));
     let roles = Roles::of(&project, rendering)?;
     notes.extend(web_notes(rendering, roles.web));
@@ -160,12 +162,13 @@ pub fn render(config: &str, rendering: &Rendering) -> Result<Files> {
     let released: Vec<(&str, &Service)> = roles.released().collect();
     let (one_shots, accessories): (Vec<String>, Vec<String>) =
         roles.accessories().map(|(name, _)| name.to_owned()).partition(|name| roles.one_shots.contains(name));
+    let one_shots = in_order(&project, one_shots);
     let definitions: BTreeMap<String, String> =
         roles.accessories().map(|(name, service)| (name.to_owned(), definition(service, rendering))).collect();
     let built = released.iter().filter(|(_, service)| service.build.is_some());
     Ok(Files {
         base: base_file(&project, &roles, &definitions, rendering),
-        build: build_file(rendering, &project, &released),
+        build: build_file(rendering, &project, &roles),
         slot: slot_file(rendering, &project, &roles),
         workers: (!roles.workers.is_empty()).then(|| workers_file(rendering, &project, &roles)),
         built: built.map(|(name, _)| (*name).to_owned()).collect(),
@@ -174,10 +177,30 @@ pub fn render(config: &str, rendering: &Rendering) -> Result<Files> {
         externals: resources::externals(&project, rendering.project),
         accessories,
         one_shots,
+        images_of_accessories: roles
+            .accessories()
+            .filter(|(_, service)| service.build.is_some())
+            .map(|(name, service)| (name.to_owned(), files::image_of_accessory(rendering, name, service)))
+            .collect(),
         definitions,
         shared,
         notes,
     })
+}
+
+/// Those first that others of them wait for.
+fn in_order(project: &Project, mut left: Vec<String>) -> Vec<String> {
+    let mut ordered: Vec<String> = Vec::new();
+    while !left.is_empty() {
+        let waits = |name: &String| {
+            let dependencies = project.services.get(name).map(Service::dependencies).unwrap_or_default();
+            dependencies.iter().any(|dependency| left.iter().any(|other| other == dependency && other != name))
+        };
+        // In a circle, which compose refuses, anyone is as good as another.
+        let next = left.iter().position(|name| !waits(name)).unwrap_or_default();
+        ordered.push(left.remove(next));
+    }
+    ordered
 }
 
 /// What of the web service's ports a slot does not have.
@@ -219,7 +242,11 @@ fn without_restart(roles: &Roles) -> Option<String> {
 /// What an accessory is, apart from the release in whose folder its files lie: the same text for the same definition.
 fn definition(service: &Service, rendering: &Rendering) -> String {
     let release_folder = rendering.release_folder();
-    let body = Value::Object(service.whole()).to_string().replace(&release_folder, ".");
+    let mut body = Value::Object(service.whole()).to_string().replace(&release_folder, ".");
+    // What it has mounted of the release is a part of what it is.
+    for (path, _) in data::of_release(service, &release_folder) {
+        body.push_str(&rendering.commit.fingerprint(&path));
+    }
     // FNV-1a (RFC draft-eastlake-fnv): no secret can be read from it, and no program has to be started.
     let sum =
         body.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 
 use crate::mask::Mask;
-use crate::{failure, github};
+use crate::{failure, github, proc};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -45,11 +45,17 @@ pub fn mask(values: impl IntoIterator<Item = String>) {
 /// What others have said, as text: masked, without the sequences a terminal obeys, and without what a GitHub runner takes
 /// for a command wherever a line begins with it, blanks before it or not.
 pub fn plain(text: &str) -> String {
-    let text = masked(text);
+    // A carriage return of a line's end is none of a terminal's.
+    let text = masked(text).replace('\r', "");
     let text = anstream::adapter::strip_str(&text).to_string();
     let shown: String =
         text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect();
     if ACTIONS.get().is_some() { github::as_text(&shown) } else { shown }
+}
+
+/// Lines that a container printed, each masked and then shortened.
+pub fn masked_lines(text: &str) -> String {
+    masked(text).lines().map(proc::shortened).collect::<Vec<String>>().join("\n")
 }
 
 pub fn masked(text: &str) -> String {

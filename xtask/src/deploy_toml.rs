@@ -147,7 +147,13 @@ fn resolve(
             own.clone()
         }
         (None, "prod" | "local") => raw.project.name,
-        (None, _) => format!("{}-{name}", raw.project.name),
+        (None, _) => {
+            let derived = format!("{}-{name}", raw.project.name);
+            checks::name(&derived).map_err(|problem| {
+                Problem::at("", format!("is called so on its host: {problem}; give it a `name`")).of_environment(name)
+            })?;
+            derived
+        }
     };
     let given = environment.slots.or(raw.slots);
     let live_port = environment.nginx.live_port;

@@ -26,6 +26,11 @@ fn names(assignments: &[Assignment]) -> BTreeSet<String> {
     assignments.iter().map(|assignment| assignment.name.clone()).collect()
 }
 
+/// Compose's profiles that are on by an `.env`.
+pub fn profiles_in(env: &[u8]) -> String {
+    profiles(&env_file::read(env).unwrap_or_default())
+}
+
 /// The last one counts, as for compose.
 fn profiles(assignments: &[Assignment]) -> String {
     let set = assignments.iter().rev().find(|assignment| assignment.name == "COMPOSE_PROFILES");

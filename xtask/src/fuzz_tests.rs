@@ -304,7 +304,7 @@ pub fn rendered(config: &str) -> anyhow::Result<compose::Files> {
             slot: Slot::Green,
             slots: Slots::default(),
             nginx_ports: &[80, 443],
-            commit: &compose::Commit::new(["app/main.py".to_owned()]),
+            commit: &compose::Commit::new([("app/main.py".to_owned(), "sum".to_owned())]),
             found: &BTreeMap::new(),
             profiles: None,
         },

@@ -12,6 +12,7 @@ use crate::host::{Claim, Host};
 use crate::observed::{self, Observed};
 use crate::release::ReleaseId;
 use crate::report::Caller;
+use crate::settings::Settings;
 use crate::{console, env_file, mask, package, script};
 
 /// Time for docker to give back the port of a container that has ended.
@@ -80,15 +81,17 @@ impl Session {
         Ok(settings.applied(&self.config))
     }
 
-    /// The release that this source and this `.env` are: the one on the host where it is the same and as it was shipped, else a
-    /// new id.
+    /// The release that this source, this `.env` and these settings are: the one on the host where it is the same and as it was
+    /// shipped, else a new id.
     pub fn choose_release(&self, base: &ReleaseId, env: &Env) -> Result<ReleaseId> {
+        let settings = Some(Settings::of(&self.config));
         let env_sum = package::sha256(Input::Secret(env.content.clone()))?;
         let numbered = (2..=9999).map(|number| base.numbered(number));
         for id in std::iter::once(base.clone()).chain(numbered) {
             match self.observed.release(&id) {
                 None => return Ok(id),
-                Some(release) if release.env_sum == env_sum && self.is_as_shipped(&id)? => return Ok(id),
+                Some(release) if release.env_sum != env_sum || release.settings != settings => {}
+                Some(_) if self.is_as_shipped(&id)? => return Ok(id),
                 Some(_) => {}
             }
         }

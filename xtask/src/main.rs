@@ -100,7 +100,9 @@ fn run(flags: &Flags) -> Result<()> {
     let config = load(flags, &variables)?;
     if let Reach::Ssh(target) = &config.environment.reach {
         let key = String::from_utf8_lossy(target.key.expose());
-        console::mask(key.lines().filter(|line| !line.starts_with("-----")).map(str::to_owned));
+        // The last line of a key may be a few letters that stand in every second word.
+        let lines = key.lines().filter(|line| !line.starts_with("-----") && line.len() >= 12);
+        console::mask(lines.map(str::to_owned));
     }
     let invocation = Invocation { config: &config, caller: &caller, json: flags.common.json };
     match &flags.command {

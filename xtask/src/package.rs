@@ -55,7 +55,8 @@ pub struct Package {
 impl Package {
     /// The paths of the app's folder that the release has.
     pub fn commit(&self) -> Commit {
-        Commit::new(self.sums.keys().chain(self.links.keys()).map(|path| tree::as_text(path)))
+        let links = self.links.iter().map(|(path, to)| (tree::as_text(path), tree::as_text(to)));
+        Commit::new(self.sums.iter().map(|(path, sum)| (tree::as_text(path), sum.clone())).chain(links))
     }
 }
 

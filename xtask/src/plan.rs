@@ -20,8 +20,8 @@ pub struct Plan {
     /// The live slot and its release, before.
     pub from: Option<Slot>,
     pub from_release: Option<ReleaseId>,
-    /// The workers of that release.
-    pub from_workers: Vec<String>,
+    /// The workers of that release, where it is known which they are.
+    pub from_workers: Option<Vec<String>>,
     /// The slot that will be live, after.
     pub to: Slot,
     pub steps: Vec<Step>,
@@ -154,7 +154,7 @@ fn planned(observed: &Observed, release: &ReleaseId, to: Slot, steps: Vec<Step>)
     let from = live.filter(|container| container.running()).map(|container| container.slot);
     let from_release = observed.live_release();
     let settings = from_release.and_then(|id| observed.release(id)?.settings.as_ref());
-    let from_workers = settings.map_or_else(Vec::new, |settings| settings.workers().to_vec());
+    let from_workers = settings.map(|settings| settings.workers().to_vec());
     Plan { release: release.clone(), from, from_release: from_release.cloned(), from_workers, to, steps }
 }
 
@@ -289,7 +289,8 @@ pub fn reached(failed: usize, sent_until: usize, never_began: usize) -> usize {
 pub fn abort(plan: &Plan, reached: usize) -> Vec<Step> {
     let reached = &plan.steps[..=reached.min(plan.steps.len().saturating_sub(1))];
     let any = |wanted: fn(&Step) -> bool| reached.iter().any(wanted);
-    let booted = any(|step| matches!(step, Step::Boot { .. } | Step::Hook { .. }));
+    // What runs in the slot of a warm rollback was there before.
+    let booted = any(|step| matches!(step, Step::Boot { .. } | Step::Hook { point: HookPoint::BeforeBoot, .. }));
     let served = any(|step| matches!(step, Step::MarkServed));
     let switched = reached.iter().find_map(|step| match step {
         Step::Switch { switching, .. } => Some(*switching),
@@ -301,9 +302,15 @@ pub fn abort(plan: &Plan, reached: usize) -> Vec<Step> {
     let mut undo = Vec::new();
     if let (Some(switching), Some(from)) = (switched, plan.from) {
         undo.push(Step::Switch { switching, to: from });
-        if let (true, Some(release)) = (any(|step| matches!(step, Step::Workers { .. })), &plan.from_release) {
-            let services = plan.from_workers.clone();
-            undo.push(Step::Workers { slot: from, release: release.clone(), services });
+        if any(|step| matches!(step, Step::Workers { .. })) {
+            undo.extend(match (&plan.from_release, &plan.from_workers) {
+                (Some(release), Some(services)) => {
+                    Some(Step::Workers { slot: from, release: release.clone(), services: services.clone() })
+                }
+                // Compose had started them before the first deploy.
+                (None, _) => Some(Step::WorkersOfBefore),
+                (Some(_), None) => None,
+            });
         }
         // What it was given before may still be under way in it.
         undo.push(Step::Drain { slot: plan.to, seconds: UNDO_DRAIN });

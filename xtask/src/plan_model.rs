@@ -47,6 +47,7 @@ fn apply(before: &Observed, plan: &Plan, step: &Step) -> Observed {
         | Step::Verify { .. }
         | Step::Bake { .. }
         | Step::Workers { .. }
+        | Step::WorkersOfBefore
         | Step::Drain { .. } => {}
     }
     answering(host)

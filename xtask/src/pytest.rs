@@ -241,7 +241,7 @@ fn judge(code: Option<i32>, results: Result<Results>, extra: &[String]) -> Resul
         results.as_ref().is_ok_and(|results| *results == Results { seconds: results.seconds, ..Results::default() });
     let problem = match code {
         // Without a file: pytest was asked for its help or the like.
-        Some(0) if !extra.is_empty() => return Ok(results.unwrap_or_default()),
+        Some(0) if runs_nothing(extra) => return Ok(results.unwrap_or_default()),
         Some(0) if nothing_ran => {
             "pytest ran no test; does PYTEST_ADDOPTS or addopts tell it to only collect them?".to_owned()
         }
@@ -271,6 +271,23 @@ fn judge(code: Option<i32>, results: Result<Results>, extra: &[String]) -> Resul
         None => "pytest was ended by a signal; was there too little memory?".to_owned(),
     };
     Err(Kind::Tests.error(problem))
+}
+
+/// Whether pytest is asked for something else than to run tests.
+fn runs_nothing(extra: &[String]) -> bool {
+    const ASKED: [&str; 10] = [
+        "--help",
+        "-h",
+        "--version",
+        "-V",
+        "--collect-only",
+        "--co",
+        "--fixtures",
+        "--markers",
+        "--setup-plan",
+        "--cache-show",
+    ];
+    extra.iter().any(|argument| ASKED.contains(&argument.split('=').next().unwrap_or_default()))
 }
 
 /// Whether pytest came to its end: a test, or what it imports, may end the process, and then what has not run is missing nowhere.
@@ -308,7 +325,7 @@ impl Ending {
             ))),
             [_, _] => Ok(()),
             // Asked for its help or the like, it runs no test.
-            _ if !extra.is_empty() => Ok(()),
+            _ if runs_nothing(extra) => Ok(()),
             _ => Err(Kind::Tests.error(
                 "pytest ended before its end, with exit code 0: a test, or what it imports, has ended the process (`os._exit`); its last \
                  lines are above",

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::command::Script;
 use crate::compose::{Commit, Files};
 use crate::config::Config;
-use crate::dotenv::Env;
+use crate::dotenv::{self, Env};
 use crate::failure::Kind;
 use crate::look::{Session, inspect};
 use crate::package::{self, Earlier, Package, Source};
@@ -215,7 +215,10 @@ impl<'a> Execution<'a> {
     }
 
     fn render(&mut self, release: &ReleaseId, slot: Slot, project: &str, commit: &Commit) -> Result<()> {
-        let profiles = self.env.as_ref().map(|env| env.profiles.as_str());
+        // Of a release that is there already, its own `.env` says which profiles are on.
+        let stored = self.session.observed.release(release).map(|release| dotenv::profiles_in(release.env.expose()));
+        let profiles = self.env.as_ref().map(|env| env.profiles.clone()).or(stored);
+        let profiles = profiles.as_deref();
         let (files, store) = stages::render(self.config, self.session, release, slot, project, commit, profiles)?;
         (self.files, self.first) = (Some(files), Some(store));
         Ok(())

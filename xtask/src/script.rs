@@ -137,7 +137,11 @@ pub fn store(config: &Config, release: &ReleaseId, slot: Slot, files: &Files, li
         vec![("compose.base.json", &files.base), ("compose.build.json", &files.build), (&slot_file, &files.slot)];
     named.extend(files.workers.as_ref().map(|workers| (workers_file.as_str(), workers)));
     let arguments = [config.environment.folder.clone(), release.to_string()];
-    let shared = files.shared.iter().flat_map(|shared| [shared.path.clone(), shared.found.clone().unwrap_or_default()]);
+    let kind = |is_file: bool| if is_file { "file" } else { "folder" }.to_owned();
+    let shared = files
+        .shared
+        .iter()
+        .flat_map(|shared| [shared.path.clone(), shared.found.clone().unwrap_or_default(), kind(shared.is_file)]);
     let arguments = arguments.into_iter().chain([live.map(ToString::to_string).unwrap_or_default()]).chain(shared);
     let store = script("keep the rendered compose files", changing!("store.sh"), MINUTES, arguments);
     Script { input: Input::Secret(Secret::new(parcel(&named))), ..store }
@@ -212,6 +216,9 @@ pub fn of(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Fi
                 arguments,
             )
         }
+        Step::WorkersOfBefore => {
+            script("start the workers of before", changing!("workers_of_before.sh"), MINUTES, [folder, project])
+        }
         Step::Drain { slot, seconds } => {
             let arguments = [folder, config.slots.port(*slot).to_string(), seconds.to_string()];
             script("drain the slot", changing!("drain.sh"), Duration::from_secs(seconds + 30), arguments)
@@ -249,6 +256,9 @@ fn build(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Fil
         let targets = files.volume_targets.get(service).map(|targets| targets.join(":")).unwrap_or_default();
         arguments.extend([service.clone(), image(project, service, release), targets]);
     }
+    for (service, image) in files.iter().flat_map(|files| &files.images_of_accessories) {
+        arguments.extend([service.clone(), image.clone(), String::new()]);
+    }
     script("build the images", changing!("build.sh"), Duration::from_secs(config.limits.build), arguments)
 }
 
@@ -258,7 +268,10 @@ fn accessories(config: &Config, release: &ReleaseId, compose: &str, files: Optio
     let mut arguments = vec![folder, release.to_string(), config.project.name.clone(), seconds, compose.to_owned()];
     arguments.extend(files.iter().flat_map(|files| files.accessories.clone()));
     arguments.push("--".to_owned());
-    arguments.extend(files.iter().flat_map(|files| files.one_shots.clone()));
+    if let Some(files) = files {
+        let definition = |service: &String| files.definitions.get(service).cloned().unwrap_or_default();
+        arguments.extend(files.one_shots.iter().flat_map(|service| [service.clone(), definition(service)]));
+    }
     arguments.push("--".to_owned());
     if let Some(files) = files {
         let externals = files.externals.iter();

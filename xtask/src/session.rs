@@ -202,13 +202,13 @@ impl Route {
         // Jump hosts are reached as the user reaches them, by the user's own agent.
         let agent = std::env::var("SSH_AUTH_SOCK").ok().filter(|agent| !agent.is_empty());
         let agent =
-            agent.map_or_else(String::new, |agent| format!("SSH_AUTH_SOCK={} ", quote(&agent.replace('%', "%%"))));
+            agent.map_or_else(String::new, |agent| format!("env SSH_AUTH_SOCK={} ", quote(&agent.replace('%', "%%"))));
         let jump = get("proxyjump").map(|jumps| {
             let (before, last) = match jumps.rsplit_once(',') {
                 Some((before, last)) => (format!("-J {} ", quote(before)), last.to_owned()),
                 None => (String::new(), jumps.clone()),
             };
-            format!("{agent}exec ssh {before}-W '[%h]:%p' -- {}", quote(&destination(&last)))
+            format!("{agent}ssh {before}-W '[%h]:%p' -- {}", quote(&destination(&last)))
         });
         Ok(Route { name, proxy: jump.or(get("proxycommand").map(|command| format!("{agent}{command}"))) })
     }

@@ -67,6 +67,8 @@ pub enum Step {
         release: ReleaseId,
         services: Vec<String>,
     },
+    /// Give the work back to the workers that compose had started before the first deploy.
+    WorkersOfBefore,
     /// Wait until the slot's requests in flight have ended.
     Drain {
         slot: Slot,
@@ -119,6 +121,7 @@ impl Step {
             Step::Verify { .. } => "Verify through nginx",
             Step::Bake { .. } => "Watch the new version",
             Step::Workers { .. } => "Replace the workers",
+            Step::WorkersOfBefore => "Start the workers of before",
             Step::Drain { .. } => "Drain slot",
             Step::Stop { .. } => "Stop slot",
             Step::Remove { .. } => "Remove the failed version",
@@ -151,6 +154,7 @@ impl Step {
                 "Remove the workers, which this release has not".to_owned()
             }
             Step::Workers { .. } => "Replace the workers".to_owned(),
+            Step::WorkersOfBefore => "Start the workers of before the first deploy again".to_owned(),
             Step::Drain { slot, seconds } => format!("Drain slot {slot} (at most {seconds} s)"),
             Step::Stop { slot, .. } => format!("Stop slot {slot}"),
             Step::Remove { slot } => format!("Remove the failed version from slot {slot}"),
@@ -182,7 +186,7 @@ impl Step {
             Step::Accessories | Step::Boot { .. } => Kind::Boot,
             Step::AwaitHealth { .. } => Kind::Unhealthy,
             Step::Switch { .. } | Step::Verify { .. } => Kind::Switch,
-            Step::Bake { .. } | Step::Workers { .. } => Kind::Bake,
+            Step::Bake { .. } | Step::Workers { .. } | Step::WorkersOfBefore => Kind::Bake,
             Step::Drain { .. } | Step::Stop { .. } | Step::Remove { .. } | Step::MarkServed | Step::Prune { .. } => {
                 Kind::AfterSwitch
             }

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use super::Rendering;
@@ -16,8 +15,11 @@ use super::project::{Project, Service};
 pub struct Shared {
     /// Relative to the app's folder.
     pub path: String,
-    /// Where a container has it mounted from now, if one does.
+    /// Where a container has it mounted from now, if one does elsewhere. Containers that differ are told apart on the host, where
+    /// links can be resolved.
     pub found: Option<String>,
+    /// It has to be a file that somebody puts there.
+    pub is_file: bool,
 }
 
 /// Files whose only use is that git keeps their folder.
@@ -26,7 +28,8 @@ const PLACEHOLDERS: [&str; 4] = [".gitkeep", ".keep", ".gitignore", ".empty"];
 /// What a commit has below the app's folder.
 #[derive(Clone, Debug, Default)]
 pub struct Commit {
-    paths: BTreeSet<String>,
+    /// What tells the content of each path.
+    paths: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,18 +41,30 @@ enum Content {
 }
 
 impl Commit {
-    pub fn new(paths: impl IntoIterator<Item = String>) -> Commit {
+    pub fn new(paths: impl IntoIterator<Item = (String, String)>) -> Commit {
         Commit { paths: paths.into_iter().collect() }
     }
 
     fn content(&self, path: &str) -> Content {
-        if self.paths.contains(path) {
+        // The `.env` comes with the release, from elsewhere.
+        if self.paths.contains_key(path) || path == ".env" {
             return Content::File;
         }
         let below = format!("{path}/");
-        let mut inside = self.paths.range(below.clone()..).take_while(|known| known.starts_with(&below));
+        let mut inside = self.below(&below).map(|(known, _)| known);
         let is_placeholder = |known: &String| PLACEHOLDERS.contains(&known.rsplit('/').next().unwrap_or_default());
         if inside.all(is_placeholder) { Content::Data } else { Content::Folder }
+    }
+
+    fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a String, &'a String)> {
+        self.paths.range(prefix.to_owned()..).take_while(move |(known, _)| known.starts_with(prefix))
+    }
+
+    /// What tells the content of a file, or of all that is in a folder.
+    pub fn fingerprint(&self, path: &str) -> String {
+        let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
+        let own = self.paths.get(path).into_iter().cloned();
+        own.chain(self.below(&prefix).map(|(known, sum)| format!("{known} {sum}"))).collect::<Vec<String>>().join("\n")
     }
 }
 
@@ -96,33 +111,23 @@ pub fn inside<'a>(source: &'a str, release_folder: &str) -> Option<&'a str> {
 
 /// Whether `path` is `whole` or lies in it.
 fn lies_in(path: &str, whole: &str) -> bool {
+    let whole = whole.trim_end_matches('/');
     whole.is_empty() || path == whole || path.strip_prefix(whole).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Lets each mount of data lead to the shared folder.
-///
-/// # Errors
-/// Where containers have the same path mounted from two places.
-pub fn place(project: &mut Project, rendering: &Rendering, notes: &mut Vec<String>) -> Result<Vec<Shared>> {
+pub fn place(project: &mut Project, rendering: &Rendering, notes: &mut Vec<String>) -> Vec<Shared> {
     let release_folder = rendering.release_folder();
-    let mut places: BTreeMap<String, Option<String>> = BTreeMap::new();
+    let mut places = BTreeSet::new();
     let mut written = BTreeSet::new();
     for (name, service) in &mut project.services {
         for (path, target) in place_service(service, rendering, &release_folder, name, &mut written) {
-            let found = rendering.found.get(&(name.clone(), target)).cloned();
-            let known = places.entry(path.clone()).or_default();
-            match (&*known, &found) {
-                (Some(one), Some(other)) if one != other => bail!(
-                    "containers have `{path}` mounted from two places, {one} and {other}: move the data to one of them and let \
-                     both be started with it"
-                ),
-                (None, Some(_)) => *known = found,
-                _ => {}
-            }
+            let elsewhere = found(rendering, name, &target).filter(|found| *found != rendering.shared_place(&path));
+            places.insert((path, elsewhere, false));
         }
     }
-    for part in [&mut project.secrets, &mut project.configs] {
-        place_files(part, rendering, &release_folder, &mut places);
+    for (part, folder) in [(&mut project.secrets, "/run/secrets/"), (&mut project.configs, "/")] {
+        places.extend(place_files(part, rendering, &release_folder, folder));
     }
     if !written.is_empty() {
         let paths: Vec<String> = written.into_iter().collect();
@@ -132,7 +137,20 @@ pub fn place(project: &mut Project, rendering: &Rendering, notes: &mut Vec<Strin
             paths.join(", ")
         ));
     }
-    Ok(places.into_iter().map(|(path, found)| Shared { path, found }).collect())
+    // Where one container has it from somewhere, others that have it from nowhere add nothing.
+    let known: BTreeSet<String> =
+        places.iter().filter(|(_, found, _)| found.is_some()).map(|(path, _, _)| path.clone()).collect();
+    let told = places.into_iter().filter(|(path, found, _)| found.is_some() || !known.contains(path));
+    told.map(|(path, found, is_file)| Shared { path, found, is_file }).collect()
+}
+
+/// Where a container of the service has `target` mounted from; also where it has a folder around it mounted.
+fn found(rendering: &Rendering, service: &str, target: &str) -> Option<String> {
+    let around = |known: &&(&String, &String)| lies_in(target, known.0.as_str());
+    let binds = rendering.found.iter().filter(|((of, _), _)| of == service).map(|((_, at), source)| (at, source));
+    let binds: Vec<(&String, &String)> = binds.collect();
+    let (at, source) = binds.iter().filter(around).max_by_key(|(at, _)| at.len())?;
+    Some(format!("{source}{}", &target[at.len()..]))
 }
 
 /// The shared paths of a service, each with where it is mounted inside.
@@ -177,22 +195,34 @@ fn place_service(
     shared
 }
 
-/// Files of `secrets` and `configs` that the commit does not have were put there by hand.
+/// Files of `secrets` and `configs` that the commit does not have were put there by hand. In a container they are below `folder`.
 fn place_files(
     part: &mut Option<Value>,
     rendering: &Rendering,
     release_folder: &str,
-    places: &mut BTreeMap<String, Option<String>>,
-) {
+    folder: &str,
+) -> Vec<(String, Option<String>, bool)> {
+    let mut places = Vec::new();
     let entries = part.as_mut().and_then(Value::as_object_mut).into_iter().flatten();
-    for (_, entry) in entries {
+    for (name, entry) in entries {
         let Some(Value::String(file)) = entry.get_mut("file") else { continue };
         let Some(path) = inside(file, release_folder).map(str::to_owned) else { continue };
         if !path.is_empty() && rendering.commit.content(&path) == Content::Data {
             *file = rendering.shared_place(&path);
-            places.entry(path).or_default();
+            let target = format!("{folder}{name}");
+            let found = rendering.found.iter().find(|((_, at), _)| *at == target).map(|(_, source)| source.clone());
+            places.push((path.clone(), found.filter(|found| *found != rendering.shared_place(&path)), true));
         }
     }
+    places
+}
+
+/// Mounts of what lies above the app's folder: it is in no release.
+pub fn above_the_app(service: &Service, rendering: &Rendering) -> Vec<String> {
+    let (release_folder, releases) = (rendering.release_folder(), format!("{}/releases", rendering.folder));
+    let binds = service.volumes.iter().flatten().filter_map(bind).map(|bind| bind.source);
+    let above = binds.filter(|source| inside(source, &release_folder).is_none() && inside(source, &releases).is_some());
+    above.map(|source| source[releases.len()..].trim_start_matches('/').to_owned()).collect()
 }
 
 /// Where a service has the release's own folders and files mounted.

@@ -154,8 +154,11 @@ pub fn base_file(
         if let Some(Value::Array(dependencies)) = body.get_mut("depends_on") {
             dependencies.retain(|dependency| dependency.as_str().is_some_and(stays));
         }
-        if service.build.is_some() && service.image.is_none() {
-            body.insert("image".to_owned(), json!(format!("{}-{name}", rendering.project)));
+        if service.build.is_some() {
+            // It is built with the release's images, by the context that has no `.env`.
+            body.remove("build");
+            body.remove("pull_policy");
+            body.insert("image".to_owned(), json!(image_of_accessory(rendering, name, service)));
         }
         let mut labels = service.labels.clone();
         let own = [
@@ -175,15 +178,23 @@ pub fn base_file(
     text(file)
 }
 
+/// An accessory that is built keeps the image it was first built with.
+pub fn image_of_accessory(rendering: &Rendering, name: &str, service: &Service) -> String {
+    service.image.clone().unwrap_or_else(|| format!("{}-{name}", rendering.project))
+}
+
 /// The folder that holds of a release what its commit has, and nothing else: no image can get at the `.env`.
-pub fn build_file(rendering: &Rendering, project: &Project, services: &[(&str, &Service)]) -> String {
+pub fn build_file(rendering: &Rendering, project: &Project, roles: &Roles) -> String {
     let (release_folder, context) =
         (rendering.release_folder(), format!("{}/releases/.build-{}", rendering.folder, rendering.release));
-    let built = services.iter().filter_map(|(name, service)| {
+    let of_release =
+        roles.released().map(|(name, service)| (name, service, image(rendering.project, name, rendering.release)));
+    let accessories =
+        roles.accessories().map(|(name, service)| (name, service, image_of_accessory(rendering, name, service)));
+    let built = of_release.chain(accessories).filter_map(|(name, service, image)| {
         let mut build = json!(service.build.as_ref()?);
         move_paths(&mut build, &release_folder, &context);
-        let image = image(rendering.project, name, rendering.release);
-        Some(((*name).to_owned(), json!({"build": build, "image": image})))
+        Some((name.to_owned(), json!({"build": build, "image": image})))
     });
     let mut file = project.head();
     file.insert("services".to_owned(), Value::Object(built.collect()));

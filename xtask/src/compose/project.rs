@@ -28,6 +28,8 @@ pub struct Project {
     pub secrets: Option<Value>,
     #[serde(default)]
     pub configs: Option<Value>,
+    #[serde(default)]
+    models: Option<Value>,
 }
 
 #[derive(Deserialize, Default)]
@@ -232,7 +234,7 @@ impl Project {
     }
 
     pub fn secrets_and_configs(&self) -> Map<String, Value> {
-        let parts = [("secrets", &self.secrets), ("configs", &self.configs)];
+        let parts = [("secrets", &self.secrets), ("configs", &self.configs), ("models", &self.models)];
         parts.into_iter().filter_map(|(name, part)| Some((name.to_owned(), part.clone()?))).collect()
     }
 }

@@ -16,6 +16,10 @@ pub fn all(project: &Project, roles: &Roles, rendering: &Rendering) -> Vec<Strin
         found.extend(out_of_its_file(name, service));
         found.extend(build_context(name, service, rendering));
     }
+    for (name, service) in &project.services {
+        found.extend(above_the_app(name, service, rendering));
+    }
+    found.extend(volumes_in_a_release(project, rendering));
     found.extend(more_than_one(rendering.web, roles.web));
     found.extend(unreachable(rendering.web, roles.web, project));
     for (name, service) in roles.accessories() {
@@ -85,6 +89,30 @@ fn build_context(name: &str, service: &Service, rendering: &Rendering) -> Option
              let `app` be the folder that holds both, and `compose` the file's path in it"
         )
     })
+}
+
+fn above_the_app(name: &str, service: &Service, rendering: &Rendering) -> Vec<String> {
+    let told = super::data::above_the_app(service, rendering).into_iter().map(|path| {
+        format!(
+            "service `{name}` mounts `{path}` from above the folder `app` ([project] in deploy.toml), which alone is packaged; let `app` be \
+             the folder that holds both, or mount an absolute path of the host"
+        )
+    });
+    told.collect()
+}
+
+/// A volume whose device lies in a release would go with it.
+fn volumes_in_a_release(project: &Project, rendering: &Rendering) -> Vec<String> {
+    let releases = format!("{}/releases", rendering.folder);
+    let device = |resource: &super::project::Resource| {
+        Some(resource.rest.get("driver_opts")?.get("device")?.as_str()?.to_owned())
+    };
+    let volumes = project.volumes.iter().filter_map(|(key, resource)| Some((key, device(resource.as_ref()?)?)));
+    let inside = volumes.filter(|(_, device)| super::data::inside(device, &releases).is_some());
+    let told = inside.map(|(key, device)| {
+        format!("the volume `{key}` has its `device` {device} in a release, with which it would go; give an absolute path of the host")
+    });
+    told.collect()
 }
 
 /// What would let two versions of the web service collide.

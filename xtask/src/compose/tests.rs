@@ -13,7 +13,8 @@ const WORKERS: [&str; 2] = ["scheduler", "scraper"];
 /// What the project's commit has below its folder.
 fn commit() -> Commit {
     Commit::new(
-        ["Dockerfile", "app/main.py", "prometheus.yml", "scraper/Dockerfile", "uploads/.gitkeep"].map(str::to_owned),
+        ["Dockerfile", "app/main.py", "prometheus.yml", "scraper/Dockerfile", "uploads/.gitkeep"]
+            .map(|path| (path.to_owned(), format!("sum of {path}"))),
     )
 }
 
@@ -309,8 +310,22 @@ fn relative_mounts_lead_to_the_release_or_to_what_outlives_it() {
     let two = with_other(&format!(
         "db: {{image: y, volumes: ['{release}/uploads:/u']}}\n  cache: {{image: y, volumes: ['{release}/uploads:/u']}}"
     ));
-    let error = rendered_with(&two, |rendering| rendering.found = &found).err().unwrap().to_string();
-    assert!(error.contains("mounted from two places"), "{error}");
+    let files = rendered_with(&two, |rendering| rendering.found = &found).unwrap();
+    let places: Vec<Option<&str>> = files.shared.iter().map(|shared| shared.found.as_deref()).collect();
+    assert_eq!(places, [Some("/home/ada/uploads"), Some("/home/bob/uploads")], "the host tells whether they are one");
+    // Data that lies inside of a folder that is mounted whole is found there; what is there already is not looked for.
+    let found = BTreeMap::from([
+        (("api".to_owned(), "/app".to_owned()), "/home/ada/shop".to_owned()),
+        (("scraper".to_owned(), "/app".to_owned()), "/srv/shop/shared".to_owned()),
+    ]);
+    let files = rendered_with(&config, |rendering| (rendering.shared, rendering.found) = (&shared, &found)).unwrap();
+    let places: Vec<Option<&str>> = files.shared.iter().map(|shared| shared.found.as_deref()).collect();
+    assert_eq!(places, [Some("/home/ada/shop/media")]);
+    // The `.env` comes with the release; what lies above the app's folder does not.
+    let env = rendered(&config.replace(&format!("'{release}:/app'"), &format!("'{release}/.env:/app/.env'"))).unwrap();
+    assert!(env.shared.is_empty() && env.slot.contains(&format!("{release}/.env:/app/.env")), "{}", env.slot);
+    let above = with("db: {image: y, volumes: ['/srv/shop/releases/dbdata:/data']}").err().unwrap().to_string();
+    assert!(above.contains("mounts `dbdata` from above the folder `app`"), "{above}");
 }
 
 #[test]

@@ -73,7 +73,10 @@ fn owner(labels: &Labels, config: &Config, observed: &Observed) -> Owner {
     let folders = [config.environment.folder.as_str(), observed.folder.as_str()];
     let named = labels.project == name || (labels.project.is_empty() && labels.compose_project == name);
     let here = labels.made_for().map(|folder| folders.contains(&folder));
-    let by_hand_here = folders.contains(&labels.working_dir.as_str()) && labels.service == config.project.web;
+    let lies_here = |folder: &str| {
+        labels.working_dir.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let by_hand_here = folders.into_iter().any(lies_here) && labels.service == config.project.web;
     match (named, here) {
         (true, Some(false)) => Owner::Namesake(labels.made_for().unwrap_or_default().to_owned()),
         (true, _) => Owner::Us,
@@ -110,7 +113,10 @@ pub fn read(fields: &[&str], config: &Config, observed: &mut Observed) -> Result
     let running = status == "running";
     match &owner {
         Owner::Namesake(folder) => observed.namesakes.push((name.clone(), folder.clone())),
-        Owner::Tenant => observed.tenants.push((name.clone(), labels.compose_project.clone())),
+        Owner::Tenant => {
+            let project = if labels.project.is_empty() { &labels.compose_project } else { &labels.project };
+            observed.tenants.push((name.clone(), project.clone()));
+        }
         Owner::Us | Owner::Somebody => {}
     }
     let binds: Vec<(String, String)> = mounts

@@ -16,8 +16,12 @@ impl Observed {
         let live = self.live();
         let (of_live, others): (Vec<_>, Vec<_>) =
             self.containers.iter().partition(|container| Some(container.slot) == live && container.running());
-        others.into_iter().chain(of_live).for_each(|container| add(web, &container.binds));
-        self.others.iter().for_each(|other| add(&other.service, &other.binds));
+        // What runs counts before what has ended.
+        let (running, ended): (Vec<_>, Vec<_>) = self.others.iter().partition(|other| other.status == "running");
+        ended.into_iter().for_each(|other| add(&other.service, &other.binds));
+        others.into_iter().for_each(|container| add(web, &container.binds));
+        running.into_iter().for_each(|other| add(&other.service, &other.binds));
+        of_live.into_iter().for_each(|container| add(web, &container.binds));
         binds
     }
 

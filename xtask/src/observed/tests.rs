@@ -90,7 +90,7 @@ fn what_carries_the_name_or_the_folder_of_another_is_not_taken_for_our_own() {
     assert_eq!(clone.namesakes, [("it".to_owned(), "/home/ada/shop/.deploy/local".to_owned())]);
     assert_eq!((clone.containers.len(), clone.others.len()), (0, 0));
     let renamed = of("store", "/srv/shop");
-    assert_eq!(renamed.tenants, [("it".to_owned(), "shop-green".to_owned())]);
+    assert_eq!(renamed.tenants, [("it".to_owned(), "store".to_owned())]);
     assert_eq!(renamed.containers.len(), 0);
     let neighbour = of("blog", "/srv/blog");
     assert_eq!((neighbour.namesakes.len(), neighbour.tenants.len(), neighbour.foreign.len()), (0, 0, 1));

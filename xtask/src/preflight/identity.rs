@@ -73,7 +73,9 @@ fn live_port_publisher(config: &Config, observed: &Observed) -> Option<String> {
 /// Before the first deploy: what compose would have called the project in this folder has volumes, and this name has none.
 fn volumes(config: &Config, observed: &Observed) -> Option<String> {
     let name = config.project.name.as_str();
-    let folder = observed.folder.rsplit('/').next().unwrap_or_default().to_lowercase();
+    // What compose makes of a folder's name.
+    let letters = observed.folder.rsplit('/').next().unwrap_or_default().to_lowercase();
+    let folder: String = letters.chars().filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
     let projects: BTreeSet<&str> = observed.volumes.iter().map(|(project, _)| project.as_str()).collect();
     let by_hand = folder != name && projects.contains(folder.as_str()) && !projects.contains(name);
     by_hand.then(|| {

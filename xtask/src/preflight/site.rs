@@ -23,8 +23,11 @@ pub fn problem(config: &Config, observed: &Observed) -> Option<String> {
         path = config.health.path,
         site = config.environment.nginx.site_file,
     );
+    // A version that hangs or fails is what a deploy mends, and a rollback leaves behind.
+    let ever_served = observed.live_release().is_some() || !observed.good_releases().is_empty();
     let Some(answer) = &observed.site else {
-        return Some(format!("{asked} does not answer on the host. {remedy}"));
+        let shown = well || !(ever_served || observed.listening.contains(&live));
+        return shown.then(|| format!("{asked} does not answer on the host. {remedy}"));
     };
     if answer.is_turned_away() {
         return None;
@@ -39,7 +42,7 @@ pub fn problem(config: &Config, observed: &Observed) -> Option<String> {
         ));
     }
     // Nobody listens on the slot's port, so nginx can only say so.
-    let leads_there = answer.status >= 500 || observed.listening.contains(&live);
+    let leads_there = answer.status >= 500 || observed.listening.contains(&live) || ever_served;
     (!leads_there).then(|| {
         format!(
             "nothing listens in slot {live} yet, so nginx should say that it reaches nobody (502), but {asked} gives status {}: the \

@@ -212,8 +212,13 @@ fn a_site_that_could_not_be_verified_is_told_before_the_first_step() {
     // A version that is not well itself is what the deploy is to mend.
     let broken = BTreeMap::from([(Slot::Blue, answer(500, ""))]);
     assert!(fits(&Observed { answers: broken, ..site(Some(answer(500, ""))) }));
-    let nobody =
-        Observed { answers: BTreeMap::new(), listening: Default::default(), containers: Vec::new(), ..site(None) };
+    let nobody = Observed {
+        answers: BTreeMap::new(),
+        listening: Default::default(),
+        containers: Vec::new(),
+        releases: Default::default(),
+        ..site(None)
+    };
     assert!(fits(&Observed { site: Some(answer(502, limited)), ..nobody.clone() }));
     assert!(told(&Observed { site: Some(answer(404, limited)), ..nobody }).contains("does not lead to the slots"));
 }

@@ -2,7 +2,7 @@
 # runs once comes before, and is done where it has succeeded before. Then makes sure of the networks and volumes that slots and
 # workers expect: compose makes only those that a started service uses.
 release=$1 project=$2 limit=$3
-read -r -a compose <<<"$4"
+use_compose "$4"
 shift 4
 cd "$folder/meta/$release" || fail "release $release is not on this host"
 # The words up to `--`.
@@ -36,27 +36,47 @@ for ((at = 0; at < $#; at += 3 + resources[at + 2])); do
   is_there "$kind" "$name" ||
     fail "the $kind $name is \`external\` in the compose file, so nothing here makes it, and it is not on this host; make it with: docker $kind create $name"
 done
-of_project() { docker ps "$@" --filter "label=com.docker.compose.project=$project"; }
+of_project() { docker ps "$@" --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.oneoff=False; }
 up() {
-  COMPOSE_IGNORE_ORPHANS=true COMPOSE_ANSI=never "${compose[@]}" -p "$project" -f compose.base.json up -d --no-recreate "$@"
+  COMPOSE_IGNORE_ORPHANS=true "${compose[@]}" -p "$project" -f compose.base.json up -d --no-recreate "$@"
   names=()
 }
-for service in ${once[@]+"${once[@]}"}; do
+# Waits for the end of what runs once, and tells how it ended.
+code_of() {
+  local waited
+  waited=$(mktemp)
+  within "$limit" docker wait "$1" >"$waited" || { rm -f "$waited" && fail "the service $service, for whose end others wait, has not ended after $limit s"; }
+  code=$(<"$waited")
+  rm -f "$waited"
+}
+# They come as a service and its definition: it is done where that definition has succeeded, and runs anew for another.
+for ((at = 0; at < ${#once[@]}; at += 2)); do
+  service=${once[at]}
   found() { of_project -aq --no-trunc --filter "label=com.docker.compose.service=$service" | head -n 1; }
   container=$(found)
-  if [ -n "$container" ] && [ "$(docker inspect --format '{{.State.Status}} {{.State.ExitCode}}' "$container")" = 'exited 0' ]; then continue; fi
+  if [ -n "$container" ]; then
+    code_of "$container"
+    definition=$(docker inspect --format '{{index .Config.Labels "deploy.definition"}}' "$container")
+    if [ "$code $definition" = "0 ${once[at + 1]}" ]; then continue; fi
+    remove_containers "label=com.docker.compose.project=$project" "label=com.docker.compose.service=$service"
+    # What compose made before the first deploy.
+    container=$(found)
+    [ -z "$container" ] || docker rm "$container" >/dev/null
+  fi
   up "$service"
   container=$(found)
-  code=$(timeout "$limit" docker wait "$container") || fail "the service $service, for whose end others wait, has not ended after $limit s"
+  code_of "$container"
   [ "$code" = 0 ] || {
     docker logs --tail 20 "$container" >&2 || true
     fail "the service $service, for whose success others wait, ended with exit code $code"
   }
 done
+started=no
 running=$(of_project --format '{{.Label "com.docker.compose.service"}}')
 for service in ${accessories[@]+"${accessories[@]}"}; do
   if ! grep -qxF -- "$service" <<<"$running"; then
     up "${accessories[@]}"
+    started=yes
     break
   fi
 done
@@ -65,6 +85,20 @@ while waiting=$(of_project --filter health=starting --format '{{.Names}}') && [ 
   [ "$SECONDS" -lt "$deadline" ] || fail "not healthy after $limit s:" "$waiting"
   sleep 0.2
 done
+# What was started just now has to run; what ran before is left alone, and only named.
+if [ $started = yes ]; then
+  sick=$(of_project -aq --no-trunc | xargs -r docker inspect --format '{{.State.Status}}{{with index .State "Health"}} {{.Status}}{{end}} {{.State.ExitCode}} {{.Name}} {{index .Config.Labels "com.docker.compose.service"}}' |
+    grep -E '^(restarting|dead|running unhealthy|exited( [a-z]+)? [1-9])' | while read -r line; do
+    # Not one of those that were running, nor one that runs once.
+    grep -qxF -- "${line##* }" <<<"$running" || [[ " ${once[*]-} " == *" ${line##* } "* ]] || [[ " ${accessories[*]-} " != *" ${line##* } "* ]] || printf '%s\n' "$line"
+  done) || true
+  [ -z "$sick" ] || {
+    name=${sick%%$'\n'*}
+    name=${name#*/}
+    docker logs --tail 20 "${name%% *}" >&2 || true
+    fail "these accessories do not run:" "$sick"
+  }
+fi
 while [ $# -gt 0 ]; do
   kind=$1 name=$2 count=$3
   shift 3

@@ -1,7 +1,7 @@
 # Builds the images of a release that are not there yet; layers built before are used again. The arguments from the fourth on
 # come by threes: a service, its image, and where its named volumes are mounted, apart by colons.
 release=$1 project=$2
-read -r -a compose <<<"$3"
+use_compose "$3"
 shift 3
 kept=$folder/meta/$release
 [ -r "$kept/sums" ] || fail "release $release is not on this host"
@@ -12,14 +12,18 @@ while [ $# -gt 0 ]; do
   shift 3
 done
 # By these they are removed with the release.
-printf '%s\n' ${images[@]+"${images[@]%:*}"} >"$kept/images"
+: >"$kept/images"
+for image in ${images[@]+"${images[@]}"}; do
+  # That of an accessory outlives a release.
+  [ "${image##*:}" != "$release" ] || printf '%s\n' "${image%:*}" >>"$kept/images"
+done
 
 # A named volume is filled from the first image and never again: over the code, every later version would run the first one.
 refuse_volumes_over_code() {
   local index folder_of_code target list
   for index in "${!images[@]}"; do
     folder_of_code=$(docker image inspect --format '{{.Config.WorkingDir}}' "${images[index]}")
-    [ -n "$folder_of_code" ] && [ "$folder_of_code" != / ] || continue
+    case $folder_of_code in '' | /) continue ;; esac
     IFS=: read -r -a list <<<"${targets[index]}"
     for target in ${list[@]+"${list[@]}"}; do
       case ${folder_of_code%/}/ in "${target%/}"/*)
@@ -42,13 +46,13 @@ rm -rf "$context"
 mkdir -m 0755 "$context"
 (
   cd "$folder/releases/$release"
-  sed -z 's|^.\{66\}|./|' "$kept/sums" | grep -zvxF ./.env | xargs -0 -r cp -l --parents -t "$context" --
+  sed -z 's|^.\{66\}|./|' "$kept/sums" | LC_ALL=C grep -azvxF ./.env | xargs -0 -r cp -l --parents -t "$context" --
 )
 while IFS= read -r -d '' path && IFS= read -r -d '' to; do
   mkdir -p "$context/$(dirname "./$path")"
   ln -s -- "$to" "$context/$path"
 done <"$kept/links"
-export BUILDKIT_PROGRESS=plain COMPOSE_ANSI=never
+export BUILDKIT_PROGRESS=plain
 options=()
 # The builder that v1 uses leaves the container of a failed step behind unless it is told not to.
 [ "${compose[0]}" != docker-compose ] || options=(--force-rm)

@@ -17,7 +17,12 @@ format=()
 new=$folder/meta/$release/.compose.project.new
 trap 'rm -f "$new"' EXIT
 umask 077
-# Wherever the compose file is in the app's folder, the `.env` is at its top.
-"${compose[@]}" --env-file "$PWD/.env" -p "$project" "${files[@]}" config "${format[@]}" >"$new"
+# Wherever the compose file is in the app's folder, this is what its variables are taken from.
+said=$("${compose[@]}" --env-file "$folder/meta/$release/env" -p "$project" "${files[@]}" config "${format[@]}" 2>&1 >"$new") || fail "$said"
+# Compose would start the app with nothing in their place.
+unset_variables=$(grep -oE '[A-Za-z_][A-Za-z_0-9]*\\?"? variable is not set' <<<"$said" | grep -oE '^[A-Za-z_0-9]+' | sort -u | tr '\n' ' ') || true
+[ -z "$unset_variables" ] ||
+  fail "the compose file names variables that the \`.env\` does not set: ${unset_variables% }; set them, or write \`\${NAME:-}\` where nothing is meant"
+[ -z "$said" ] || printf '%s\n' "$said" >&2
 mv -T "$new" "${new%/*}/compose.project"
 cat "${new%/*}/compose.project"

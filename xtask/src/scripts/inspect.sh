@@ -95,7 +95,7 @@ get() {
   answer=''
   exec 3<>"/dev/tcp/127.0.0.1/$1" || return
   printf 'GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: xtask\r\n%s\r\n' "$2" "$3" "${4-}" >&3
-  IFS= read -r -t 1 -N 65536 -u 3 answer
+  IFS= read -r -t 2 -N 65536 -u 3 answer
   answer=${answer//$'\r'/}
 }
 forwarded=''
@@ -180,8 +180,8 @@ if [ -z "$private_pid" ]; then
     [ "$(readlink -f -- "${line%%:*}")" != "$own" ] || continue
     as_field "${line:0:300}"
     printf 'bypass\t%s\n' "$text"
-  done < <(grep -rsHE "^[^#]*(proxy_pass[[:space:]]+https?://|server[[:space:]]+)(127\.0\.0\.1|localhost|\[::1\]):($blue_port|$green_port)\b" \
-    /etc/nginx/nginx.conf /etc/nginx/conf.d /etc/nginx/sites-enabled /etc/nginx/snippets "$site_file" | sort -u | head -n 20)
+  done < <(grep -RsHE "^[^#]*(proxy_pass[[:space:]]+https?://|server[[:space:]]+)(127\.0\.0\.1|localhost|\[::1\]):($blue_port|$green_port)\b" \
+    /etc/nginx/nginx.conf /etc/nginx/conf.d/*.conf /etc/nginx/sites-enabled /etc/nginx/snippets "$site_file" | sort -u | head -n 20)
 fi
 
 # Where this user cannot write. What is not there yet will be made in the folder above.

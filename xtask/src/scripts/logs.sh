@@ -8,5 +8,5 @@ for container in $(docker ps -aq --filter "label=deploy.project=$project" --filt
     echo "(docker keeps no log of it: \`logging\` in the compose file has the driver none)"
     continue
   fi
-  docker logs --tail 4000 "$container" 2>&1 | grep -vF -e "GET $path " -e "GET $path\"" | tail -n "$lines" | cut -c1-2000
+  docker logs --tail 4000 "$container" 2>&1 | grep -avF -e "GET $path " -e "GET $path\"" | tail -n "$lines" | cut -c1-100000
 done

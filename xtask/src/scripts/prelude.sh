@@ -19,21 +19,68 @@ fail() {
 refuse_missing_images() {
   local repository
   while IFS= read -r repository; do
-    docker image inspect "$repository:$1" >/dev/null 2>&1 || fail "the image $repository:$1 is not on this host any more; deploy or roll back once more, which builds what is missing"
+    [ -z "$repository" ] || docker image inspect "$repository:$1" >/dev/null 2>&1 || fail "the image $repository:$1 is not on this host any more; deploy or roll back once more, which builds what is missing"
   done < <(cat "$folder/meta/$1/images" 2>/dev/null)
+}
+
+# Runs a command for at most $1 seconds. `timeout` has a process group of its own, so that it has to be told where this script is.
+# shellcheck disable=SC2317 # not every script needs it
+within() {
+  local running
+  timeout -k 5 "$@" </dev/null &
+  running=$!
+  # shellcheck disable=SC2064 # this number, now
+  trap "kill $running 2>/dev/null; wait $running; exit 143" TERM
+  wait "$running"
+}
+
+# Compose as it is called on this host, with the release's `.env`: a variable of it may be a secret or a config. What else an
+# `.env` can ask of compose is settled here.
+# shellcheck disable=SC2317 # not every script needs it
+use_compose() {
+  read -r -a compose <<<"$1"
+  compose+=(--env-file "$folder/meta/$release/env")
+  export COMPOSE_ANSI=never COMPOSE_REMOVE_ORPHANS=false COMPOSE_IGNORE_ORPHANS=false COMPOSE_PROFILES=
+}
+
+# The ids of the environment's containers to which all of these options of `docker ps` apply. Earlier versions of this tool did
+# not write whose a container is; there its working folder tells.
+# shellcheck disable=SC2317 # not every script needs it
+own_containers() {
+  local id owner at
+  docker ps --no-trunc --format '{{.ID}}|{{.Label "deploy.folder"}}|{{.Label "com.docker.compose.project.working_dir"}}' "$@" |
+    while IFS='|' read -r id owner at; do
+      [ -n "$owner" ] || [[ $(readlink -m -- "${at:-/}") != "$folder"/releases/* ]] || owner=$folder
+      [ "$owner" != "$folder" ] || printf '%s\n' "$id"
+    done
 }
 
 # Removes the environment's containers to which all of these filters of `docker ps` apply, with the volumes that have no name
 # and are theirs alone. One that docker is removing already, because it has just ended, is waited for.
 # shellcheck disable=SC2317 # not every script needs it
 remove_containers() {
-  local filter filters=(--filter "label=deploy.folder=$folder") left said tries
+  local filter filters=() left said tries
   for filter; do filters+=(--filter "$filter"); done
   for ((tries = 0; tries < 100; tries++)); do
-    left=$(docker ps -aq "${filters[@]}")
+    left=$(own_containers -a "${filters[@]}")
     # shellcheck disable=SC2086 # a list of ids
     if [ -z "$left" ] || said=$(docker rm -f -v $left 2>&1 >/dev/null); then return; fi
     sleep 0.1
   done
   fail "$said"
+}
+
+# Removes the workers of project $1, and starts those that compose had started before the first deploy as they were, where some were stopped.
+# shellcheck disable=SC2317 # not every script needs it
+give_back() {
+  local id restart before=$folder/meta/.workers-of-before
+  remove_containers "label=com.docker.compose.project=$1-workers"
+  [ ! -e "$before" ] || {
+    while read -r id restart; do
+      docker inspect "$id" >/dev/null 2>&1 || continue
+      docker update --restart "${restart:-no}" "$id" >/dev/null
+      docker start "$id" >/dev/null
+    done <"$before"
+    rm "$before"
+  }
 }

@@ -24,6 +24,13 @@ came_with() {
   sed -zn 'p;n' "$1/links"
   printf '.env\0'
 }
+# Of what lies in the release's folder $1, what is as it came; a file that the app has changed is data.
+as_it_came() {
+  (cd "$1" && LC_ALL=C comm -z -12 <(lying_in .) <(sed -z 's|^.\{66\}||' "$2/sums" | LC_ALL=C sort -z) | sed -z 's|^|./|' |
+    xargs -0 -r sha256sum -z -- 2>/dev/null | sed -z 's|^\(.\{66\}\)\./|\1|' | LC_ALL=C sort -z |
+    LC_ALL=C comm -z -12 - <(LC_ALL=C sort -z "$2/sums") | sed -z 's|^.\{66\}||')
+  LC_ALL=C comm -z -12 <(lying_in "$1") <({ sed -zn 'p;n' "$2/links" && printf '.env\0'; } | LC_ALL=C sort -z)
+}
 # Python's compiled forms of files that came with it.
 compiled() {
   local path name
@@ -38,27 +45,33 @@ compiled() {
 }
 
 prune() {
-  local release=$1 place=$releases/.pruned-$1 kept=$folder/meta/$1 images left
+  local release=$1 place=$releases/.pruned-$1 kept=$folder/meta/$1 images left kept_at number
   [ -r "$kept/sums" ] || {
     problems+=("release $release is of an earlier version of this tool, which did not keep what came with it; remove $releases/$release by hand")
     return
   }
   if [ -d "$releases/$release" ]; then
     if mounted "$releases/$release"; then return; fi
-    mv -T "$releases/$release" "$place"
+    mv -T "$releases/$release" "$place" || {
+      problems+=("release $release could not be renamed to be removed")
+      return
+    }
   fi
   images=$(sed 's/$/:'"$release"'/' "$kept/images" 2>/dev/null) || images=''
   if [ -d "$place" ]; then
-    LC_ALL=C comm -z -12 <(lying_in "$place") <(came_with "$kept" | LC_ALL=C sort -z) | remove_files "$place"
+    as_it_came "$place" "$kept" | remove_files "$place"
     compiled "$place" "$kept" | remove_files "$place"
     find "$place" -xdev -depth -type d -empty -delete 2>/dev/null || true
     if [ -d "$place" ]; then
-      mkdir -p "$folder/leftovers"
       left=$(lying_in "$place" | head -z -n 3 | tr '\0' '\n' | cut -c1-120 | paste -s -d ' ') || true
-      rm -rf "${folder:?}/leftovers/$release.old"
-      [ ! -e "$folder/leftovers/$release" ] || mv -T "$folder/leftovers/$release" "$folder/leftovers/$release.old"
-      mv -T "$place" "$folder/leftovers/$release"
-      problems+=("something has written into the folder of release $release what did not come with it ($left); it lies in $folder/leftovers/$release now. Look, and remove it by hand; what is data belongs into \`shared\` ([project] in deploy.toml)")
+      kept_at=$folder/leftovers/$release number=1
+      while [ -e "$kept_at" ]; do kept_at=$folder/leftovers/$release-$((number += 1)); done
+      # Where a container has taken the folder for another user, it cannot be moved.
+      if ! { mkdir -p "$folder/leftovers" && mv -T "$place" "$kept_at"; } 2>/dev/null; then
+        problems+=("something has written into the folder of release $release what did not come with it ($left), and taken the folder for another user; it lies in $place. Look, and remove it by hand")
+        return
+      fi
+      problems+=("something has written into the folder of release $release what did not come with it ($left); it lies in $kept_at now. Look, and remove it by hand; what is data belongs into \`shared\` ([project] in deploy.toml)")
     fi
   fi
   # shellcheck disable=SC2086 # a list of names
@@ -71,8 +84,10 @@ prune() {
 containers=$(docker ps -a --no-trunc --format '{{.ID}} {{.State}} {{.Label "deploy.folder"}}' | while read -r id state of; do
   [ "$state" = exited ] && [ "$of" = "$folder" ] || printf '%s\n' "$id"
 done)
-mounts=$(printf '%s' "$containers" | xargs -r docker inspect --format '{{range .Mounts}}{{if eq .Type "bind"}}{{println .Source}}{{end}}{{end}}' 2>/dev/null |
-  sort -u | while IFS= read -r source; do [ -z "$source" ] || readlink -m -- "$source"; done) || true
+sources() { printf '%s' "$containers" | xargs -r docker inspect --format '{{range .Mounts}}{{if eq .Type "bind"}}{{println .Source}}{{end}}{{end}}'; }
+# One of them may have gone meanwhile; what is asked a second time must be answered.
+mounts=$(sources 2>/dev/null) || { containers=$(docker ps -aq --no-trunc) && mounts=$(sources); }
+mounts=$(sort -u <<<"$mounts" | while IFS= read -r source; do [ -z "$source" ] || readlink -m -- "$source"; done)
 mounted() {
   local place source
   place=$(readlink -m -- "$1")

@@ -1,3 +1,4 @@
+# shellcheck disable=SC2154 # the settings stand before it
 say() { printf '%s\n' "$*" >&2; }
 fail() {
   say "$@"
@@ -6,15 +7,21 @@ fail() {
 [ "$(id -u)" = 0 ] || fail "run this as root"
 id "$user" >/dev/null 2>&1 || fail "there is no user $user on this server; make one: adduser --disabled-password $user"
 command -v nginx >/dev/null || fail "nginx is not installed: apt-get install nginx"
+[ "$mode" = instant ] || command -v visudo >/dev/null || fail "sudo is not installed, and reload mode needs it: apt-get install sudo"
 # What lies in the folder is the user's to change, so nothing is written or followed there as root.
 as_user() { runuser -u "$user" -- "$@"; }
 
 # The folder of releases, the switch and the record. nginx must be able to look into it, others not into releases.
+if [ -L "$folder" ] && [ "$(stat -c %U "$folder")" != root ]; then fail "$folder is a link that root did not make, so it may lead anywhere; make the folder itself"; fi
 folder=$(readlink -m -- "$folder")
+above=$(dirname "$folder")
+while [ ! -d "$above" ]; do above=$(dirname "$above"); done
+# Where somebody else can change what is above it, nothing is made or given away as root.
+[ "$(stat -c %U "$above")" = root ] || as_user mkdir -p "$folder"
 [ -d "$folder" ] || install -d -m 0755 -o "$user" -g "$(id -gn "$user")" "$folder"
 for part in "$folder" "$folder"/{releases,live,meta,shared}; do
   # Docker makes what a container is to mount, as root. A link is left as it is.
-  if [ -d "$part" ] && [ ! -L "$part" ] && [ "$(stat -c %U "$part")" = root ]; then chown -h "$user:" "$part"; fi
+  if [ "$(stat -c %U "$above")" = root ] && [ -d "$part" ] && [ ! -L "$part" ] && [ "$(stat -c %U "$part")" = root ]; then chown -h "$user:" "$part"; fi
 done
 [ "$(stat -c %U "$folder")" = "$user" ] || fail "$folder belongs to $(stat -c %U "$folder"), and $user has to make files there: chown $user: $folder"
 as_user mkdir -p "$folder/releases" "$folder/live" "$folder/meta"
@@ -31,20 +38,25 @@ is_taken() {
   local hex
   printf -v hex ':%04X ' "$1"
   grep -qsE "${hex}[0-9A-F]+:0000 0A" /proc/net/tcp /proc/net/tcp6 ||
-    grep -rqsE "^[^#]*[:[:space:]]$1\b" --exclude="$(basename "$upstream_file")" /etc/nginx/conf.d /etc/nginx/sites-enabled
+    grep -RqsE "^[^#]*[:[:space:]]$1\b" --exclude="$(basename "$upstream_file")" /etc/nginx/conf.d /etc/nginx/sites-enabled
 }
 was_blue=$(port_in "upstream ${upstream}_blue ") was_green=$(port_in "upstream ${upstream}_green ") was_live=$(port_in "^server ")
 if [ "$slots_given" = no ] && [ -n "$was_blue" ] && [ -n "$was_green" ]; then
   blue=$was_blue green=$was_green
 elif [ "$slots_given" = no ]; then
   # A backend that is taken over may be on the first one already.
-  of_before() { docker ps -q --filter "label=com.docker.compose.project=$name" --filter "publish=$1" 2>/dev/null; }
-  while { is_taken "$blue" && [ -z "$(of_before "$blue")" ]; } || is_taken "$green" || [ "$blue" = "$live_port" ] || [ "$green" = "$live_port" ]; do
+  of_before() {
+    local project
+    for project in "$name" "$name-blue" "$name-green"; do
+      docker ps -q --filter "label=com.docker.compose.project=$project" --filter "publish=$1" 2>/dev/null
+    done
+  }
+  while { is_taken "$blue" && [ -z "$(of_before "$blue")" ]; } || { is_taken "$green" && [ -z "$(of_before "$green")" ]; } || [ "$blue" = "$live_port" ] || [ "$green" = "$live_port" ]; do
     blue=$((blue + 1)) green=$((blue + 1))
     [ "$blue" -lt 9000 ] || fail "there are no two ports next to each other between 8000 and 9000 that are free; give some (\`slots\` in deploy.toml)"
   done
 else
-  if grep -rqsE "^[^#]*server[[:space:]]+127\.0\.0\.1:($blue|$green);" --exclude="$(basename "$upstream_file")" /etc/nginx/conf.d /etc/nginx/sites-enabled; then
+  if grep -RqsE "^[^#]*server[[:space:]]+127\.0\.0\.1:($blue|$green);" --exclude="$(basename "$upstream_file")" /etc/nginx/conf.d /etc/nginx/sites-enabled; then
     fail "the ports $blue and $green (\`slots\` in deploy.toml) are another site's on this server; give others, or take them out of deploy.toml: then free ones are found"
   fi
 fi
@@ -52,8 +64,8 @@ fi
 
 # Which slot nginx obeys now; a set-up moves no traffic.
 live=blue
-if grep -qsE "upstream $upstream[[:space:]]" "$upstream_file"; then
-  [ "$(port_in "upstream $upstream[[:space:]]")" != "$green" ] || live=green
+if grep -qsE "upstream ${upstream}[[:space:]]" "$upstream_file"; then
+  [ "$(port_in "upstream ${upstream}[[:space:]]")" != "$green" ] || live=green
 elif [ -e "$folder/live/green" ]; then
   live=green
 fi
@@ -70,11 +82,13 @@ fi
 if [ "$mode" = reload ] && [ -e "$site_file" ] && grep -qF "proxy_pass http://\$$upstream" "$site_file"; then
   fail "$site_file still has \`proxy_pass http://\$$upstream\`, which is the instant mode: nginx is in one of the two. Let it be http://$upstream, and run this again"
 fi
+mkdir -p "$(dirname "$site_file")" "$(dirname "$upstream_file")" "$(dirname "$include_file")"
 saved=$(mktemp -d)
 for file in "$upstream_file" "$include_file" "$site_file"; do
   if [ -e "$file" ] || [ -L "$file" ]; then cp -a --parents "$file" "$saved"; fi
 done
 [ ! -f "$folder/live/upstream.conf" ] || as_user cat "$folder/live/upstream.conf" >"$saved/upstream.conf"
+# shellcheck disable=SC2016 # for the sh that reads it
 write_as_user() { as_user sh -c 'umask 022 && cat >"$1.new" && mv -T "$1.new" "$1"' sh "$1"; }
 restore() {
   rm -f "$upstream_file" "$include_file" "$site_file"
@@ -90,18 +104,19 @@ else
   if [ "$live" = green ]; then as_user touch "$folder/live/green"; else as_user rm -f "$folder/live/green"; fi
   rm -f "$upstream_file"
   upstream_text | with_ports >"$upstream_file"
-  mkdir -p "$(dirname "$include_file")"
   include_text >"$include_file"
 fi
 [ -e "$site_file" ] || site_text >"$site_file"
 problem=$(nginx -t 2>&1) || restore "nginx refuses this: $problem"
 
 # The deploying user may test and reload nginx, nothing else.
-rules=$(mktemp)
-printf 'Defaults:%s !requiretty\n%s ALL=(root) NOPASSWD: %s -t, %s -s reload\n' "$user" "$user" "$(command -v nginx)" "$(command -v nginx)" >"$rules"
-visudo -cqf "$rules" || restore "sudo refuses the rules for $user."
-install -m 0440 -o root -g root "$rules" "$sudo_file"
-rm -f "$rules"
+if command -v visudo >/dev/null; then
+  rules=$(mktemp)
+  printf 'Defaults:%s !requiretty\n%s ALL=(root) NOPASSWD: %s -t, %s -s reload\n' "$user" "$user" "$(command -v nginx)" "$(command -v nginx)" >"$rules"
+  visudo -cqf "$rules" || restore "sudo refuses the rules for $user."
+  install -m 0440 -o root -g root "$rules" "$sudo_file"
+  rm -f "$rules"
+fi
 
 # Whether it is so: what is said next was tried.
 nginx -T 2>/dev/null | grep -E "^# configuration file ($site_file|$(readlink -f "$site_file")):" >/dev/null ||

@@ -24,7 +24,7 @@ while read -r name size; do
 done
 if [ -n "$earlier" ]; then
   # A container may have had these files and links in its hands: what counts is what the copies are.
-  if ! (cd "$releases/$earlier" && xargs -0 -a "$kept/same" cp -d --parents --preserve=timestamps --reflink=auto -t "$unpacked") 2>/dev/null; then
+  if ! (cd "$releases/$earlier" && xargs -0 -a "$kept/same" cp -dR --parents --preserve=timestamps --reflink=auto -t "$unpacked") 2>/dev/null; then
     exit 75
   fi
   cd "$unpacked"

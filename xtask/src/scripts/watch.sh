@@ -39,5 +39,5 @@ if [ "$(docker inspect --format '{{.HostConfig.LogConfig.Type}}' "$container" 2>
   echo "(docker keeps no log of it: \`logging\` in the compose file has the driver none)"
 else
   # Without the lines of our own health checks.
-  docker logs --tail 4000 "$container" 2>&1 | grep -vF -e "GET $path " -e "GET $path\"" | tail -n 40 | cut -c1-2000
+  docker logs --tail 4000 "$container" 2>&1 | grep -avF -e "GET $path " -e "GET $path\"" | tail -n 40 | cut -c1-100000
 fi

@@ -66,7 +66,7 @@ pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slo
         config.environment.url.authority(),
         proc::indent(&answers.describe()),
         answers.hint(),
-        proc::indent(&console::masked(&logs))
+        proc::indent(&console::masked_lines(&logs))
     )))
 }
 
@@ -126,7 +126,7 @@ pub fn ended(Watch(watch): &Watch, limit: Duration) -> Result<Option<String>> {
             let mut text = format!("does not keep running: it {how}; its last log lines:");
             let until = Instant::now() + limit;
             while let Some(line) = watch.line(until.saturating_duration_since(Instant::now()))? {
-                text.push_str(&format!("\n  {}", console::masked(&line)));
+                text.push_str(&format!("\n  {}", console::masked_lines(&line)));
             }
             if Instant::now() >= until {
                 text.push_str(&format!("\n  (docker has not given all of them within {} s)", limit.as_secs()));

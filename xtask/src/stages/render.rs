@@ -43,7 +43,8 @@ pub fn stored_project(config: &Config, host: &Host, release: &ReleaseId, compose
 pub fn stored_commit(config: &Config, host: &Host, release: &ReleaseId) -> Result<Commit> {
     let content: Content = serde_json::from_str(&host.text(&script::manifest(config, release))?)
         .with_context(|| format!("reading the manifest of release {release}"))?;
-    Ok(Commit::new(content.files.into_keys().chain(content.objects.into_keys())))
+    // Links have no sum, and are told apart by what git calls them.
+    Ok(Commit::new(content.objects.into_iter().chain(content.files)))
 }
 
 /// Renders the compose files of a release for a slot from what compose printed. The script keeps them on the host, apart from

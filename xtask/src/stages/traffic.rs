@@ -121,7 +121,7 @@ fn obeys(config: &Config, live: &Probe, slot: Slot) -> Result<(), String> {
     match live.get("/", PROBE) {
         Ok(answer) if nginx::slot_in_answer(&answer.body, &config.project.name) == Some(slot) => Ok(()),
         Ok(answer) => {
-            let said: String = answer.body.trim().chars().take(60).collect();
+            let said: String = console::masked(answer.body.trim()).chars().take(60).collect();
             Err(format!("nginx says {said:?}, not that it obeys slot {slot} of {}", config.project.name))
         }
         Err(error) => Err(format!("nginx does not say which slot it obeys: {error:#}")),
@@ -173,6 +173,6 @@ pub fn bake(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, secon
 fn turned_bad(config: &Config, host: &Host, slot: Slot, problem: &str) -> anyhow::Error {
     let logs = host
         .text(&script::logs(config, slot, LOG_LINES))
-        .map_or_else(|error| format!("{error:#}"), |logs| console::masked(&logs));
+        .map_or_else(|error| format!("{error:#}"), |logs| console::masked_lines(&logs));
     Kind::Bake.error(format!("after the switch, {problem}\nthe container's last log lines:\n{}", proc::indent(&logs)))
 }
