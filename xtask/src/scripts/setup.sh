@@ -112,7 +112,9 @@ problem=$(nginx -t 2>&1) || restore "nginx refuses this: $problem"
 # The deploying user may test and reload nginx, nothing else.
 if command -v visudo >/dev/null; then
   rules=$(mktemp)
-  printf 'Defaults:%s !requiretty\n%s ALL=(root) NOPASSWD: %s -t, %s -s reload\n' "$user" "$user" "$(command -v nginx)" "$(command -v nginx)" >"$rules"
+  # What is set for a command comes after what is set for all, in whichever file that stands.
+  nginx=$(command -v nginx)
+  printf 'Defaults!%s !requiretty\n%s ALL=(root) NOPASSWD: %s -t, %s -s reload\n' "$nginx" "$user" "$nginx" "$nginx" >"$rules"
   visudo -cqf "$rules" || restore "sudo refuses the rules for $user."
   install -m 0440 -o root -g root "$rules" "$sudo_file"
   rm -f "$rules"

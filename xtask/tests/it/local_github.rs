@@ -19,7 +19,13 @@ fn ended(project: &Project, mut command: Command) -> Run {
     std::fs::create_dir_all(project.root().join(".deploy")).unwrap();
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Run::new(output.status.code(), text(output.stdout), text(output.stderr), project.secrets())
+    let run = Run::new(output.status.code(), text(output.stdout), text(output.stderr), &[]);
+    // The runner shows no line that asks it to mask something.
+    let shown = run.stdout.lines().chain(run.stderr.lines()).filter(|line| !line.starts_with("::add-mask::"));
+    for (line, secret) in shown.flat_map(|line| project.secrets().iter().map(move |secret| (line, secret))) {
+        assert!(!line.contains(secret), "{secret:?} was shown: {run}");
+    }
+    run
 }
 
 /// The runner's own way: it trims a line, and obeys what begins with `::` unless commands are stopped.

@@ -13,7 +13,7 @@ fn an_app_that_checks_its_hosts_is_asked_by_its_name() {
     let project = Project::new("instant");
     let check = "from starlette.middleware.trustedhost import TrustedHostMiddleware\n";
     let main = std::fs::read_to_string(project.root().join("backend/app/main.py")).unwrap();
-    let hosts = "app.add_middleware(TrustedHostMiddleware, allowed_hosts=[\"shop.local\"])\n";
+    let hosts = "app = TrustedHostMiddleware(app, allowed_hosts=[\"shop.local\"])\n";
     project.write("backend/app/main.py", &format!("{check}{main}\n{hosts}"));
     project.rewrite("deploy.toml", "url = \"http://127.0.0.1:", "url = \"http://shop.local:");
     project.rewrite("deploy.toml", "workers = [\"worker\"]", "workers = []");
@@ -44,7 +44,7 @@ fn a_failed_health_check_shows_the_app_s_own_words() {
     project.rewrite("deploy.toml", "timeout = 30", "timeout = 12");
     let failed = project.xtask(&["deploy", "--skip-tests"]).must_end_with(16);
     let failed = failed.must_say(&["the cause is", "`[health] expect` names the fields"]);
-    let own = failed.stderr.lines().filter(|line| line.contains("GET /health ")).count();
+    let own = failed.stderr.lines().filter(|line| line.contains("GET /health HTTP")).count();
     assert_eq!(own, 0, "our own requests are in the log: {failed}");
     let asked =
         failed.stderr.lines().find_map(|line| line.trim().split_once(" times: `status`")?.0.parse::<u32>().ok());

@@ -155,9 +155,13 @@ pub fn the_run_lines_deploy(server: &Server) {
     check_groups(&log);
     check_masks(&log);
     let summary = runner.summary();
-    for part in
-        ["✅ deployed", "| Waiting for health check |", "| total |", "requests through nginx, 0 failed", "in slot"]
-    {
+    for part in [
+        "✅ deploy succeeded",
+        "| Waiting for health check |",
+        "| total |",
+        "requests through nginx, 0 failed",
+        "in slot",
+    ] {
         assert!(summary.contains(part), "{part:?} is not in the summary:\n{summary}");
     }
     let record = server.root("tail -n 1 /app/gifty-backend/deploys.jsonl");
