@@ -38,6 +38,9 @@ pub struct Package {
     pub sha256: String,
     /// Bytes of the archive.
     pub bytes: u64,
+    /// All of its files, also those that are not in the archive, as a commit of this repository.
+    #[serde(skip)]
+    pub commit_of_all: String,
     /// Folders above the app's files inside the archive.
     #[serde(skip)]
     pub strip: usize,
@@ -170,6 +173,7 @@ pub fn package(
         true => source.revision.clone(),
         false => commit_of_changes(config, source)?,
     };
+    let commit_of_all = commit.clone();
     let tree = Tree::of(config, &commit)?;
     tree.refuse_modules()?;
     let reuse = match earlier {
@@ -209,7 +213,7 @@ pub fn package(
     let content = serde_json::to_vec_pretty(&content).context("writing the manifest")?;
     std::fs::write(&manifest, content).with_context(|| format!("writing {}", manifest.display()))?;
     let bytes = std::fs::metadata(&archive).with_context(|| format!("reading {}", archive.display()))?.len();
-    Ok(Package { release: release.clone(), archive, manifest, sha256, bytes, strip, reuse, sums, links })
+    Ok(Package { release: release.clone(), archive, manifest, sha256, bytes, commit_of_all, strip, reuse, sums, links })
 }
 
 /// The app's files in a commit.

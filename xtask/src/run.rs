@@ -17,7 +17,7 @@ use crate::probe::Probe;
 use crate::receipt;
 use crate::release::{ReleaseId, Slot};
 use crate::report::{Caller, Outcome, Receipt, Report, StageTime};
-use crate::stages::Shipped;
+use crate::stages::{Printed, Shipped};
 use crate::step::Step;
 use crate::verdict::{Answer, judge};
 use crate::{console, failure, interrupt, pytest, script, stages};
@@ -184,7 +184,11 @@ impl<'a> Execution<'a> {
             }
             Step::Package => {
                 let earlier = stages::earlier(config, host, observed)?;
-                return self.make_package(release, earlier.as_ref());
+                let note = self.make_package(release, earlier.as_ref())?;
+                if let (Some(package), Some(env)) = (&self.package, &self.env) {
+                    stages::refuse_early(config, observed, package, env)?;
+                }
+                return Ok(note);
             }
             Step::Ship => return self.ship(release),
             Step::Render { slot } => {
@@ -218,8 +222,8 @@ impl<'a> Execution<'a> {
         // Of a release that is there already, its own `.env` says which profiles are on.
         let stored = self.session.observed.release(release).map(|release| dotenv::profiles_in(release.env.expose()));
         let profiles = self.env.as_ref().map(|env| env.profiles.clone()).or(stored);
-        let profiles = profiles.as_deref();
-        let (files, store) = stages::render(self.config, self.session, release, slot, project, commit, profiles)?;
+        let printed = Printed { project, commit, profiles: profiles.as_deref() };
+        let (files, store) = stages::render(self.config, self.session, release, slot, &printed)?;
         (self.files, self.first) = (Some(files), Some(store));
         Ok(())
     }

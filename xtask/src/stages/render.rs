@@ -2,12 +2,16 @@
 
 use anyhow::{Context, Result};
 
-use crate::command::Script;
+use crate::command::{Input, Script};
 use crate::compose::{self, Commit, Files, Rendering};
 use crate::config::{Config, NginxOwner};
+use crate::dotenv::Env;
 use crate::failure::Kind;
 use crate::host::Host;
 use crate::look::Session;
+use crate::observed::Observed;
+use crate::package::Package;
+use crate::proc::Command;
 use crate::release::{ReleaseId, Slot};
 use crate::tree::Content;
 use crate::{console, proc, script};
@@ -47,6 +51,14 @@ pub fn stored_commit(config: &Config, host: &Host, release: &ReleaseId) -> Resul
     Ok(Commit::new(content.objects.into_iter().chain(content.files)))
 }
 
+/// What compose printed of a release.
+pub struct Printed<'a> {
+    pub project: &'a str,
+    pub commit: &'a Commit,
+    /// Those that are on.
+    pub profiles: Option<&'a str>,
+}
+
 /// Renders the compose files of a release for a slot from what compose printed. The script keeps them on the host, apart from
 /// the release; nothing else may run before.
 pub fn render(
@@ -54,18 +66,47 @@ pub fn render(
     session: &Session,
     release: &ReleaseId,
     slot: Slot,
-    project: &str,
-    commit: &Commit,
-    profiles: Option<&str>,
+    printed: &Printed,
 ) -> Result<(Files, Script)> {
-    let Session { observed, .. } = session;
+    let observed = &session.observed;
+    let files = rendered(config, observed, &observed.folder, (release, slot), printed)?;
+    files.notes.iter().for_each(|note| console::warning(note));
+    observed.of_accessories(&files.definitions).iter().for_each(|problem| console::warning(problem));
+    let store = script::store(config, release, slot, &files, observed.live_release());
+    Ok((files, store))
+}
+
+/// Refuses what the compose files have and a deploy cannot do, before anything is shipped, where compose is on this machine. What
+/// the host's own compose makes of them is refused there.
+pub fn refuse_early(config: &Config, observed: &Observed, package: &Package, env: &Env) -> Result<()> {
+    let mut words: Vec<String> =
+        ["bash", "-c", include_str!("../scripts/compose_here.sh"), "compose"].map(Into::into).to_vec();
+    words.push(config.root.display().to_string());
+    words.extend([package.commit_of_all.clone(), config.project.app.clone(), package.strip.to_string()]);
+    words.extend([package.release.to_string(), config.project.name.clone()]);
+    words.extend(config.project.compose.iter().cloned());
+    let command = Command::new("read the compose files", words).reading(Input::Secret(env.content.clone()));
+    let printed = proc::finish(&command)?.success()?.text();
+    let Some((folder, project)) = printed.split_once('\n') else { return Ok(()) };
+    let printed = Printed { project, commit: &package.commit(), profiles: Some(&env.profiles) };
+    // What is refused is so for both slots.
+    rendered(config, observed, folder, (&package.release, Slot::Blue), &printed).map(drop)
+}
+
+fn rendered(
+    config: &Config,
+    observed: &Observed,
+    folder: &str,
+    (release, slot): (&ReleaseId, Slot),
+    printed: &Printed,
+) -> Result<Files> {
     let nginx_ports = match config.environment.nginx.owner {
         NginxOwner::System => vec![80, 443, config.environment.url.port],
         NginxOwner::Private(_) => vec![config.environment.url.port],
     };
     let rendering = Rendering {
         project: &config.project.name,
-        folder: &observed.folder,
+        folder,
         web: &config.project.web,
         workers: &config.project.workers,
         declared_accessories: &config.project.accessories,
@@ -75,13 +116,9 @@ pub fn render(
         slot,
         slots: config.slots,
         nginx_ports: &nginx_ports,
-        commit,
+        commit: printed.commit,
         found: &observed.binds(&config.project.web),
-        profiles,
+        profiles: printed.profiles,
     };
-    let files = compose::render(project, &rendering).context("the compose files")?;
-    files.notes.iter().for_each(|note| console::warning(note));
-    observed.of_accessories(&files.definitions).iter().for_each(|problem| console::warning(problem));
-    let store = script::store(config, release, slot, &files, observed.live_release());
-    Ok((files, store))
+    compose::render(printed.project, &rendering).context("the compose files")
 }

@@ -108,13 +108,16 @@ fn all_that_is_refused_is_told_at_once_and_nothing_is_started() {
         project.rewrite("deploy.toml", "url = \"http://127.0.0.1", "# site\nurl = \"http://127.0.0.1");
         project.commit("with what a deploy cannot do");
         let refused = project.xtask(&["deploy", "--skip-tests"]).must_end_with(3);
-        refused.must_say(&[
+        let refused = refused.must_say(&[
             "service `front` is built from this repository",
             "service `tasks` has the release's folder `.` mounted",
             "service `migrate` runs the same code as `api`",
             "before_boot = [[\"python\", \"migrate.py\"]]",
             "service `side` has `network_mode: service:api`",
+            "Package release",
         ]);
+        let shipped = std::fs::read_dir(project.server("releases")).unwrap().count();
+        assert_eq!(shipped, 0, "it was shipped all the same: {refused}");
         assert_eq!(project.containers(true), Vec::<String>::new());
     }
 }

@@ -71,6 +71,7 @@ pub fn a_backend_that_runs_already_is_taken_over(server: &Server, site: &Site) {
     assert!(before.stdout.contains("a container of before the first deploy"), "{before}");
     let (accessory, calls) = (redis(server), worker_calls(server));
 
+    a_take_over_that_fails_gives_the_work_back(server, site);
     let report = under_load("take-over", server, Clients::OneConnectionPerRequest, || site.deploy());
     check_report("take-over", &report);
     assert_eq!(site.status()["live_release"], report["release"]);
@@ -81,6 +82,23 @@ pub fn a_backend_that_runs_already_is_taken_over(server: &Server, site: &Site) {
     let policies =
         "docker ps -aq --filter status=exited | xargs docker inspect -f '{{.HostConfig.RestartPolicy.Name}}'";
     assert_eq!(server.root(policies), "no\nno\n", "a reboot would start the API or the worker of before");
+}
+
+/// One that fails at its end is undone to its beginning: the worker of before works again, and would after a reboot.
+fn a_take_over_that_fails_gives_the_work_back(server: &Server, site: &Site) {
+    site.configure("# after_switch = []", "after_switch = [[\"false\"]]");
+    let failed = under_load("a take-over that fails", server, Clients::OneConnectionPerRequest, || {
+        site.xtask(&["deploy", "--skip-tests"]).must_end_with(14)
+    });
+    failed.must_say(&["Start the workers of before the first deploy again"]);
+    site.configure("after_switch = [[\"false\"]]", "# after_switch = []");
+    let workers = "docker ps --filter label=com.docker.compose.service=worker --format '{{.Label \"com.docker.compose.project\"}}'";
+    assert_eq!(server.root(workers), "gifty\n", "what works now is not the worker of before");
+    let policy = format!(
+        "{} -q | xargs docker inspect -f '{{{{.HostConfig.RestartPolicy.Name}}}}'",
+        workers.split(" --format").next().unwrap()
+    );
+    assert_eq!(server.root(&policy), "always\n");
 }
 
 /// When the accessory started, and what it holds: no deploy may touch either.
