@@ -2,6 +2,7 @@
 //!
 //! Nothing is written into the app's folder, so that packaging it afterwards sees what was committed.
 
+mod ending;
 mod venv;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use crate::failure::{self, Kind};
 use crate::junit::{self, Results};
 use crate::proc::{self, Command};
 use crate::selection::{self, Disk, Selection};
+use ending::{Ending, runs_nothing};
 
 /// Tests that take longer than this hang.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -271,67 +273,6 @@ fn judge(code: Option<i32>, results: Result<Results>, extra: &[String]) -> Resul
         None => "pytest was ended by a signal; was there too little memory?".to_owned(),
     };
     Err(Kind::Tests.error(problem))
-}
-
-/// Whether pytest is asked for something else than to run tests.
-fn runs_nothing(extra: &[String]) -> bool {
-    const ASKED: [&str; 10] = [
-        "--help",
-        "-h",
-        "--version",
-        "-V",
-        "--collect-only",
-        "--co",
-        "--fixtures",
-        "--markers",
-        "--setup-plan",
-        "--cache-show",
-    ];
-    extra.iter().any(|argument| ASKED.contains(&argument.split('=').next().unwrap_or_default()))
-}
-
-/// Whether pytest came to its end: a test, or what it imports, may end the process, and then what has not run is missing nowhere.
-/// A plugin of ours writes down how many tests were chosen and how many have run.
-struct Ending {
-    file: PathBuf,
-}
-
-impl Ending {
-    const PLUGIN: &str = "xtask_ending";
-    const FOLDER: &str = "pytest-plugin";
-    const FILE: &str = "pytest-ending";
-    const VARIABLE: &str = "XTASK_PYTEST_ENDING";
-
-    fn prepare(state: &Path) -> Result<Ending> {
-        let folder = state.join(Ending::FOLDER);
-        std::fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-        let plugin = folder.join(format!("{}.py", Ending::PLUGIN));
-        std::fs::write(&plugin, include_str!("pytest/ending.py"))
-            .with_context(|| format!("writing {}", plugin.display()))?;
-        let file = state.join(Ending::FILE);
-        remove_stale(&file)?;
-        Ok(Ending { file })
-    }
-
-    /// # Errors
-    /// [`Kind::Tests`] where pytest ended before its end, although it says it succeeded.
-    fn check(&self, extra: &[String]) -> Result<()> {
-        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
-        let numbers: Vec<u64> = text.split_whitespace().filter_map(|number| number.parse().ok()).collect();
-        match numbers[..] {
-            [chosen, run] if run < chosen => Err(Kind::Tests.error(format!(
-                "pytest ended after {run} of {chosen} tests: something ended it (`pytest.exit`, a limit of failures); its last lines are \
-                 above"
-            ))),
-            [_, _] => Ok(()),
-            // Asked for its help or the like, it runs no test.
-            _ if runs_nothing(extra) => Ok(()),
-            _ => Err(Kind::Tests.error(
-                "pytest ended before its end, with exit code 0: a test, or what it imports, has ended the process (`os._exit`); its last \
-                 lines are above",
-            )),
-        }
-    }
 }
 
 fn summarise(results: Results, selection: Selection, python: String, junit: PathBuf) -> Summary {

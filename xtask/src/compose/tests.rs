@@ -304,23 +304,23 @@ fn relative_mounts_lead_to_the_release_or_to_what_outlives_it() {
     }
     // Two containers that have it from two places are not guessed about.
     let found = BTreeMap::from([
-        (("db".to_owned(), "/u".to_owned()), "/home/ada/uploads".to_owned()),
-        (("cache".to_owned(), "/u".to_owned()), "/home/bob/uploads".to_owned()),
+        (("db".to_owned(), "/u".to_owned()), "/home/deploy/uploads".to_owned()),
+        (("cache".to_owned(), "/u".to_owned()), "/home/other/uploads".to_owned()),
     ]);
     let two = with_other(&format!(
         "db: {{image: y, volumes: ['{release}/uploads:/u']}}\n  cache: {{image: y, volumes: ['{release}/uploads:/u']}}"
     ));
     let files = rendered_with(&two, |rendering| rendering.found = &found).unwrap();
     let places: Vec<Option<&str>> = files.shared.iter().map(|shared| shared.found.as_deref()).collect();
-    assert_eq!(places, [Some("/home/ada/uploads"), Some("/home/bob/uploads")], "the host tells whether they are one");
+    assert_eq!(places, [Some("/home/deploy/uploads"), Some("/home/other/uploads")], "the host tells whether they are one");
     // Data that lies inside of a folder that is mounted whole is found there; what is there already is not looked for.
     let found = BTreeMap::from([
-        (("api".to_owned(), "/app".to_owned()), "/home/ada/shop".to_owned()),
+        (("api".to_owned(), "/app".to_owned()), "/home/deploy/shop".to_owned()),
         (("scraper".to_owned(), "/app".to_owned()), "/srv/shop/shared".to_owned()),
     ]);
     let files = rendered_with(&config, |rendering| (rendering.shared, rendering.found) = (&shared, &found)).unwrap();
     let places: Vec<Option<&str>> = files.shared.iter().map(|shared| shared.found.as_deref()).collect();
-    assert_eq!(places, [Some("/home/ada/shop/media")]);
+    assert_eq!(places, [Some("/home/deploy/shop/media")]);
     // The `.env` comes with the release; what lies above the app's folder does not.
     let env = rendered(&config.replace(&format!("'{release}:/app'"), &format!("'{release}/.env:/app/.env'"))).unwrap();
     assert!(env.shared.is_empty() && env.slot.contains(&format!("{release}/.env:/app/.env")), "{}", env.slot);

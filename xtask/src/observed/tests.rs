@@ -86,8 +86,8 @@ fn what_carries_the_name_or_the_folder_of_another_is_not_taken_for_our_own() {
         read(&[&container("it", "running", &labels, ON_8001, "[]")])
     };
     assert_eq!(of("shop", "/srv/shop").containers.len(), 1);
-    let clone = of("shop", "/home/ada/shop/.deploy/local");
-    assert_eq!(clone.namesakes, [("it".to_owned(), "/home/ada/shop/.deploy/local".to_owned())]);
+    let clone = of("shop", "/home/deploy/shop/.deploy/local");
+    assert_eq!(clone.namesakes, [("it".to_owned(), "/home/deploy/shop/.deploy/local".to_owned())]);
     assert_eq!((clone.containers.len(), clone.others.len()), (0, 0));
     let renamed = of("store", "/srv/shop");
     assert_eq!(renamed.tenants, [("it".to_owned(), "store".to_owned())]);
