@@ -312,7 +312,11 @@ fn relative_mounts_lead_to_the_release_or_to_what_outlives_it() {
     ));
     let files = rendered_with(&two, |rendering| rendering.found = &found).unwrap();
     let places: Vec<Option<&str>> = files.shared.iter().map(|shared| shared.found.as_deref()).collect();
-    assert_eq!(places, [Some("/home/deploy/uploads"), Some("/home/other/uploads")], "the host tells whether they are one");
+    assert_eq!(
+        places,
+        [Some("/home/deploy/uploads"), Some("/home/other/uploads")],
+        "the host tells whether they are one"
+    );
     // Data that lies inside of a folder that is mounted whole is found there; what is there already is not looked for.
     let found = BTreeMap::from([
         (("api".to_owned(), "/app".to_owned()), "/home/deploy/shop".to_owned()),

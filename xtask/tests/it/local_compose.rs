@@ -174,3 +174,28 @@ fn a_one_shot_runs_once_and_its_failure_ends_the_deploy() {
         project.status();
     }
 }
+
+/// Nothing is built: an image, files of the release, and a secret that a variable of the `.env` is.
+#[test]
+fn an_app_that_is_an_image_and_files_needs_no_build() {
+    let project = Project::new("instant");
+    project.write(
+        COMPOSE,
+        "services:\n  api:\n    image: python:3.11-slim\n    init: true\n    command: [python, -m, http.server, \"8000\", -d, /site]\n    \
+         volumes: [\"./site:/site:ro\"]\n    secrets: [token]\nsecrets:\n  token:\n    environment: API_TOKEN\n",
+    );
+    std::fs::create_dir(project.root().join("backend/site")).unwrap();
+    project.write("backend/site/health", "well\n");
+    project.rewrite("deploy.toml", "workers = [\"worker\"]\n", "");
+    project.rewrite("deploy.toml", "[health]\n", "[health]\nexpect = {}\n");
+    project.rewrite("deploy.toml", "before_boot = [[\"python\", \"migrate.py\"]]\n", "");
+    project.commit("an image and files");
+    let first = project.deploy()["release"].clone();
+    let token = |project: &Project| project.docker(&["exec", &named(project, "api"), "cat", "/run/secrets/token"]);
+    assert!(env_file().contains(&format!("API_TOKEN={}\n", token(&project))));
+    project.change("backend/site/health", "well", "well again");
+    assert_eq!(project.deploy()["from_release"], first);
+    project.xtask(&["rollback"]).must_end_with(0);
+    assert_eq!(project.status()["live_release"], first);
+    assert!(env_file().contains(&format!("API_TOKEN={}\n", token(&project))));
+}
