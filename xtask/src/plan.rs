@@ -273,6 +273,14 @@ fn expired(keep: usize, observed: &Observed, coming: &ReleaseId) -> Vec<ReleaseI
     observed.releases.iter().map(|release| &release.id).filter(|id| !stays(id)).cloned().collect()
 }
 
+/// The kind of failure where a step fails. To clear a slot is a part of the boot for which it is cleared.
+pub fn failure(plan: &Plan, index: usize) -> Kind {
+    match plan.steps[index].failure() {
+        Kind::AfterSwitch if plan.steps[index..].iter().any(|step| matches!(step, Step::Boot { .. })) => Kind::Boot,
+        kind => kind,
+    }
+}
+
 /// Seconds that requests of a version that is taken back may take to end: who cancels a deploy waits for this.
 const UNDO_DRAIN: u64 = 4;
 

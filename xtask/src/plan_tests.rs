@@ -161,6 +161,9 @@ fn what_a_killed_deploy_left_that_never_served_is_removed_without_waiting_for_it
     let drain = at(&Step::Drain { slot: Slot::Blue, seconds: 30 });
     let remove = at(&Step::Remove { slot: Slot::Blue });
     assert!(drain < remove && remove < at(&Step::Boot { slot: Slot::Blue }), "{}", plan.describe());
+    // What fails there has moved no traffic.
+    let stop = plan.steps.iter().rposition(|step| matches!(step, Step::Stop { .. })).unwrap();
+    assert_eq!([drain, remove, stop].map(|step| failure(&plan, step)), [Kind::Boot, Kind::Boot, Kind::AfterSwitch]);
 }
 
 #[test]

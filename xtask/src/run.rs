@@ -126,7 +126,7 @@ impl<'a> Execution<'a> {
             self.touched = true;
         }
         self.send_ahead(plan, index)?;
-        self.stage(index + 1, plan.steps.len(), &plan.release, &plan.steps[index])
+        self.stage(plan, index)
     }
 
     /// Sends the scripts of all steps that follow without one that asks, waits or judges: where each is done only if the
@@ -152,7 +152,9 @@ impl<'a> Execution<'a> {
     }
 
     /// Runs one step as a stage of the log.
-    fn stage(&mut self, number: usize, count: usize, release: &ReleaseId, step: &Step) -> Result<()> {
+    fn stage(&mut self, plan: &Plan, index: usize) -> Result<()> {
+        let (number, count) = (index + 1, plan.steps.len());
+        let (release, step) = (&plan.release, &plan.steps[index]);
         let title = step.title(release);
         console::stage(number, count, &title);
         let begun = Instant::now();
@@ -166,7 +168,7 @@ impl<'a> Execution<'a> {
             }
             Err(error) => {
                 console::stage_failed(took);
-                Err(step.failure().around(error, format!("stage {number} of {count}, {title}")))
+                Err(plan::failure(plan, index).around(error, format!("stage {number} of {count}, {title}")))
             }
         }
     }

@@ -8,6 +8,10 @@ fail() {
 id "$user" >/dev/null 2>&1 || fail "there is no user $user on this server; make one: adduser --disabled-password $user"
 command -v nginx >/dev/null || fail "nginx is not installed: apt-get install nginx"
 [ "$mode" = instant ] || command -v visudo >/dev/null || fail "sudo is not installed, and reload mode needs it: apt-get install sudo"
+# Nginx answers with the name of the environment whose slots these are.
+owner=$(sed -nE 's/^[[:space:]]*return 200 "([^" ]+) .*/\1/p' "$upstream_file" 2>/dev/null | head -n 1) || true
+[ -z "$owner" ] || [ "$owner" = "$name" ] ||
+  fail "$upstream_file is of the environment $owner on this server; without \`upstream\`, \`upstream_file\` and \`site_file\` (\`nginx\` in deploy.toml) this one gets files named after $name"
 # What lies in the folder is the user's to change, so nothing is written or followed there as root.
 as_user() { runuser -u "$user" -- "$@"; }
 
@@ -108,6 +112,10 @@ else
 fi
 [ -e "$site_file" ] || site_text >"$site_file"
 problem=$(nginx -t 2>&1) || restore "nginx refuses this: $problem"
+# Of this nginx only warns, and lets one of the two have all requests.
+names=$(sed -nE 's/^[[:space:]]*server_name[[:space:]]+([^;]*);.*/\1/p' "$site_file" | tr -s '[:space:]' '\n')
+twice=$(sed -nE 's/.*conflicting server name "([^"]+)".*/\1/p' <<<"$problem" | sort -u | grep -xF -e "$live_host" -e "$names" | tr '\n' ' ') || true
+[ -z "$twice" ] || restore "another site of this nginx has the name ${twice% } too, and only one of them would be asked; find it with \`nginx -T\`, or give this one another \`url\`."
 
 # The deploying user may test and reload nginx, nothing else.
 if command -v visudo >/dev/null; then

@@ -69,6 +69,7 @@ fn a_server_is_ready_only_where_that_was_tried() {
     assert_eq!((&status["mode"], &status["live_slot"]), (&"reload".into(), &live), "{status:#}");
     site.new_version("by a reload again");
     site.deploy();
+    what_is_anothers_stays_so(&server);
     // nginx in another place, as one that was built by hand.
     server.root("mv /usr/sbin/nginx /usr/local/sbin/nginx");
     set_up(&server, &site, "reload", "").unwrap();
@@ -81,6 +82,23 @@ fn refused_for_a_name_that_is_not_there(server: &Server, site: &Site) {
     let script = site.xtask(&["setup", "--user", "nobody-here"]).must_end_with(0).stdout;
     let output = server.try_root(&script);
     assert!(said(&output).contains("there is no user nobody-here"), "{}", said(&output));
+}
+
+/// Another environment's files and its site's name stay its own.
+fn what_is_anothers_stays_so(server: &Server) {
+    let toml = |url: &str, nginx: &str| {
+        format!(
+            "[project]\nname = \"shop\"\napp = \"backend\"\nweb = \"api\"\nworkers = [\"worker\"]\n[environments.prod]\nssh = true\n\
+             folder = \"/srv/shop\"\nurl = \"http://{url}\"\nnginx = {nginx}\n"
+        )
+    };
+    for mode in ["instant", "reload"] {
+        let shop = Site::new_project(server, &toml("api.example", "{}"));
+        refused(server, &shop, mode, &["another site of this nginx has the name api.example too"]);
+        let copied = "{ upstream_file = \"/etc/nginx/conf.d/gifty_upstream.conf\" }";
+        shop.write("deploy.toml", &toml("shop.example", copied));
+        refused(server, &shop, mode, &["gifty_upstream.conf is of the environment gifty", "files named after shop"]);
+    }
 }
 
 /// Root writes nothing through what the deploying user can change.
