@@ -91,8 +91,8 @@ pub struct Files {
     pub volume_targets: BTreeMap<String, Vec<String>>,
     /// Networks and volumes that slots and workers expect to find.
     pub made: Vec<Made>,
-    /// Kind and name of what the project expects and nobody here makes.
-    pub externals: Vec<(&'static str, String)>,
+    /// Networks and volumes of the project by kind and name: `external-network`, `own-volume`.
+    pub resources: Vec<(String, String)>,
     pub shared: Vec<Shared>,
     /// What a person should know: parts of the file that a slot cannot have.
     pub notes: Vec<String>,
@@ -174,7 +174,7 @@ pub fn render(config: &str, rendering: &Rendering) -> Result<Files> {
         built: built.map(|(name, _)| (*name).to_owned()).collect(),
         volume_targets: released.iter().map(|(name, service)| ((*name).to_owned(), service.volume_targets())).collect(),
         made: resources::made(&project, &released, rendering.project)?,
-        externals: resources::externals(&project, rendering.project),
+        resources: resources::used(&project, rendering.project),
         accessories,
         one_shots,
         images_of_accessories: roles

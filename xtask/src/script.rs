@@ -274,8 +274,8 @@ fn accessories(config: &Config, release: &ReleaseId, compose: &str, files: Optio
     }
     arguments.push("--".to_owned());
     if let Some(files) = files {
-        let externals = files.externals.iter();
-        arguments.extend(externals.flat_map(|(kind, name)| [format!("external-{kind}"), name.clone(), "0".to_owned()]));
+        let resources = files.resources.iter();
+        arguments.extend(resources.flat_map(|(kind, name)| [kind.clone(), name.clone(), "0".to_owned()]));
         for made in &files.made {
             arguments.extend([made.kind.to_owned(), made.name.clone(), made.options.len().to_string()]);
             arguments.extend(made.options.iter().cloned());

@@ -108,14 +108,15 @@ fn ipam(key: &str, value: &Value) -> Result<Vec<String>> {
     Ok(options)
 }
 
-/// What services use and this project does not make, by kind and name.
-pub fn externals(project: &Project, base: &str) -> Vec<(&'static str, String)> {
-    let used =
-        |kind: &'static str, select: fn(&Service) -> Vec<String>, resources: &BTreeMap<String, Option<Resource>>| {
-            let keys: BTreeSet<String> = project.services.values().flat_map(select).collect();
-            let external = keys.iter().filter(|key| Resource::external(resources, key));
-            external.map(|key| (kind, Resource::name(resources, key, base))).collect::<Vec<_>>()
-        };
-    let networks = used("network", Service::network_keys, &project.networks);
-    networks.into_iter().chain(used("volume", Service::volume_keys, &project.volumes)).collect()
+/// What services use, by kind and name: `external-volume` is made by somebody else, `own-volume` for this project alone.
+pub fn used(project: &Project, base: &str) -> Vec<(String, String)> {
+    type Keys = fn(&Service) -> Vec<String>;
+    let named = |kind: &str, select: Keys, resources: &BTreeMap<String, Option<Resource>>| {
+        let keys: BTreeSet<String> = project.services.values().flat_map(select).collect();
+        let whose = |key: &String| if Resource::external(resources, key) { "external" } else { "own" };
+        let named = keys.iter().map(|key| (format!("{}-{kind}", whose(key)), Resource::name(resources, key, base)));
+        named.collect::<Vec<_>>()
+    };
+    let networks = named("network", Service::network_keys, &project.networks);
+    networks.into_iter().chain(named("volume", Service::volume_keys, &project.volumes)).collect()
 }

@@ -250,7 +250,9 @@ fn what_others_make_is_known_by_its_name() {
     let resources = "networks: {outer: {external: true, name: proxy}, own: {}}\nvolumes: {media: {external: true}}";
     let files =
         with(&format!("db: {{image: y, networks: [outer, own], volumes: ['media:/media']}}\n{resources}")).unwrap();
-    assert_eq!(files.externals, [("network", "proxy".to_owned()), ("volume", "media".to_owned())]);
+    let external = files.resources.iter().filter(|(kind, _)| kind.starts_with("external"));
+    let external: Vec<(&str, &str)> = external.map(|(kind, name)| (kind.as_str(), name.as_str())).collect();
+    assert_eq!(external, [("external-network", "proxy"), ("external-volume", "media")]);
 }
 
 #[test]

@@ -19,22 +19,28 @@ shift $((${#list[@]} + 1))
 words "$@"
 once=(${list[@]+"${list[@]}"})
 shift $((${#list[@]} + 1))
-# Whether a `network` or a `volume` of this name is on this host. Docker is asked once for each, when it is needed.
+# Whether a `network` or a `volume` of this name is on this host; `owner` is then the compose project that it was made for. Docker
+# is asked once for each, when it is needed.
 declare -A names=()
 is_there() {
-  [ -n "${names[$1]+known}" ] || names[$1]=$(docker "$1" ls --format '{{.Name}}') || fail "docker does not list its ${1}s"
-  grep -qxF -- "$2" <<<"${names[$1]}"
+  [ -n "${names[$1]+known}" ] || names[$1]=$(docker "$1" ls --format '{{.Name}} {{.Label "com.docker.compose.project"}}') || fail "docker does not list its ${1}s"
+  owner=$(awk -v name="$2" '$1 == name { print $2; found = 1; exit } END { exit !found }' <<<"${names[$1]}")
 }
-# Resources come as kind, name, count, and that many options. What others make must be there before anything is started.
+# Resources come as kind, name, count, and that many options. What others make must be there before anything is started, and what
+# they use must not be used by two.
 resources=("$@")
 for ((at = 0; at < $#; at += 3 + resources[at + 2])); do
+  kind=${resources[at]#*-} name=${resources[at + 1]}
   case ${resources[at]} in
-    external-network | external-volume) ;;
-    *) continue ;;
+    external-*)
+      is_there "$kind" "$name" ||
+        fail "the $kind $name is \`external\` in the compose file, so nothing here makes it, and it is not on this host; make it with: docker $kind create $name"
+      ;;
+    own-*)
+      if ! is_there "$kind" "$name" || [ -z "$owner" ] || [ "$owner" = "$project" ]; then continue; fi
+      fail "the $kind $name, which the compose file gives this name, is of the compose project $owner, and two would use it at once. Leave \`name\` out, or take it from a variable of the \`.env\`; where they are meant to share it, call it \`external: true\`"
+      ;;
   esac
-  kind=${resources[at]#external-} name=${resources[at + 1]}
-  is_there "$kind" "$name" ||
-    fail "the $kind $name is \`external\` in the compose file, so nothing here makes it, and it is not on this host; make it with: docker $kind create $name"
 done
 of_project() { docker ps "$@" --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.oneoff=False; }
 up() {
@@ -56,8 +62,9 @@ for ((at = 0; at < ${#once[@]}; at += 2)); do
   container=$(found)
   if [ -n "$container" ]; then
     code_of "$container"
-    definition=$(docker inspect --format '{{index .Config.Labels "deploy.definition"}}' "$container")
-    if [ "$code $definition" = "0 ${once[at + 1]}" ]; then continue; fi
+    # One that was never started has no code of its own.
+    ended=$(docker inspect --format '{{.State.Status}} {{.State.ExitCode}} {{index .Config.Labels "deploy.definition"}}' "$container")
+    if [ "$ended" = "exited 0 ${once[at + 1]}" ]; then continue; fi
     remove_containers "label=com.docker.compose.project=$project" "label=com.docker.compose.service=$service"
     # What compose made before the first deploy.
     container=$(found)

@@ -199,3 +199,20 @@ fn an_app_that_is_an_image_and_files_needs_no_build() {
     assert_eq!(project.status()["live_release"], first);
     assert!(env_file().contains(&format!("API_TOKEN={}\n", token(&project))));
 }
+
+/// A volume that has the same name in two projects would have two databases write into it.
+#[test]
+fn a_volume_of_another_project_is_not_used_by_two() {
+    for project in projects() {
+        let volume = format!("{}_kept", project.name);
+        project.rewrite(COMPOSE, "volumes:\n  redis-data:", &format!("volumes:\n  redis-data:\n    name: {volume}"));
+        project.commit("a volume with a name");
+        project.docker(&["volume", "create", "--label", "com.docker.compose.project=another", &volume]);
+        let refused = project.xtask(&["deploy", "--skip-tests"]).must_end_with(15);
+        refused.must_say(&[&format!("the volume {volume}"), "is of the compose project another", "`external: true`"]);
+        assert_eq!(project.containers(true), Vec::<String>::new());
+        project.docker(&["volume", "rm", &volume]);
+        project.deploy();
+        project.status();
+    }
+}
