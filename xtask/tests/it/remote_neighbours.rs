@@ -50,8 +50,14 @@ impl Neighbour<'_> {
     }
 }
 
-/// Each does the same in turn, while the other two are under load and must be found as they were.
-pub fn each_while_the_others_serve(server: &Server, all: &[Neighbour], what: &str, act: impl Fn(&Neighbour)) {
+/// Each does the same in turn, while all are under load and the other two must be found as they were. Gives the requests sent.
+fn each_while_the_others_serve(server: &Server, all: &[Neighbour], what: &str, act: impl Fn(&Neighbour)) -> u64 {
+    let mut sent = 0;
+    let mut none_failed = |what: &str, load: Load, clients: &[Client]| {
+        let figures = load.finish();
+        assert_none_failed(what, &figures, clients);
+        sent += figures.values().map(|figures| figures.sent).sum::<u64>();
+    };
     for (number, neighbour) in all.iter().enumerate() {
         let others: Vec<&Neighbour> =
             all.iter().enumerate().filter(|(at, _)| *at != number).map(|(_, other)| other).collect();
@@ -60,13 +66,14 @@ pub fn each_while_the_others_serve(server: &Server, all: &[Neighbour], what: &st
             others.iter().map(|other| Load::start(&other.address(server), other.clients, RATE)).collect();
         let own = Load::start(&neighbour.address(server), neighbour.clients, RATE);
         act(neighbour);
-        assert_none_failed(&format!("{what} of {}", neighbour.host), &own.finish(), neighbour.clients);
+        none_failed(&format!("{what} of {}", neighbour.host), own, neighbour.clients);
         for ((other, load), before) in others.iter().zip(loads).zip(before) {
             let what = format!("{} during {what} of {}", other.host, neighbour.host);
-            assert_none_failed(&what, &load.finish(), other.clients);
+            none_failed(&what, load, other.clients);
             assert_eq!(other.serves(server), before, "{what}");
         }
     }
+    sent
 }
 
 /// Kills a deploy at a stage, and lets the next one end well.
@@ -138,15 +145,17 @@ pub fn story(compose: Compose, modes: [&str; 3], stages: &[&str]) {
     server.root(&all[1].xtask(&["setup", "--mode", modes[1], "--user", "deploy"]).must_end_with(0).stdout);
     assert_eq!(all[1].serves(&server), before);
 
-    each_while_the_others_serve(&server, &all, "a deploy", |neighbour| drop(neighbour.deploy()));
-    each_while_the_others_serve(&server, &all, "a rollback", |neighbour| {
+    let mut sent = each_while_the_others_serve(&server, &all, "a deploy", |neighbour| drop(neighbour.deploy()));
+    sent += each_while_the_others_serve(&server, &all, "a rollback", |neighbour| {
         neighbour.xtask(&["rollback"]).must_end_with(0);
     });
     for stage in stages {
-        each_while_the_others_serve(&server, &all, &format!("a kill at {stage:?}"), |neighbour| {
+        sent += each_while_the_others_serve(&server, &all, &format!("a kill at {stage:?}"), |neighbour| {
             killed_at(neighbour, stage)
         });
     }
+    let cases = all.len() * (stages.len() + 2);
+    println!("neighbours, compose {compose:?}, {modes:?}: {cases} cases, {sent} requests, 0 failed");
     // Each has its own data.
     let rows = server.root("docker volume ls -q | grep redis-data | sort");
     assert_eq!(rows, "gifty-staging_redis-data\ngifty_redis-data\nshop_redis-data\n");
