@@ -153,6 +153,7 @@ pub fn render(config: &str, rendering: &Rendering) -> Result<Files> {
     if !refused.is_empty() {
         return Err(Kind::Configuration.error(format!("a deploy cannot do this:\n- {}", refused.join("\n- "))));
     }
+    project.forget_unused_secrets_and_configs();
     let mut notes = Vec::new();
     let shared = data::place(&mut project, rendering, &mut notes);
     notes.extend(refusals::unknown_keys(&project));

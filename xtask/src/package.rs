@@ -50,6 +50,9 @@ pub struct Package {
     /// sha256 of every file of the release, by its path.
     #[serde(skip)]
     pub sums: BTreeMap<Vec<u8>, String>,
+    /// What git calls the content of every file, and of links.
+    #[serde(skip)]
+    pub objects: BTreeMap<String, String>,
     /// Where every symbolic link leads.
     #[serde(skip)]
     pub links: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -58,8 +61,8 @@ pub struct Package {
 impl Package {
     /// The paths of the app's folder that the release has.
     pub fn commit(&self) -> Commit {
-        let links = self.links.iter().map(|(path, to)| (tree::as_text(path), tree::as_text(to)));
-        Commit::new(self.sums.iter().map(|(path, sum)| (tree::as_text(path), sum.clone())).chain(links))
+        let files = self.sums.iter().map(|(path, sum)| (tree::as_text(path), sum.clone()));
+        Commit::new(self.objects.clone().into_iter().chain(files))
     }
 }
 
@@ -200,6 +203,8 @@ pub fn package(
     refuse_links_out_of_the_app(&links)?;
     sums.extend(reuse.iter().flat_map(|reuse| reuse.sums.clone()));
     let files = sums.iter().map(|(path, sum)| (tree::as_text(path), sum.clone())).collect();
+    let content = tree.content(files);
+    let objects = content.objects.clone();
     let content = Manifest {
         release,
         revision: &source.revision,
@@ -208,12 +213,24 @@ pub fn package(
         created_by: &caller.name,
         created_at: caller.started_at.to_string(),
         archive_sha256: &sha256,
-        content: tree.content(files),
+        content,
     };
     let content = serde_json::to_vec_pretty(&content).context("writing the manifest")?;
     std::fs::write(&manifest, content).with_context(|| format!("writing {}", manifest.display()))?;
     let bytes = std::fs::metadata(&archive).with_context(|| format!("reading {}", archive.display()))?.len();
-    Ok(Package { release: release.clone(), archive, manifest, sha256, bytes, commit_of_all, strip, reuse, sums, links })
+    Ok(Package {
+        release: release.clone(),
+        archive,
+        manifest,
+        sha256,
+        bytes,
+        commit_of_all,
+        strip,
+        reuse,
+        sums,
+        objects,
+        links,
+    })
 }
 
 /// The app's files in a commit.

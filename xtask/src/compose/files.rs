@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::project::{Project, Resource, Service};
-use super::{Rendering, Roles, data};
+use super::{Rendering, Roles, data, definition};
 use crate::release::{
     LABEL_DEFINITION, LABEL_FOLDER, LABEL_PROJECT, LABEL_RELEASE, LABEL_SLOT, image, live_network, shut_network,
     slot_service,
@@ -178,9 +178,10 @@ pub fn base_file(
     text(file)
 }
 
-/// An accessory that is built keeps the image it was first built with.
+/// An accessory that is built keeps the image it was built with; one that is defined otherwise gets an image of its own.
 pub fn image_of_accessory(rendering: &Rendering, name: &str, service: &Service) -> String {
-    service.image.clone().unwrap_or_else(|| format!("{}-{name}", rendering.project))
+    let own = || format!("{}-{name}:{}", rendering.project, definition(service, rendering));
+    service.image.clone().unwrap_or_else(own)
 }
 
 /// The folder that holds of a release what its commit has, and nothing else: no image can get at the `.env`.

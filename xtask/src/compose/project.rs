@@ -3,7 +3,7 @@
 //! v1 prints YAML by the rules of YAML 1.1 and readers follow 1.2, so an untyped reader takes the text `1e3` for the
 //! number 1000. Where a value is a text to the container (environment, labels, arguments, commands) it is read as one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use anyhow::{Result, anyhow};
@@ -231,6 +231,27 @@ impl Project {
     pub fn is_internal(&self, key: &str) -> bool {
         let network = self.networks.get(key).and_then(Option::as_ref);
         network.and_then(|network| network.rest.get("internal")) == Some(&json!(true))
+    }
+
+    /// Leaves the secrets and configs that a service uses: v1 prints all that the file has.
+    pub fn forget_unused_secrets_and_configs(&mut self) {
+        let used = |kind: &str| -> BTreeSet<String> {
+            let services = self.services.values();
+            let given = services.flat_map(|service| {
+                let build = service.build.as_ref().map(|build| json!(build)).unwrap_or_default();
+                [service.rest.get(kind).cloned(), build.get(kind).cloned()]
+            });
+            let entries = given.flatten().filter_map(|given| given.as_array().cloned()).flatten();
+            entries
+                .filter_map(|entry| entry.as_str().or_else(|| entry.get("source")?.as_str()).map(str::to_owned))
+                .collect()
+        };
+        let (secrets, configs) = (used("secrets"), used("configs"));
+        for (part, used) in [(&mut self.secrets, secrets), (&mut self.configs, configs)] {
+            part.iter_mut()
+                .filter_map(Value::as_object_mut)
+                .for_each(|part| part.retain(|name, _| used.contains(name)));
+        }
     }
 
     pub fn secrets_and_configs(&self) -> Map<String, Value> {

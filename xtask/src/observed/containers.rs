@@ -73,8 +73,12 @@ fn owner(labels: &Labels, config: &Config, observed: &Observed) -> Owner {
     let folders = [config.environment.folder.as_str(), observed.folder.as_str()];
     let named = labels.project == name || (labels.project.is_empty() && labels.compose_project == name);
     let here = labels.made_for().map(|folder| folders.contains(&folder));
+    let app = config.project.app.trim_matches('/');
+    let below = config.project.compose.first().and_then(|file| file.rsplit_once('/')).map_or("", |(folder, _)| folder);
+    let places = [String::new(), format!("/{below}"), format!("/{app}"), format!("/{app}/{below}")];
     let lies_here = |folder: &str| {
-        labels.working_dir.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        let rest = labels.working_dir.strip_prefix(folder).map(|rest| rest.trim_end_matches('/'));
+        rest.is_some_and(|rest| places.iter().any(|place| place.trim_end_matches('/') == rest))
     };
     let by_hand_here = folders.into_iter().any(lies_here) && labels.service == config.project.web;
     match (named, here) {

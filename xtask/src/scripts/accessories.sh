@@ -37,7 +37,8 @@ for ((at = 0; at < $#; at += 3 + resources[at + 2])); do
         fail "the $kind $name is \`external\` in the compose file, so nothing here makes it, and it is not on this host; make it with: docker $kind create $name"
       ;;
     own-*)
-      if ! is_there "$kind" "$name" || [ -z "$owner" ] || [ "$owner" = "$project" ]; then continue; fi
+      is_there "$kind" "$name" || continue
+      case $owner in '' | "$project" | "$project-blue" | "$project-green" | "$project-workers") continue ;; esac
       fail "the $kind $name, which the compose file gives this name, is of the compose project $owner, and two would use it at once. Leave \`name\` out, or take it from a variable of the \`.env\`; where they are meant to share it, call it \`external: true\`"
       ;;
   esac
@@ -92,19 +93,25 @@ while waiting=$(of_project --filter health=starting --format '{{.Names}}') && [ 
   [ "$SECONDS" -lt "$deadline" ] || fail "not healthy after $limit s:" "$waiting"
   sleep 0.2
 done
-# What was started just now has to run; what ran before is left alone, and only named.
-if [ $started = yes ]; then
-  sick=$(of_project -aq --no-trunc | xargs -r docker inspect --format '{{.State.Status}}{{with index .State "Health"}} {{.Status}}{{end}} {{.State.ExitCode}} {{.Name}} {{index .Config.Labels "com.docker.compose.service"}}' |
+# What was started just now has to run; what ran before is left alone, and only named. One that docker starts again has some time:
+# it may have come before what it needs. One that docker does not start again may have ended because its work is done.
+sick() {
+  of_project -aq --no-trunc | xargs -r docker inspect --format '{{.State.Status}}{{with index .State "Health"}} {{.Status}}{{end}} {{.State.ExitCode}} {{.Name}} {{.HostConfig.RestartPolicy.Name}} {{index .Config.Labels "com.docker.compose.service"}}' |
     grep -E '^(restarting|dead|running unhealthy|exited( [a-z]+)? [1-9])' | while read -r line; do
     # Not one of those that were running, nor one that runs once.
     grep -qxF -- "${line##* }" <<<"$running" || [[ " ${once[*]-} " == *" ${line##* } "* ]] || [[ " ${accessories[*]-} " != *" ${line##* } "* ]] || printf '%s\n' "$line"
-  done) || true
-  [ -z "$sick" ] || {
-    name=${sick%%$'\n'*}
+  done || true
+}
+if [ $started = yes ]; then
+  deadline=$((SECONDS + 20))
+  while all=$(sick) && failed=$(grep -v ' no [^ ]*$' <<<"$all") && [ "$SECONDS" -lt "$deadline" ]; do sleep 0.5; done
+  [ -z "$failed" ] || {
+    name=${failed%%$'\n'*}
     name=${name#*/}
     docker logs --tail 20 "${name%% *}" >&2 || true
-    fail "these accessories do not run:" "$sick"
+    fail "these accessories do not run:" "$failed"
   }
+  [ -z "$all" ] || echo "warning: these accessories have ended, and docker does not start them again (\`restart\` in the compose file):" "$all"
 fi
 while [ $# -gt 0 ]; do
   kind=$1 name=$2 count=$3

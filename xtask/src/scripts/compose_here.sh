@@ -12,14 +12,18 @@ else
   exit 0
 fi
 umask 077
-folder=$(mktemp -d)
+folder=$(mktemp -d) || exit 0
 trap 'rm -rf "$folder"' EXIT
-folder=$(readlink -f -- "$folder")
-mkdir -p "$folder/releases/$release"
-cd "$folder/releases/$release"
-git -C "$root" --literal-pathspecs archive --format=tar "$commit" -- "$app" | tar -x --strip-components="$strip"
-cat >"$folder/env"
-cp --remove-destination "$folder/env" .env
+folder=$(cd "$folder" && pwd -P)
+# What fails here, a full disk for one, says nothing of the compose files.
+{
+  mkdir -p "$folder/releases/$release"
+  cd "$folder/releases/$release"
+  git -C "$root" --literal-pathspecs archive --format=tar "$commit" -- "$app" | tar -x --strip-components="$strip"
+  cat >"$folder/env"
+  rm -f .env
+  cp "$folder/env" .env
+} 2>/dev/null || exit 0
 files=()
 for file; do files+=(-f "$file"); done
 printed=$("${compose[@]}" --env-file "$folder/env" -p "$project" "${files[@]}" config ${format[@]+"${format[@]}"} 2>/dev/null) || exit 0

@@ -70,17 +70,25 @@ remove_containers() {
   fail "$said"
 }
 
-# Removes the workers of project $1, and starts those that compose had started before the first deploy as they were, where some were stopped.
-# shellcheck disable=SC2317 # not every script needs it
+# The workers that compose had started before the first deploy, once they are stopped: id, service, and how docker restarted them.
+# shellcheck disable=SC2034 # not every script needs it
+before=$folder/meta/.workers-of-before
+
+# Starts those of them again, as they were, that are of none of these services.
+# shellcheck disable=SC2317,SC2120 # not every script needs it, or names services
 give_back() {
-  local id restart before=$folder/meta/.workers-of-before
-  remove_containers "label=com.docker.compose.project=$1-workers"
-  [ ! -e "$before" ] || {
-    while read -r id restart; do
-      docker inspect "$id" >/dev/null 2>&1 || continue
-      docker update --restart "${restart:-no}" "$id" >/dev/null
-      docker start "$id" >/dev/null
-    done <"$before"
-    rm "$before"
-  }
+  local id service restart stay='' problems=''
+  [ -e "$before" ] || return 0
+  while read -r id service restart; do
+    if [[ " $* " == *" $service "* ]]; then
+      stay+="$id $service $restart"$'\n'
+    elif docker inspect "$id" >/dev/null 2>&1; then
+      { docker update --restart "${restart:-no}" "$id" && docker start "$id"; } >/dev/null || {
+        stay+="$id $service $restart"$'\n'
+        problems+=" $service"
+      }
+    fi
+  done <"$before"
+  if [ -n "$stay" ]; then printf '%s' "$stay" >"$before"; else rm "$before"; fi
+  [ -z "$problems" ] || fail "these workers of before the first deploy could not be started again:$problems"
 }

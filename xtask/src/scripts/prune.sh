@@ -28,7 +28,7 @@ came_with() {
 as_it_came() {
   (cd "$1" && LC_ALL=C comm -z -12 <(lying_in .) <(sed -z 's|^.\{66\}||' "$2/sums" | LC_ALL=C sort -z) | sed -z 's|^|./|' |
     xargs -0 -r sha256sum -z -- 2>/dev/null | sed -z 's|^\(.\{66\}\)\./|\1|' | LC_ALL=C sort -z |
-    LC_ALL=C comm -z -12 - <(LC_ALL=C sort -z "$2/sums") | sed -z 's|^.\{66\}||')
+    LC_ALL=C comm -z -12 - <(LC_ALL=C sort -z "$2/sums") | sed -z 's|^.\{66\}||') || true # what cannot be read is not as it came
   LC_ALL=C comm -z -12 <(lying_in "$1") <({ sed -zn 'p;n' "$2/links" && printf '.env\0'; } | LC_ALL=C sort -z)
 }
 # Python's compiled forms of files that came with it.
@@ -59,8 +59,8 @@ prune() {
   fi
   images=$(sed 's/$/:'"$release"'/' "$kept/images" 2>/dev/null) || images=''
   if [ -d "$place" ]; then
-    as_it_came "$place" "$kept" | remove_files "$place"
-    compiled "$place" "$kept" | remove_files "$place"
+    as_it_came "$place" "$kept" | remove_files "$place" || true # what is left is found below
+    compiled "$place" "$kept" | remove_files "$place" || true
     find "$place" -xdev -depth -type d -empty -delete 2>/dev/null || true
     if [ -d "$place" ]; then
       left=$(lying_in "$place" | head -z -n 3 | tr '\0' '\n' | cut -c1-120 | paste -s -d ' ') || true

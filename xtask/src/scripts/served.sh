@@ -5,5 +5,5 @@ mark=$folder/meta/$release/served
 latest=$(stat -c %Y "$folder"/meta/*/served 2>/dev/null | sort -n | tail -n 1) || true # there may be none yet
 touch "$mark"
 # Their work is done by this release for good.
-rm -f "$folder/meta/.workers-of-before"
+rm -f "$before"
 [ "$(stat -c %Y "$mark")" -gt "${latest:-0}" ] || touch -d "@$((latest + 1))" "$mark"

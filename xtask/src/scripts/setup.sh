@@ -27,6 +27,10 @@ for part in "$folder" "$folder"/{releases,live,meta,shared}; do
   # Docker makes what a container is to mount, as root. A link is left as it is.
   if [ "$(stat -c %U "$above")" = root ] && [ -d "$part" ] && [ ! -L "$part" ] && [ "$(stat -c %U "$part")" = root ]; then chown -h "$user:" "$part"; fi
 done
+for part in "$folder"/{releases,live,meta,shared}; do
+  [ ! -d "$part" ] || [ -L "$part" ] || [ "$(stat -c %U "$part")" = "$user" ] ||
+    fail "$part belongs to $(stat -c %U "$part"), and $user has to make files there: chown $user: $part"
+done
 [ "$(stat -c %U "$folder")" = "$user" ] || fail "$folder belongs to $(stat -c %U "$folder"), and $user has to make files there: chown $user: $folder"
 as_user mkdir -p "$folder/releases" "$folder/live" "$folder/meta"
 as_user chmod 0755 "$folder/live"

@@ -37,6 +37,14 @@ in_the_way() {
     "While nothing writes to it: mv $2 $folder/shared/$1; then deploy again"
 }
 
+# Below a folder that is closed to this user, something may well be.
+is_gone() {
+  local above=$1
+  [ ! -e "$1" ] || return 1
+  while [ ! -d "$above" ]; do above=$(dirname "$above"); done
+  [ -x "$above" ]
+}
+
 mkdir -p "$folder/shared"
 while [ $# -gt 0 ]; do
   path=$1 found=$2 kind=$3
@@ -49,7 +57,9 @@ while [ $# -gt 0 ]; do
     [ "$(something "${inside%%/*}" "${inside#*/}")" = 0 ] || in_the_way "$path" "$found" "${inside%%/*}" "${inside#*/}"
     found=''
   fi
-  [ -n "$found" ] && [ -e "$found" ] || found=''
+  if [ -n "$found" ] && is_gone "$found"; then found=''; fi
+  # An empty folder in the place of a file is docker's.
+  [ "$kind" != file ] || rmdir "$place" 2>/dev/null || true
   if [ -e "$place" ] || [ -L "$place" ]; then
     [ -z "$found" ] || [ "$found" = "$(readlink -m -- "$place")" ] ||
       fail "a container has \`$path\` mounted from $found, and $place is there too. Let one of them be the data: move it to $place, or let $place be a link to it (ln -s), then deploy again"

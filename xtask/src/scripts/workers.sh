@@ -7,19 +7,19 @@ shift 5
 cd "$folder/meta/$release" || fail "release $release is not on this host"
 [ $# -eq 0 ] || refuse_missing_images "$release"
 of_workers="label=com.docker.compose.project=$project-workers"
-# A backend that was started without this tool has them in its base project; two schedulers would do everything twice. They are
-# written down, with how docker restarts them: a rollback gives the work back to them.
-before=$folder/meta/.workers-of-before
+# A backend that was started without this tool has them in its base project, and so has what was an accessory; two schedulers would
+# do everything twice. They are written down: a rollback gives the work back to them.
 for service in "$@"; do
   for id in $(docker ps -q --no-trunc --filter "label=com.docker.compose.project=$project" \
     --filter "label=com.docker.compose.service=$service" --filter label=com.docker.compose.oneoff=False); do
     grep -qsF -- "$id" "$before" ||
-      docker inspect --format '{{.Id}} {{.HostConfig.RestartPolicy.Name}}{{with .HostConfig.RestartPolicy.MaximumRetryCount}}:{{.}}{{end}}' "$id" >>"$before"
+      docker inspect --format "{{.Id}} $service {{.HostConfig.RestartPolicy.Name}}{{with .HostConfig.RestartPolicy.MaximumRetryCount}}:{{.}}{{end}}" "$id" >>"$before"
   done
 done
+give_back "$@"
 if [ -s "$before" ]; then
   echo "stopping those of before the first deploy"
-  trap 'give_back "$project"' EXIT
+  trap '(remove_containers "$of_workers") || true; give_back' EXIT
   # No restart, or a reboot would start them with `restart: always`.
   while read -r id _; do
     docker inspect "$id" >/dev/null 2>&1 || continue

@@ -1,2 +1,4 @@
 # Gives the work back to the workers that compose had started before the first deploy.
-give_back "$1"
+remove_containers "label=com.docker.compose.project=$1-workers"
+# shellcheck disable=SC2119 # all of them
+give_back

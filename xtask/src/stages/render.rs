@@ -85,7 +85,9 @@ pub fn refuse_early(config: &Config, observed: &Observed, package: &Package, env
     words.extend([package.commit_of_all.clone(), config.project.app.clone(), package.strip.to_string()]);
     words.extend([package.release.to_string(), config.project.name.clone()]);
     words.extend(config.project.compose.iter().cloned());
-    let command = Command::new("read the compose files", words).reading(Input::Secret(env.content.clone()));
+    let command = Command::new("read the compose files", words)
+        .reading(Input::Secret(env.content.clone()))
+        .in_clean_environment();
     let printed = proc::finish(&command)?.success()?.text();
     let Some((folder, project)) = printed.split_once('\n') else { return Ok(()) };
     let printed = Printed { project, commit: &package.commit(), profiles: Some(&env.profiles) };
