@@ -53,7 +53,8 @@ start() {
   "${compose[@]}" -p "$project-workers" -f "compose.workers-$slot.json" up -d --no-build --remove-orphans
 }
 start || start
-deadline=$((SECONDS + watched))
+# Whole seconds have passed only where one more has begun.
+deadline=$((SECONDS + watched + 1))
 # One that docker has started again since runs, and does not keep running.
 while :; do
   sleep 0.5

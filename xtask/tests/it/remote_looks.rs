@@ -83,14 +83,14 @@ pub fn a_worker_that_restarts_for_ever_is_seen(server: &Server, site: &Site) {
     site.change(
         "backend/docker-compose.yml",
         "command: [\"python\", \"worker.py\"]",
-        "command: [\"sh\", \"-c\", \"sleep 0.6; exit 3\"]",
+        "command: [\"sh\", \"-c\", \"sleep 0.3; exit 3\"]",
     );
     let failed = site.xtask(&["deploy", "--skip-tests"]).must_end_with(18);
     failed.must_say(&["these workers do not keep running"]);
     assert_eq!(serving(site), before);
     site.change(
         "backend/docker-compose.yml",
-        "command: [\"sh\", \"-c\", \"sleep 0.6; exit 3\"]",
+        "command: [\"sh\", \"-c\", \"sleep 0.3; exit 3\"]",
         "command: [\"python\", \"worker.py\"]",
     );
     site.deploy();
