@@ -307,7 +307,7 @@ fn relative_mounts_lead_to_the_release_or_to_what_outlives_it() {
     // Two containers that have it from two places are not guessed about.
     let found = BTreeMap::from([
         (("db".to_owned(), "/u".to_owned()), "/home/deploy/uploads".to_owned()),
-        (("cache".to_owned(), "/u".to_owned()), "/home/other/uploads".to_owned()),
+        (("cache".to_owned(), "/u".to_owned()), "/srv/other/uploads".to_owned()),
     ]);
     let two = with_other(&format!(
         "db: {{image: y, volumes: ['{release}/uploads:/u']}}\n  cache: {{image: y, volumes: ['{release}/uploads:/u']}}"
@@ -316,7 +316,7 @@ fn relative_mounts_lead_to_the_release_or_to_what_outlives_it() {
     let places: Vec<Option<&str>> = files.shared.iter().map(|shared| shared.found.as_deref()).collect();
     assert_eq!(
         places,
-        [Some("/home/deploy/uploads"), Some("/home/other/uploads")],
+        [Some("/home/deploy/uploads"), Some("/srv/other/uploads")],
         "the host tells whether they are one"
     );
     // Data that lies inside of a folder that is mounted whole is found there; what is there already is not looked for.
