@@ -325,7 +325,8 @@ fn check_files(files: &compose::Files) {
     let mut accessories = [&files.accessories[..], &files.one_shots[..]].concat();
     accessories.sort();
     assert_eq!(names(&read(&files.base)), Some(accessories));
-    assert!(!files.build.contains("/releases/20260131"), "a build sees a release's folder: {}", files.build);
+    let built = read(&files.build)["services"].to_string();
+    assert!(!built.contains("/srv/shop/releases/20260131-174502-1a2b3c4"), "a build sees a release's folder: {built}");
 }
 
 /// The sample that is changed above is one that is understood.

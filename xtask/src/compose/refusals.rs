@@ -18,6 +18,7 @@ pub fn all(project: &Project, roles: &Roles, rendering: &Rendering) -> Vec<Strin
     }
     for (name, service) in &project.services {
         found.extend(above_the_app(name, service, rendering));
+        found.extend(path_within_a_text(name, service, rendering));
     }
     found.extend(volumes_in_a_release(project, rendering));
     found.extend(more_than_one(rendering.web, roles.web));
@@ -89,6 +90,31 @@ fn build_context(name: &str, service: &Service, rendering: &Rendering) -> Option
              let `app` be the folder that holds both, and `compose` the file's path in it"
         )
     })
+}
+
+/// A build sees the release without its `.env`, in a folder of its own. A path that stands within a longer text cannot be led
+/// there, and would let an image have the secrets.
+fn path_within_a_text(name: &str, service: &Service, rendering: &Rendering) -> Option<String> {
+    let release_folder = rendering.release_folder();
+    let text = text_around(&serde_json::json!(service.build.as_ref()?), &release_folder)?;
+    Some(format!(
+        "the `build` of service `{name}` has the release's own path within `{}`; name the file by its path in the build context instead",
+        text.replace(&release_folder, "…")
+    ))
+}
+
+/// The first text or key that has the path in it, but does not begin with it as a text.
+fn text_around(value: &Value, path: &str) -> Option<String> {
+    let around = |text: &str| text.contains(path).then(|| text.to_owned());
+    match value {
+        Value::String(text) if super::data::inside(text, path).is_some_and(|rest| !rest.contains(path)) => None,
+        Value::String(text) => around(text),
+        Value::Array(values) => values.iter().find_map(|value| text_around(value, path)),
+        Value::Object(fields) => {
+            fields.iter().find_map(|(key, value)| around(key).or_else(|| text_around(value, path)))
+        }
+        _ => None,
+    }
 }
 
 fn above_the_app(name: &str, service: &Service, rendering: &Rendering) -> Vec<String> {

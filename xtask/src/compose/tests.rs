@@ -163,6 +163,26 @@ fn what_two_versions_cannot_do_side_by_side_is_refused() {
     assert!(error.contains("`api`") && error.contains("there are: web"), "{error}");
 }
 
+#[test]
+fn a_build_that_would_see_the_release_with_its_env_is_refused() {
+    let release = "/srv/shop/releases/20260131-174502-1a2b3c4";
+    let others = "  scheduler: {image: x}\n  scraper: {image: x}\n";
+    for build in [
+        format!("context: {release}, cache_from: ['type=local,src={release}/cache']"),
+        format!("context: {release}, ssh: ['default={release}/key']"),
+        format!("context: {release}, args: {{FROM: '--from {release}/app'}}"),
+        format!("context: {release}, additional_contexts: {{'{release}': x}}"),
+    ] {
+        let error =
+            rendered(&format!("services:\n  api: {{build: {{{build}}}}}\n{others}")).err().expect(&build).to_string();
+        assert!(error.contains("`api`") && error.contains("build context") && !error.contains(release), "{error}");
+    }
+    let moved =
+        format!("context: {release}, additional_contexts: {{app: '{release}/app'}}, args: {{FROM: '{release}'}}");
+    let files = rendered(&format!("services:\n  api: {{build: {{{moved}}}}}\n{others}")).unwrap();
+    assert!(!files.build.contains(release), "{}", files.build);
+}
+
 /// A project with another service beside the three that deploy.toml names.
 fn with(other: &str) -> Result<Files> {
     rendered(&with_other(other))
