@@ -136,7 +136,7 @@ pub struct Other {
     pub name: String,
     /// A worker is replaced with each release, an accessory never.
     pub worker: bool,
-    /// The web service or a worker as compose started it before the first deploy; stopped, once that has taken over.
+    /// The web service or a worker as compose started it before the first deploy, or while it was an accessory; stopped since.
     #[serde(skip)]
     pub of_before: bool,
     /// Docker's words, as of a slot's container.

@@ -95,23 +95,36 @@ while waiting=$(of_project --filter health=starting --format '{{.Names}}') && [ 
 done
 # What was started just now has to run; what ran before is left alone, and only named. One that docker starts again has some time:
 # it may have come before what it needs. One that docker does not start again may have ended because its work is done.
-sick() {
-  of_project -aq --no-trunc | xargs -r docker inspect --format '{{.State.Status}}{{with index .State "Health"}} {{.Status}}{{end}} {{.State.ExitCode}} {{.Name}} {{.HostConfig.RestartPolicy.Name}} {{index .Config.Labels "com.docker.compose.service"}}' |
-    grep -E '^(restarting|dead|running unhealthy|exited( [a-z]+)? [1-9])' | while read -r line; do
-    # Not one of those that were running, nor one that runs once.
-    grep -qxF -- "${line##* }" <<<"$running" || [[ " ${once[*]-} " == *" ${line##* } "* ]] || [[ " ${accessories[*]-} " != *" ${line##* } "* ]] || printf '%s\n' "$line"
-  done || true
+started_now() {
+  of_project -aq --no-trunc | xargs -r docker inspect --format '{{.State.Status}}{{with index .State "Health"}} {{.Status}}{{end}} {{.State.ExitCode}} restarts:{{.RestartCount}} {{.Name}} {{or .HostConfig.RestartPolicy.Name "no"}} {{index .Config.Labels "com.docker.compose.service"}}' |
+    while read -r line; do
+      # Not one of those that were running, nor one that runs once.
+      grep -qxF -- "${line##* }" <<<"$running" || [[ " ${once[*]-} " == *" ${line##* } "* ]] || [[ " ${accessories[*]-} " != *" ${line##* } "* ]] || printf '%s\n' "$line"
+    done || true
 }
 if [ $started = yes ]; then
-  deadline=$((SECONDS + 20))
-  while all=$(sick) && failed=$(grep -v ' no [^ ]*$' <<<"$all") && [ "$SECONDS" -lt "$deadline" ]; do sleep 0.5; done
+  # Between two starts a container runs for a moment, so all of them have to be as they were for more than two seconds.
+  deadline=$((SECONDS + 20)) since=$SECONDS seen=
+  while :; do
+    all=$(started_now)
+    [ "$all" = "$seen" ] || since=$SECONDS
+    seen=$all
+    ended=$(grep -E '^(restarting|dead|running unhealthy|exited( [a-z]+)? [1-9])' <<<"$all" || true)
+    failed=$(grep -v ' no [^ ]*$' <<<"$ended" || true)
+    if [ -z "$failed" ] && [ $((SECONDS - since)) -ge 3 ]; then break; fi
+    [ "$SECONDS" -lt "$deadline" ] || {
+      [ -n "$failed" ] || failed=$(grep -v ' restarts:0 ' <<<"$all" || true)
+      break
+    }
+    sleep 0.5
+  done
   [ -z "$failed" ] || {
     name=${failed%%$'\n'*}
     name=${name#*/}
     docker logs --tail 20 "${name%% *}" >&2 || true
     fail "these accessories do not run:" "$failed"
   }
-  [ -z "$all" ] || echo "warning: these accessories have ended, and docker does not start them again (\`restart\` in the compose file):" "$all"
+  [ -z "$ended" ] || echo "warning: these accessories have ended, and docker does not start them again (\`restart\` in the compose file):" "$ended"
 fi
 while [ $# -gt 0 ]; do
   kind=$1 name=$2 count=$3

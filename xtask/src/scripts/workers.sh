@@ -20,10 +20,10 @@ give_back "$@"
 if [ -s "$before" ]; then
   echo "stopping those of before the first deploy"
   trap '(remove_containers "$of_workers") || true; give_back' EXIT
-  # No restart, or a reboot would start them with `restart: always`.
-  while read -r id _; do
+  # A reboot would start them with `restart: always`. As an accessory compose may start one of them later, so some restart stays.
+  while read -r id _ restart; do
     docker inspect "$id" >/dev/null 2>&1 || continue
-    docker update --restart no "$id" >/dev/null
+    [ "$restart" != always ] || docker update --restart unless-stopped "$id" >/dev/null
     docker stop "$id" >/dev/null
   done <"$before"
 fi

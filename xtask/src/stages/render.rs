@@ -122,5 +122,5 @@ fn rendered(
         found: &observed.binds(&config.project.web),
         profiles: printed.profiles,
     };
-    compose::render(printed.project, &rendering).context("the compose files")
+    compose::render(printed.project, &rendering).map_err(|error| Kind::Configuration.around(error, "the compose files"))
 }

@@ -2,7 +2,9 @@
 
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
-use crate::{remote_access, remote_deploy, remote_looks, remote_nginx, remote_secrets, remote_ship, workflow};
+use crate::{
+    remote_access, remote_data, remote_deploy, remote_looks, remote_nginx, remote_secrets, remote_ship, workflow,
+};
 
 #[test]
 fn compose_v2_and_a_reload() {
@@ -22,6 +24,8 @@ fn compose_v2_and_a_reload() {
     remote_ship::a_release_is_sent_once(&server, &site);
     remote_ship::only_what_changed_travels(&server, &site);
     remote_ship::a_release_that_did_not_arrive_whole_is_not_there(&server, &site);
+    remote_data::data_in_a_closed_folder_is_used_where_it_lies(&server, &site);
+    remote_data::a_file_that_cannot_be_read_stops_no_pruning(&server, &site);
     remote_deploy::two_machines_take_turns(&server, &site);
     remote_secrets::only_releases_hold_secrets(&server);
     workflow::the_run_lines_deploy(&server);

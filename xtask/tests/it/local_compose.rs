@@ -119,6 +119,10 @@ fn all_that_is_refused_is_told_at_once_and_nothing_is_started() {
         let shipped = std::fs::read_dir(project.server("releases")).unwrap().count();
         assert_eq!(shipped, 0, "it was shipped all the same: {refused}");
         assert_eq!(project.containers(true), Vec::<String>::new());
+        project.rewrite("deploy.toml", "web = \"api\"", "web = \"web\"");
+        project.commit("with a name that is not there");
+        let refused = project.xtask(&["deploy", "--skip-tests"]).must_end_with(3);
+        refused.must_say(&["there is no service `web`", "there are: api,", "Package release"]);
     }
 }
 
@@ -145,6 +149,42 @@ fn a_variable_that_nobody_sets_is_told_with_its_place() {
         project.deploy();
         let web = named(&project, "api");
         assert_eq!(project.docker(&["exec", &web, "printenv", "MODE", "LEVEL"]), "fast\ninfo");
+        project.status();
+    }
+}
+
+/// Nobody would look for it there: the file is reached through another one.
+#[test]
+fn a_variable_that_nobody_sets_is_told_from_other_files_too() {
+    for project in projects() {
+        project.write("backend/common.yml", "services:\n  base:\n    environment:\n      REGION: \"${REGION}\"\n");
+        project.rewrite(
+            COMPOSE,
+            "  api:\n    build: .",
+            "  api:\n    extends: {file: common.yml, service: base}\n    build: .",
+        );
+        project.commit("with a part in another file");
+        let refused = project.xtask(&["deploy", "--skip-tests"]).must_end_with(3);
+        refused.must_say(&["REGION"]);
+        assert_eq!(project.containers(true), Vec::<String>::new());
+        project.write("env.local", &format!("{}REGION=north\n", env_file()));
+        project.deploy();
+        assert_eq!(project.docker(&["exec", &named(&project, "api"), "printenv", "REGION"]), "north");
+    }
+}
+
+/// Compose v1 prints all that the file has, and what nobody uses need not be there.
+#[test]
+fn a_secret_that_no_service_uses_is_not_asked_for() {
+    for project in projects() {
+        project.rewrite(
+            COMPOSE,
+            "volumes:\n  redis-data:",
+            "secrets:\n  unused:\n    file: ./nowhere.txt\nconfigs:\n  unused:\n    file: ./nowhere.conf\nvolumes:\n  redis-data:",
+        );
+        project.commit("with what nobody uses");
+        project.deploy();
+        assert!(!project.server("shared/nowhere.txt").exists());
         project.status();
     }
 }

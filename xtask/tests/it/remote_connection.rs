@@ -21,6 +21,20 @@ pub fn a_login_changes_nothing(server: &Server, site: &Site) {
     server.root("rm /home/deploy/.bashrc");
 }
 
+/// Fish reads no line as a shell does, and prints what its own settings say.
+pub fn a_login_shell_of_another_language_changes_nothing(server: &Server, site: &Site) {
+    server.root(
+        "usermod -s /usr/bin/fish deploy\ninstall -d -o deploy -g deploy /home/deploy/.config /home/deploy/.config/fish\n\
+         printf 'echo welcome\\nset -x LC_ALL C\\n' >/home/deploy/.config/fish/config.fish",
+    );
+    site.new_version("behind fish");
+    let report = site.deploy();
+    assert_eq!(report["receipt"]["failed"], 0, "{report}");
+    site.xtask(&["rollback"]).must_end_with(0);
+    site.status();
+    server.root("usermod -s /bin/bash deploy");
+}
+
 /// The shell on the server is killed while nothing is asked of it: that is seen, and a signal ends the run all the same.
 pub fn a_killed_shell_is_noticed(server: &Server, site: &Site) {
     let serving = site.status()["live_release"].clone();

@@ -115,11 +115,7 @@ fn what_cannot_work_is_told(project: &Project) {
     let served = project.status()["live_release"].clone();
     let green = port_of("green", project);
     let refused = |parts: &[&str]| {
-        project
-            .xtask(&["deploy", "--skip-tests"])
-            .must_end_with(3)
-            .must_say(&["Render the compose files"])
-            .must_say(parts)
+        project.xtask(&["deploy", "--skip-tests"]).must_end_with(3).must_say(&["Package release"]).must_say(parts)
     };
 
     project.rewrite("deploy.toml", ", \"admin\"]", "]");
@@ -137,7 +133,7 @@ fn what_cannot_work_is_told(project: &Project) {
         "protected-mode\", \"no\"]",
         &format!("protected-mode\", \"no\"]\n    ports: [\"{green}:6379\"]"),
     );
-    refused(&[&format!("`redis` publishes port {green}"), "slot green", "`[slots]`"]);
+    refused(&[&format!("`redis` publishes port {green}"), "slot green", "`slots` in deploy.toml"]);
     project.change("backend/docker-compose.yml", &format!("\n    ports: [\"{green}:6379\"]"), "");
 
     project.change("deploy.toml", "web = \"api\"", "web = \"web\"");

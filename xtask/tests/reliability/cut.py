@@ -1,6 +1,6 @@
 """Stands between the tool and the shell it started on the host, and kills the tool at a point of their talk.
 
-Words: the real program and its arguments. CUT_FOLDER is where it writes `talk` (each script: number, name, seconds it
+Words: the real program and its arguments. In its own folder it writes `talk` (each script: number, name, seconds it
 took) and reads `at`: nothing, or `before NAME` or `while NAME SECONDS`.
 """
 
@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-folder = os.environ["CUT_FOLDER"]
+folder = os.path.dirname(os.path.abspath(sys.argv[0]))
 kind, _, rest = open(f"{folder}/at").read().strip().partition(" ")
 name, _, seconds = rest.rpartition(" ") if kind == "while" else (rest, "", "0")
 names = {1: "inspect the host"}  # the first comes with the command

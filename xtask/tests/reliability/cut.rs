@@ -33,8 +33,6 @@ impl fmt::Display for Cut {
 /// The programs that stand between the tool and those it starts.
 pub struct Cutter {
     folder: tempfile::TempDir,
-    /// The interpreter itself: what is called `python3` may be a script that looks for it each time.
-    python: String,
 }
 
 impl Cutter {
@@ -46,15 +44,16 @@ impl Cutter {
             std::fs::write(&file, include_str!("stand_in.sh")).unwrap();
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
         }
+        // The interpreter itself: what is called `python3` may be a script that looks for it each time.
         let python = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
-        Cutter { folder, python: String::from_utf8(python.stdout).unwrap().trim().to_owned() }
+        std::fs::write(folder.path().join("python"), python.stdout).unwrap();
+        Cutter { folder }
     }
 
     fn prepare(&self, command: &mut Command, at: &str) {
         std::fs::write(self.folder.path().join("at"), format!("{at}\n")).unwrap();
         let path = std::env::var("PATH").unwrap();
         command.env("PATH", format!("{}:{path}", self.folder.path().display()));
-        command.env("CUT_FOLDER", self.folder.path()).env("CUT_PYTHON", &self.python);
     }
 
     /// Lets a run come to its end, and gives all places where it could have been cut.

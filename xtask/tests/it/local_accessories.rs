@@ -1,0 +1,147 @@
+//! What is neither the web service nor a worker: started where it is missing, left alone where it runs, and named where it is
+//! not what the compose file says any more.
+
+use crate::local_project::Project;
+use crate::team::{Run, Team};
+
+const COMPOSE: &str = "backend/docker-compose.yml";
+
+fn add(project: &Project, service: &str) {
+    project.rewrite(COMPOSE, "services:", &format!("services:\n{service}"));
+}
+
+/// The containers of a service, as `compose project/id/restart policy`.
+fn running(project: &Project, service: &str) -> Vec<String> {
+    let of = project.containers(false).into_iter().filter(|name| name.contains(service)).map(|name| {
+        let format =
+            "{{index .Config.Labels \"com.docker.compose.project\"}}/{{.Id}}/{{.HostConfig.RestartPolicy.Name}}";
+        project.docker(&["inspect", "--format", format, &name])
+    });
+    of.collect()
+}
+
+/// Two schedulers would do everything twice, and none would do nothing.
+#[test]
+fn an_accessory_that_becomes_a_worker_works_once_whatever_becomes_of_the_deploy() {
+    let project = Project::new("instant");
+    add(
+        &project,
+        "  scheduler:\n    image: redis:7-alpine\n    init: true\n    command: [\"sleep\", \"600\"]\n    restart: always",
+    );
+    project.commit("with a scheduler beside it");
+    let first = project.deploy()["release"].clone();
+    let accessory = running(&project, "scheduler");
+    assert!(accessory.len() == 1 && accessory[0].ends_with("/always"), "{accessory:?}");
+
+    project.rewrite("deploy.toml", "workers = [\"worker\"]", "workers = [\"worker\", \"scheduler\"]");
+    project.rewrite("deploy.toml", "[hooks]\n", "[hooks]\nafter_switch = [[\"false\"]]\n");
+    project.commit("the scheduler is a worker");
+    project.xtask(&["deploy", "--skip-tests"]).must_end_with(14);
+    assert_eq!(running(&project, "scheduler"), accessory, "the accessory does not work as it did");
+    assert_eq!(project.status()["live_release"], first);
+
+    project.rewrite("deploy.toml", "after_switch = [[\"false\"]]\n", "");
+    project.commit("the hook is right");
+    project.deploy();
+    let worker = running(&project, "scheduler");
+    assert!(worker.len() == 1 && worker[0].starts_with(&format!("{}-workers/", project.name)), "{worker:?}");
+    project.status();
+
+    project.xtask(&["rollback"]).must_end_with(0);
+    // With `always`, a reboot would have started it beside the worker.
+    let again = running(&project, "scheduler");
+    assert_eq!(again, [accessory[0].replace("/always", "/unless-stopped")], "the accessory does not work as it did");
+    assert_eq!(project.status()["live_release"], first);
+}
+
+/// It may come before what it needs; docker starts it again, and then it runs.
+#[test]
+fn an_accessory_that_needs_some_tries_is_waited_for_and_one_that_never_runs_is_shown() {
+    let project = Project::new("instant");
+    let tries = "n=$$(cat /tmp/n || echo 0); echo $$((n + 1)) >/tmp/n; [ $$n -ge 4 ] || exit 1; exec sleep 600";
+    add(
+        &project,
+        &format!(
+            "  late:\n    image: redis:7-alpine\n    init: true\n    command: [\"sh\", \"-c\", \"{tries}\"]\n    restart: always"
+        ),
+    );
+    project.commit("with one that needs five tries");
+    project.deploy();
+    project.status();
+    add(
+        &project,
+        "  never:\n    image: redis:7-alpine\n    command: [\"sh\", \"-c\", \"echo no such database; exit 3\"]\n    restart: always\n  \
+         once:\n    image: redis:7-alpine\n    command: [\"sh\", \"-c\", \"exit 5\"]",
+    );
+    project.commit("with one that never runs");
+    let refused = project.xtask(&["deploy", "--skip-tests"]).must_end_with(15);
+    refused.must_say(&["these accessories do not run", "never", "no such database"]);
+    project.change(COMPOSE, "echo no such database; exit 3", "exec sleep 600");
+    let never = project.containers(true).into_iter().find(|name| name.contains("never")).unwrap();
+    project.docker(&["rm", "-f", &never]);
+    let ended = project.xtask(&["deploy", "--skip-tests"]).must_end_with(0);
+    ended.must_say(&["these accessories have ended", "once"]);
+}
+
+const EARLIER: &str = "as an earlier compose file defines it";
+
+fn silent(run: &Run) {
+    assert!(!run.stderr.contains(EARLIER), "it has not changed: {run}");
+}
+
+/// What an accessory has mounted of the release is a part of it, links too, by whichever command it is looked at.
+#[test]
+fn an_accessory_is_called_changed_where_it_is_and_nowhere_else() {
+    let project = Project::new("instant");
+    project.rewrite(COMPOSE, "      - redis-data:/data", "      - redis-data:/data\n      - ./conf:/conf:ro");
+    std::fs::create_dir(project.root().join("backend/conf")).unwrap();
+    project.write("backend/conf/one.conf", "appendonly yes\n");
+    let link = project.root().join("backend/conf/current.conf");
+    std::os::unix::fs::symlink("one.conf", &link).unwrap();
+    project.commit("with a link among its files");
+    silent(&project.xtask(&["deploy", "--skip-tests"]).must_end_with(0));
+    project.new_version("the second");
+    silent(&project.xtask(&["deploy", "--skip-tests"]).must_end_with(0));
+    silent(&project.xtask(&["rollback"]).must_end_with(0));
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("two.conf", &link).unwrap();
+    project.commit("the link leads elsewhere");
+    project.xtask(&["deploy", "--skip-tests"]).must_end_with(0).must_say(&["the accessory redis", EARLIER]);
+}
+
+/// One that is built runs the image that it was built with, and what runs once runs anew for another definition.
+#[test]
+fn a_built_accessory_keeps_its_image_until_it_is_made_anew() {
+    for project in [Project::new("instant"), Project::with_compose_of_this_machine("instant")] {
+        project.write("backend/Dockerfile.cache", "FROM redis:7-alpine\nARG LEVEL\nENV LEVEL=$LEVEL\n");
+        let build =
+            "    build:\n      context: .\n      dockerfile: Dockerfile.cache\n      args:\n        LEVEL: \"1\"";
+        add(
+            &project,
+            &format!(
+                "  cache:\n{build}\n    depends_on:\n      prepare:\n        condition: service_completed_successfully\n  \
+                 prepare:\n{build}\n    command: [\"sh\", \"-c\", \"echo $$LEVEL >>/prepared/log\"]\n    volumes:\n      - ./prepared:/prepared"
+            ),
+        );
+        project.rewrite("deploy.toml", "keep = 3", "keep = 3\naccessories = [\"cache\", \"prepare\"]");
+        project.commit("with a cache that is built");
+        project.deploy();
+        let level = || {
+            let cache = project.containers(false).into_iter().find(|name| name.contains("cache")).unwrap();
+            (project.docker(&["exec", &cache, "printenv", "LEVEL"]), cache)
+        };
+        let (first, cache) = level();
+        assert_eq!(first, "1");
+        project.rewrite(COMPOSE, "LEVEL: \"1\"", "LEVEL: \"2\"");
+        project.change(COMPOSE, "LEVEL: \"1\"", "LEVEL: \"2\"");
+        let run = project.xtask(&["deploy", "--skip-tests"]).must_end_with(0);
+        run.must_say(&["the accessory cache", EARLIER, &format!("docker rm -f {cache}")]);
+        assert_eq!(level().0, "1", "a deploy has renewed what runs");
+        project.docker(&["rm", "-f", &cache]);
+        project.deploy();
+        assert_eq!(level().0, "2");
+        let log = std::fs::read_to_string(project.server("shared/prepared/log")).unwrap();
+        assert_eq!(log, "1\n2\n", "what runs once did not run once for each definition");
+        project.status();
+    }
+}
