@@ -13,7 +13,7 @@ for service in "$@"; do
   for id in $(docker ps -q --no-trunc --filter "label=com.docker.compose.project=$project" \
     --filter "label=com.docker.compose.service=$service" --filter label=com.docker.compose.oneoff=False); do
     grep -qsF -- "$id" "$before" ||
-      docker inspect --format "{{.Id}} $service {{.HostConfig.RestartPolicy.Name}}{{with .HostConfig.RestartPolicy.MaximumRetryCount}}:{{.}}{{end}}" "$id" >>"$before"
+      docker inspect --format "{{.Id}} $service {{.HostConfig.RestartPolicy.Name}}{{if eq .HostConfig.RestartPolicy.Name \"on-failure\"}}:{{.HostConfig.RestartPolicy.MaximumRetryCount}}{{end}}" "$id" >>"$before"
   done
 done
 give_back "$@"
