@@ -138,3 +138,28 @@ fn a_version_whose_tests_fail_is_not_even_packaged() {
     assert!(!run.stderr.contains("Package"), "{run}");
     assert_eq!(project.status()["live_release"], served);
 }
+
+/// The way back may be closed as well: what serves goes on, and what is told next is still a way back.
+#[test]
+fn a_rollback_that_fails_changes_nothing_and_says_how_to_go_back() {
+    let project = Project::new("instant");
+    project.rewrite("deploy.toml", "timeout = 30", "timeout = 5");
+    let mount = "    volumes:\n      - .:/app\n";
+    project.rewrite("backend/docker-compose.yml", mount, &format!("{mount}      - ./state:/state\n"));
+    let checked = format!(
+        "import os\n    if os.path.exists(\"/state/broken\"): raise RuntimeError(\"the state is broken\")\n    {HEALTH}"
+    );
+    project.change("backend/app/routes/service.py", HEALTH, &checked);
+    let first = project.deploy()["release"].clone();
+    project.change("backend/app/routes/service.py", &checked, HEALTH);
+    let second = project.deploy()["release"].clone();
+    std::fs::write(project.server("shared/state/broken"), "").unwrap();
+    let load = Load::start(&project.address(), &BOTH, RATE);
+    let failed = project.xtask(&["rollback"]).must_end_with(16);
+    assert_none_failed("a rollback that fails", &load.finish(), &BOTH);
+    let failed = failed.must_say(&["the state is broken", "mend the cause, then: cargo xtask rollback --env local"]);
+    assert!(failed.stdout.contains(&format!("serves   release {}", second.as_str().unwrap())), "{failed}");
+    std::fs::remove_file(project.server("shared/state/broken")).unwrap();
+    project.xtask(&["rollback"]).must_end_with(0);
+    assert_eq!(project.status()["live_release"], first);
+}

@@ -51,6 +51,18 @@ fn a_failed_health_check_shows_the_app_s_own_words() {
     assert!(asked.is_some_and(|count| count < 200), "{asked:?} requests in 12 s: {failed}");
 }
 
+/// Where docker keeps no log, the reason of a failure is not to be had there, and that is what is said.
+#[test]
+fn a_container_whose_log_is_kept_nowhere_is_told() {
+    let project = Project::new("instant");
+    project.rewrite("backend/docker-compose.yml", "  api:\n", "  api:\n    logging: {driver: none}\n");
+    project.write("backend/gunicorn.conf.py", "import sys; print('the cause', flush=True); sys.exit(1)\n");
+    project.rewrite("deploy.toml", "timeout = 30", "timeout = 4");
+    project.commit("a version without a log");
+    let failed = project.xtask(&["deploy", "--skip-tests"]).must_end_with(16);
+    failed.must_say(&["docker keeps no log of it", "`logging` in the compose file has the driver none"]);
+}
+
 /// A listener whose queue is full neither accepts nor refuses: nobody waits for it.
 #[test]
 fn a_port_that_never_answers_holds_nothing_up() {

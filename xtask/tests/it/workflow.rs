@@ -252,3 +252,34 @@ fn check_masks(log: &str) {
     let last_mask = log.lines().collect::<Vec<_>>().iter().rposition(|line| line.starts_with("::add-mask::")).unwrap();
     assert!(last_mask < first_group, "a value is masked late");
 }
+
+fn read(name: &str) -> Value {
+    let text = std::fs::read_to_string(repository().join(".github/workflows").join(name)).unwrap();
+    yaml_serde::from_str(&text).unwrap()
+}
+
+/// GitHub keeps one run that waits for each group, the latest; in a deploy's group a push would be the end of a rollback.
+#[test]
+fn no_push_cancels_a_rollback_that_waits() {
+    let [deploy, rollback] = ["deploy-prod.yml", "rollback-prod.yml"].map(|name| read(name)["concurrency"].clone());
+    assert_ne!(deploy["group"], rollback["group"]);
+    for concurrency in [deploy, rollback] {
+        assert_eq!(concurrency["cancel-in-progress"], false, "{concurrency}");
+    }
+}
+
+/// The test job runs everybody's code and writes a cache; a job with secrets compiles anew, before it has any.
+#[test]
+fn a_job_with_secrets_takes_no_cache_and_compiles_without_them() {
+    for (name, job) in [("deploy-prod.yml", "deploy"), ("rollback-prod.yml", "rollback")] {
+        let workflow = read(name);
+        let job = &workflow["jobs"][job];
+        assert!(!job["env"].to_string().contains("secrets.") && !workflow["env"].to_string().contains("secrets."));
+        let steps = job["steps"].as_array().unwrap();
+        assert!(!steps.iter().any(|step| step.to_string().contains("cache")), "{name} takes a cache");
+        let build =
+            steps.iter().position(|step| step["run"].as_str().is_some_and(|run| run.starts_with("cargo build")));
+        let secret = steps.iter().position(|step| step.to_string().contains("secrets."));
+        assert!(build.unwrap() < secret.unwrap(), "{name} compiles with secrets");
+    }
+}
