@@ -53,6 +53,8 @@ pub struct Observed {
     pub volumes: Vec<(String, String)>,
     /// Lines of nginx's configuration that lead to a slot's port past the switch.
     pub bypasses: Vec<String>,
+    /// The file of another site that has the environment's address, which its own site file does not name.
+    pub site_of_another: Option<String>,
     /// What the site answered to a health check, as its users ask it.
     pub site: Option<Answer>,
     /// The flag that nginx's upstream file looks for, where it is not this environment's.
@@ -263,6 +265,7 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
                 observed.flag_elsewhere = nginx::flag_of_upstream(&upstream).filter(|flag| *flag != own);
             }
             ["bypass", line] => observed.bypasses.push(line.to_owned()),
+            ["site-of", file] => observed.site_of_another = Some(file.to_owned()),
             ["site-answer", text] => observed.site = read_answer(&lines(text)),
             ["volume", project, name] => observed.volumes.push((project.to_owned(), name.to_owned())),
             ["site", text] => {

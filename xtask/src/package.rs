@@ -154,7 +154,8 @@ impl Source {
 
 /// Where packages lie until they are shipped. What an earlier deploy left there is of no use any more.
 pub fn fresh_folder(config: &Config) -> Result<PathBuf> {
-    let folder = config.root.join(".deploy/packages");
+    // Of each environment its own: two of them may be deployed to at the same moment.
+    let folder = config.root.join(".deploy/packages").join(&config.environment.name);
     if folder.exists() {
         std::fs::remove_dir_all(&folder).with_context(|| format!("emptying {}", folder.display()))?;
     }

@@ -137,11 +137,10 @@ pub fn store(config: &Config, release: &ReleaseId, slot: Slot, files: &Files, li
         vec![("compose.base.json", &files.base), ("compose.build.json", &files.build), (&slot_file, &files.slot)];
     named.extend(files.workers.as_ref().map(|workers| (workers_file.as_str(), workers)));
     let arguments = [config.environment.folder.clone(), release.to_string()];
-    let kind = |is_file: bool| if is_file { "file" } else { "folder" }.to_owned();
     let shared = files
         .shared
         .iter()
-        .flat_map(|shared| [shared.path.clone(), shared.found.clone().unwrap_or_default(), kind(shared.is_file)]);
+        .flat_map(|shared| [shared.path.clone(), shared.found.clone().unwrap_or_default(), shared.kind.to_string()]);
     let arguments = arguments.into_iter().chain([live.map(ToString::to_string).unwrap_or_default()]).chain(shared);
     let store = script("keep the rendered compose files", changing!("store.sh"), MINUTES, arguments);
     Script { input: Input::Secret(Secret::new(parcel(&named))), ..store }
@@ -272,6 +271,9 @@ fn accessories(config: &Config, release: &ReleaseId, compose: &str, files: Optio
         let definition = |service: &String| files.definitions.get(service).cloned().unwrap_or_default();
         arguments.extend(files.one_shots.iter().flat_map(|service| [service.clone(), definition(service)]));
     }
+    arguments.push("--".to_owned());
+    arguments.push(config.project.web.clone());
+    arguments.extend(config.project.workers.iter().cloned());
     arguments.push("--".to_owned());
     if let Some(files) = files {
         let resources = files.resources.iter();

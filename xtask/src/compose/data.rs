@@ -4,6 +4,7 @@
 //! lies in `<folder>/shared/<path>`, the same for every release. So does what `shared` in `deploy.toml` names.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde_json::{Value, json};
 
@@ -18,8 +19,26 @@ pub struct Shared {
     /// Where a container has it mounted from now, if one does elsewhere. Containers that differ are told apart on the host, where
     /// links can be resolved.
     pub found: Option<String>,
-    /// It has to be a file that somebody puts there.
-    pub is_file: bool,
+    pub kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Folder,
+    /// Somebody has to put it there.
+    File,
+    /// It is in the commit, so it is not shared. Where data lies under that name, a container would not see it any more.
+    Committed,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Folder => "folder",
+            Kind::File => "file",
+            Kind::Committed => "committed",
+        })
+    }
 }
 
 /// Files whose only use is that git keeps their folder.
@@ -123,8 +142,10 @@ pub fn place(project: &mut Project, rendering: &Rendering, notes: &mut Vec<Strin
     for (name, service) in &mut project.services {
         for (path, target) in place_service(service, rendering, &release_folder, name, &mut written) {
             let elsewhere = found(rendering, name, &target).filter(|found| *found != rendering.shared_place(&path));
-            places.insert((path, elsewhere, false));
+            places.insert((path, elsewhere, Kind::Folder));
         }
+        let committed = of_release(service, &release_folder).into_iter().filter(|(path, _)| !path.is_empty());
+        places.extend(committed.map(|(path, _)| (path, None, Kind::Committed)));
     }
     for (part, folder) in [(&mut project.secrets, "/run/secrets/"), (&mut project.configs, "/")] {
         places.extend(place_files(part, rendering, &release_folder, folder));
@@ -141,7 +162,7 @@ pub fn place(project: &mut Project, rendering: &Rendering, notes: &mut Vec<Strin
     let known: BTreeSet<String> =
         places.iter().filter(|(_, found, _)| found.is_some()).map(|(path, _, _)| path.clone()).collect();
     let told = places.into_iter().filter(|(path, found, _)| found.is_some() || !known.contains(path));
-    told.map(|(path, found, is_file)| Shared { path, found, is_file }).collect()
+    told.map(|(path, found, kind)| Shared { path, found, kind }).collect()
 }
 
 /// Where a container of the service has `target` mounted from; also where it has a folder around it mounted.
@@ -201,7 +222,7 @@ fn place_files(
     rendering: &Rendering,
     release_folder: &str,
     folder: &str,
-) -> Vec<(String, Option<String>, bool)> {
+) -> Vec<(String, Option<String>, Kind)> {
     let mut places = Vec::new();
     let entries = part.as_mut().and_then(Value::as_object_mut).into_iter().flatten();
     for (name, entry) in entries {
@@ -211,7 +232,7 @@ fn place_files(
             *file = rendering.shared_place(&path);
             let target = format!("{folder}{name}");
             let found = rendering.found.iter().find(|((_, at), _)| *at == target).map(|(_, source)| source.clone());
-            places.push((path.clone(), found.filter(|found| *found != rendering.shared_place(&path)), true));
+            places.push((path.clone(), found.filter(|found| *found != rendering.shared_place(&path)), Kind::File));
         }
     }
     places

@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use super::data::Kind;
 use super::*;
 use crate::release::LABEL_SLOT;
 
@@ -310,8 +311,11 @@ fn relative_mounts_lead_to_the_release_or_to_what_outlives_it() {
         let files = with(&format!("db: {{image: y, volumes: [{volume}]}}\nvolumes: {{named: {{}}}}")).unwrap();
         let base = file(&files.base);
         let mounted = base["services"]["db"]["volumes"][0].to_string();
-        let shared: Vec<&str> = files.shared.iter().map(|shared| shared.path.as_str()).collect();
+        let shared = files.shared.iter().filter(|shared| shared.kind != Kind::Committed);
+        let shared: Vec<&str> = shared.map(|shared| shared.path.as_str()).collect();
         assert_eq!(shared, path.into_iter().collect::<Vec<_>>(), "{volume}");
+        let committed = files.shared.iter().any(|shared| shared.kind == Kind::Committed);
+        assert_eq!(committed, path.is_none() && volume.contains(release), "{volume}");
         assert_eq!(mounted.contains("/srv/shop/shared/"), path.is_some(), "{volume}: {mounted}");
     }
     // What `shared` names inside of a mounted folder is mounted over it, in the slot and in workers.

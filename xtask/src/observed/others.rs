@@ -25,6 +25,19 @@ impl Observed {
         binds
     }
 
+    /// Before the first deploy: volumes that are used as they are, whoever has filled them.
+    pub fn volumes_of_before(&self, project: &str) -> Option<String> {
+        let of_project = self.volumes.iter().filter(|(of, _)| of == project).map(|(_, name)| name.as_str());
+        let names: Vec<&str> = of_project.collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "these volumes of the compose project {project} are on this host already, and their data is used: {}. Where they are another \
+                 clone's or project's, stop here, and give this environment a `name` of its own",
+                names.join(", ")
+            )
+        })
+    }
+
     /// Accessories that run another definition than the release's compose file has, which no deploy changes.
     pub fn of_accessories(&self, definitions: &BTreeMap<String, String>) -> Vec<String> {
         let changed = self.others.iter().filter(|other| !other.worker).filter(|other| {

@@ -38,6 +38,7 @@ fn namesake(config: &Config, observed: &Observed) -> Option<String> {
 
 fn tenant(config: &Config, observed: &Observed) -> Option<String> {
     let (container, project) = observed.tenants.first()?;
+    let project = without_slot(project);
     Some(format!(
         "the folder {folder} is that of the compose project {project} (container {container}), and this environment is called \
          {name}: a deploy would start new and empty databases beside the real ones. If {project} is this backend, set the name \
@@ -48,13 +49,18 @@ fn tenant(config: &Config, observed: &Observed) -> Option<String> {
     ))
 }
 
+/// Slots and workers are compose projects of their own beside the one that has the environment's name.
+fn without_slot(project: &str) -> &str {
+    ["-blue", "-green", "-workers"].into_iter().find_map(|end| project.strip_suffix(end)).unwrap_or(project)
+}
+
 /// Who publishes the live slot's port serves, whoever that is.
 fn live_port_publisher(config: &Config, observed: &Observed) -> Option<String> {
     let live = observed.live()?;
     let foreign = observed.foreign.iter().find(|foreign| foreign.slot == live)?;
     let port = config.slots.port(live);
     let container = &foreign.container;
-    Some(match &foreign.compose_project {
+    Some(match foreign.compose_project.as_deref().map(without_slot) {
         Some(project) => format!(
             "port {port} of slot {live}, to which nginx leads, is published by the container {container} of the compose project \
              {project}, and this environment is called {name}. If that is this backend as it runs today, set the name to \
@@ -142,9 +148,13 @@ fn flag(config: &Config, observed: &Observed) -> Option<String> {
     let elsewhere = observed.flag_elsewhere.as_ref()?;
     (observed.switching == Some(Switching::Instant) && config.environment.nginx.owner == NginxOwner::System).then(|| {
         format!(
-            "{} looks for the flag {elsewhere}, which is not of this environment ({}/live/green). Run the script of `cargo xtask \
-             setup` for this environment, or give it an upstream file of its own",
-            config.environment.nginx.upstream_file, config.environment.folder
+            "{} looks for the flag {elsewhere}, which is not of this environment ({}/live/green), so the name {} is taken. Give \
+             this environment a name of its own ({}), and run the script of `cargo xtask setup` for it; if it is the same \
+             environment whose folder was moved, move it back",
+            config.environment.nginx.upstream_file,
+            config.environment.folder,
+            config.project.name,
+            setting(config),
         )
     })
 }

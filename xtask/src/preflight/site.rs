@@ -11,6 +11,14 @@ pub fn problem(config: &Config, observed: &Observed) -> Option<String> {
     if config.environment.nginx.owner != NginxOwner::System || !observed.nginx_running || observed.switching.is_none() {
         return None;
     }
+    if let Some(another) = &observed.site_of_another {
+        return Some(format!(
+            "the address {url} is that of the site in {another}, and {own} has it not: what is asked there says nothing of this \
+             environment. Set `url` in deploy.toml to this environment's own address, or give its site that `server_name`",
+            url = config.environment.url,
+            own = config.environment.nginx.site_file,
+        ));
+    }
     let asked = format!("{}{}", config.environment.url, config.health.path);
     let live = observed.live()?;
     let well = observed.answers.get(&live).is_some_and(|answer| judge(answer, &config.health.expect, None).is_ok());

@@ -19,6 +19,9 @@ shift $((${#list[@]} + 1))
 words "$@"
 once=(${list[@]+"${list[@]}"})
 shift $((${#list[@]} + 1))
+words "$@"
+released=("${list[@]}")
+shift $((${#list[@]} + 1))
 # Whether a `network` or a `volume` of this name is on this host; `owner` is then the compose project that it was made for. Docker
 # is asked once for each, when it is needed.
 declare -A names=()
@@ -48,6 +51,34 @@ up() {
   COMPOSE_IGNORE_ORPHANS=true "${compose[@]}" -p "$project" -f compose.base.json up -d --no-recreate "$@"
   names=()
 }
+# What a container may write to: folders by where they really are, and volumes.
+written_by() {
+  local source
+  docker inspect --format '{{range .Mounts}}{{if .RW}}{{if eq .Type "volume"}}{{println .Name}}{{else}}{{println .Source}}{{end}}{{end}}{{end}}' "$@" |
+    while IFS= read -r source; do
+      case $source in '') ;; /*) readlink -m -- "$source" ;; *) printf '%s\n' "$source" ;; esac
+    done | sort -u
+}
+# A service that the compose file has under another name now, or has not any more, runs on. Two that write into the same data
+# would spoil it, so the new ones are made, not started, and looked at first.
+left=()
+while read -r id name service; do
+  [[ " ${accessories[*]-} ${once[*]-} ${released[*]} " == *" $service "* ]] || left+=("$id" "$name" "$service")
+done < <(of_project --no-trunc --format '{{.ID}} {{.Names}} {{.Label "com.docker.compose.service"}}')
+if [ ${#left[@]} -gt 0 ]; then
+  COMPOSE_IGNORE_ORPHANS=true "${compose[@]}" -p "$project" -f compose.base.json up --no-start --no-recreate >/dev/null
+  running=$(of_project -q --no-trunc)
+  new=$(of_project -aq --no-trunc | grep -vxF -e "$running" || true)
+  for ((at = 0; at < ${#left[@]}; at += 3)); do
+    # shellcheck disable=SC2086 # a list of ids
+    both=$([ -z "$new" ] || comm -12 <(written_by "${left[at]}") <(written_by $new) | head -n 3 | paste -s -d ' ')
+    if [ -n "$both" ]; then
+      remove_containers "label=com.docker.compose.project=$project" status=created
+      fail "the service ${left[at + 2]}, which the compose file has no more, still runs (container ${left[at + 1]}) and writes to $both, and so would one that is to be started now: two that write into the same data spoil it. At a time when it may be down: docker rm -f ${left[at + 1]} (its data stays); then deploy again"
+    fi
+    echo "warning: the service ${left[at + 2]}, which the compose file has no more, still runs. Where nobody needs it: docker rm -f ${left[at + 1]} (its data stays)"
+  done
+fi
 # Waits for the end of what runs once, and tells how it ended.
 code_of() {
   local waited

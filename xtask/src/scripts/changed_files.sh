@@ -24,10 +24,22 @@ changed_files() {
   done <"$kept/links"
   printf '%s' "$changed"
 }
+# Those that something has put among them since, and that an interpreter would find by their names. What an app has written
+# otherwise is its own. Compiled forms that may stand for a source are made anew.
+added_code() {
+  local kept=$folder/meta/$1
+  cd "$folder/releases/$1"
+  find . -xdev -path '*/__pycache__/*' -name '*.pyc' -delete 2>/dev/null || true
+  (find . -xdev \( -type f -o -type l \) ! -path '*/__pycache__/*' -print0 | sed -z 's|^\./||' | LC_ALL=C sort -z) 2>/dev/null |
+    LC_ALL=C comm -z -23 - <({ sed -z 's|^.\{66\}||' "$kept/sums" && sed -zn 'p;n' "$kept/links"; } | LC_ALL=C sort -z) |
+    grep -azE '\.(py|pyc|pyd|pth|so|js|mjs|cjs|ts|rb|php|pl|pm|sh|jar|class|beam|exs?|lua)$|(^|/)\.env\.' | tr '\0' '\n'
+}
 # Ends with 75, and which they are, where there are some.
 refuse_changed_files() {
-  local changed
+  local changed added
   changed=$(changed_files "$1")
+  added=$(added_code "$1") || true
+  changed+=${added:+${changed:+$'\n'}$(sed 's/$/ (added)/' <<<"$added")}
   [ -z "$changed" ] || {
     head -n 10 <<<"$changed" | cut -c1-200 >&2
     exit 75

@@ -184,6 +184,23 @@ if [ -z "$private_pid" ]; then
     /etc/nginx/nginx.conf /etc/nginx/conf.d/*.conf /etc/nginx/sites-enabled /etc/nginx/snippets "$site_file" | sort -u | head -n 20)
 fi
 
+# The site of another file that has the address, where this environment's has not: its answers would be taken for our own.
+if [ -z "$private_pid" ]; then
+  own=$(readlink -f -- "$site_file") of_others=''
+  while IFS= read -r line; do
+    words=" ${line#*server_name} "
+    words=${words//[;$'\t\r']/ }
+    [[ $words == *" ${site_host%%:*} "* ]] || continue
+    if [ "$(readlink -f -- "${line%%:*}")" = "$own" ]; then
+      of_others=''
+      break
+    fi
+    of_others=${line%%:*}
+  done < <(grep -RsHE '^[^#]*server_name[[:space:]]' "$site_file" /etc/nginx/conf.d /etc/nginx/sites-enabled | head -n 500)
+  as_field "$of_others"
+  [ -z "$text" ] || printf 'site-of\t%s\n' "$text"
+fi
+
 # Where this user cannot write. What is not there yet will be made in the folder above.
 for place in "$folder" "$folder/releases" "$folder/live" "$folder/meta" "$folder/shared"; do
   while [ ! -e "$place" ]; do place=$(dirname "$place"); done

@@ -41,6 +41,8 @@ use_compose() {
   read -r -a compose <<<"$1"
   compose+=(--env-file "$folder/meta/$release/env")
   export COMPOSE_ANSI=never COMPOSE_REMOVE_ORPHANS=false COMPOSE_IGNORE_ORPHANS=false COMPOSE_PROFILES=
+  # The engine is that of this host, whatever the app's own settings are called.
+  export DOCKER_HOST=${DOCKER_HOST-} DOCKER_CONTEXT=${DOCKER_CONTEXT-} DOCKER_TLS_VERIFY=${DOCKER_TLS_VERIFY-} DOCKER_CERT_PATH=${DOCKER_CERT_PATH-}
 }
 
 # The ids of the environment's containers to which all of these options of `docker ps` apply. Earlier versions of this tool did

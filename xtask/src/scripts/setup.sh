@@ -12,6 +12,26 @@ command -v nginx >/dev/null || fail "nginx is not installed: apt-get install ngi
 owner=$(sed -nE 's/^[[:space:]]*return 200 "([^" ]+) .*/\1/p' "$upstream_file" 2>/dev/null | head -n 1) || true
 [ -z "$owner" ] || [ "$owner" = "$name" ] ||
   fail "$upstream_file is of the environment $owner on this server; without \`upstream\`, \`upstream_file\` and \`site_file\` (\`nginx\` in deploy.toml) this one gets files named after $name"
+# Two environments that obey one switch would take each other's site down.
+real=$(readlink -m -- "$folder")
+if [ -L "$upstream_file" ]; then
+  of=$(readlink -m -- "$upstream_file")
+  case $of in */live/upstream.conf) of=${of%/live/upstream.conf} ;; *) of='' ;; esac
+else
+  of=$(sed -nE 's|.*if \(-f (/.*)/live/green\).*|\1|p' "$upstream_file" 2>/dev/null | head -n 1) || true
+fi
+[ -z "$of" ] || [ "$(readlink -m -- "$of")" = "$real" ] ||
+  fail "$upstream_file is of the environment in $of, and this one is in $folder: the name $name is taken. Give this environment a name of its own (\`name\` in [environments.…] of deploy.toml). If it is the same one and its folder was moved, move it back; if the other one is gone, remove its files of nginx ($upstream_file, $include_file, $site_file)"
+others=$({
+  grep -RlsF -e "-f $real/live/green" -e "-f $folder/live/green" /etc/nginx/conf.d /etc/nginx/snippets
+  find /etc/nginx \( -lname "$real/live/upstream.conf" -o -lname "$folder/live/upstream.conf" \)
+} | sort -u | grep -vxF -e "$upstream_file" -e "$include_file" | tr '\n' ' ') || true
+[ -z "$others" ] || fail "the folder $folder is of another environment on this server, whose switch is in ${others% }; give this one a folder of its own (\`folder\` in deploy.toml)"
+above=$(dirname "$real")
+while [ "$above" != / ]; do
+  [ ! -d "$above/releases" ] || [ ! -d "$above/live" ] || fail "the folder $folder lies in $above, which is of another environment on this server; give this one a folder beside it (\`folder\` in deploy.toml)"
+  above=$(dirname "$above")
+done
 # What lies in the folder is the user's to change, so nothing is written or followed there as root.
 as_user() { runuser -u "$user" -- "$@"; }
 
@@ -35,6 +55,12 @@ done
 as_user mkdir -p "$folder/releases" "$folder/live" "$folder/meta"
 as_user chmod 0755 "$folder/live"
 as_user chmod 0700 "$folder/releases" "$folder/meta"
+# While a deploy is at work, which slot is live may change.
+as_user sh -c 'umask 077 && : >>"$1"' sh "$folder/deploy.lock"
+if [ -f "$folder/deploy.lock" ] && [ ! -L "$folder/deploy.lock" ]; then
+  exec 8<"$folder/deploy.lock"
+  flock -w 600 8 || fail "a deploy is at work in $folder; run this again when it has ended"
+fi
 if getent group docker >/dev/null; then usermod -aG docker "$user"; else say "warning: there is no group docker yet; once docker is installed: usermod -aG docker $user"; fi
 worker=$(nginx -T 2>/dev/null | awk '$1 == "user" { gsub(";", "", $2); user = $2 } END { print user }') || worker=
 runuser -u "${worker:-www-data}" -- test -x "$folder/live" ||
@@ -135,7 +161,7 @@ fi
 # Whether it is so: what is said next was tried.
 nginx -T 2>/dev/null | grep -E "^# configuration file ($site_file|$(readlink -f "$site_file")):" >/dev/null ||
   restore "nginx does not read $site_file: let its nginx.conf include that folder (include /etc/nginx/sites-enabled/*;)."
-nginx -s reload 2>/dev/null || { command -v systemctl >/dev/null && systemctl start nginx; } || nginx || restore "nginx does not start."
+nginx -s reload 2>/dev/null || { command -v systemctl >/dev/null && systemctl start nginx; } || nginx 8<&- || restore "nginx does not start."
 answer=''
 for _ in $(seq 50); do
   answer=$({ exec 3<>"/dev/tcp/127.0.0.1/$live_port" && printf 'GET / HTTP/1.0\r\nHost: %s\r\n\r\n' "$live_host" >&3 && tail -n 1 <&3; } 2>/dev/null) || true

@@ -1,6 +1,6 @@
 # Keeps the rendered compose files of a release, 0600: they hold values of the env file. Then makes sure of the folders that
 # outlive releases. $2 is the release that serves, then come threes: a path of the app's folder, where a container has it
-# from now, and `folder` or `file`. Standard input: per file its name, its size in bytes, then the bytes.
+# from now, and what it is: `folder`, `file`, or `committed`. Standard input: per file its name, its size in bytes, then the bytes.
 release=$1 live=$2
 shift 2
 cd "$folder/meta/$release" || fail "release $release is not on this host"
@@ -31,10 +31,18 @@ written_in() {
   } || true
 }
 some() { head -z -n 3 | tr '\0' '\n' | cut -c1-120 | paste -s -d ' '; }
-something() { written_in "$@" | head -c 1 | wc -c; }
+# Data in a release's folder would go with the release. It is copied, so that the release stays as it came, and what is in its
+# new place already is not written over.
 in_the_way() {
-  fail "data of \`$1\` lies in a release's folder, $2 ($(written_in "$3" "$4" | some)), and from now on it lives in $folder/shared/$1." \
-    "While nothing writes to it: mv $2 $folder/shared/$1; then deploy again"
+  local path=$1 from=$2 release=$3 below=$4 file left='' whole
+  while IFS= read -r -d '' file; do
+    whole=$folder/shared/$path${file#"$below"}
+    cmp -s "$folder/releases/$release/$file" "$whole" || left+=$file$'\n'
+  done < <(written_in "$release" "$below")
+  [ -n "$left" ] || return 0
+  if [ -d "$from" ]; then whole="mkdir -p $folder/shared/$path && cp -an $from/. $folder/shared/$path/"; else whole="cp -an $from $folder/shared/$path"; fi
+  fail "data of \`$path\` lies in a release's folder, $from ($(head -n 3 <<<"$left" | cut -c1-120 | paste -s -d ' ')), and from now on it lives in $folder/shared/$path." \
+    "While nothing writes to it, as root where $(id -un) may not: $whole; then deploy again. A file that is there with another content stays as it is; look which of the two is wanted"
 }
 
 # Below a folder that is closed to this user, something may well be.
@@ -45,28 +53,34 @@ is_gone() {
   [ -x "$above" ]
 }
 
-mkdir -p "$folder/shared"
+# The folders in it can be written to by a container of any user; from other users of the host it is closed.
+[ -e "$folder/shared" ] || mkdir -m 0700 "$folder/shared"
+known=()
 while [ $# -gt 0 ]; do
   path=$1 found=$2 kind=$3
   shift 3
+  known+=("$path")
   place=$folder/shared/$path
   [ -z "$found" ] || found=$(readlink -m -- "$found")
-  # Data in a release's folder would go with the release.
+  if [ "$kind" = committed ]; then
+    # What is mounted from the release hides what was mounted from here.
+    [ ! -e "$place" ] || { [ -d "$place" ] && [ -z "$(ls -A "$place" 2>/dev/null)" ] && [ -r "$place" ]; } ||
+      fail "\`$path\` is in the commit now, and data of it lies in $place, which the new version would not see any more. Take it out of the commit; or name it in \`shared\` ([project] in deploy.toml), so that $place is used as before; or, where nobody needs that data, move it away"
+    continue
+  fi
   if [[ $found == "$folder"/releases/* ]]; then
     inside=${found#"$folder"/releases/}
-    [ "$(something "${inside%%/*}" "${inside#*/}")" = 0 ] || in_the_way "$path" "$found" "${inside%%/*}" "${inside#*/}"
+    in_the_way "$path" "$found" "${inside%%/*}" "${inside#*/}"
     found=''
   fi
   if [ -n "$found" ] && is_gone "$found"; then found=''; fi
+  if [ -z "$found" ] && [ -n "$live" ]; then in_the_way "$path" "$folder/releases/$live/$path" "$live" "$path"; fi
   # An empty folder in the place of a file is docker's.
   [ "$kind" != file ] || rmdir "$place" 2>/dev/null || true
   if [ -e "$place" ] || [ -L "$place" ]; then
     [ -z "$found" ] || [ "$found" = "$(readlink -m -- "$place")" ] ||
       fail "a container has \`$path\` mounted from $found, and $place is there too. Let one of them be the data: move it to $place, or let $place be a link to it (ln -s), then deploy again"
     continue
-  fi
-  if [ -z "$found" ] && [ -n "$live" ] && [ "$(something "$live" "$path")" != 0 ]; then
-    in_the_way "$path" "$folder/releases/$live/$path" "$live" "$path"
   fi
   mkdir -p "$(dirname "$place")"
   case $path in releases | releases/* | meta | meta/* | live | live/* | shared | shared/*) ;; *)
@@ -80,9 +94,17 @@ while [ $# -gt 0 ]; do
   elif [ "$kind" = file ]; then
     fail "the file \`$path\` (\`secrets\` or \`configs\` in the compose file) is not in the commit and not on this host: put it at $place, which outlives releases"
   else
-    mkdir "$place"
+    mkdir -m 0777 "$place"
+    chmod 0777 "$place"
     echo "data: \`$path\` is not in the commit, so it lives in $place, for every release"
   fi
+done
+# Data that was mounted once, and is not any more.
+for place in "$folder"/shared/*; do
+  [ -e "$place" ] || continue
+  used=''
+  for path in ${known[@]+"${known[@]}"}; do case $path/ in "${place##*/}"/*) used=yes ;; esac done
+  [ -n "$used" ] || echo "warning: no service has $place mounted any more, whose data stays there"
 done
 # What the app writes beside its code is not in the next release's folder.
 if [ -n "$live" ] && [ "$live" != "$release" ]; then

@@ -83,6 +83,45 @@ fn an_accessory_that_needs_some_tries_is_waited_for_and_one_that_never_runs_is_s
     ended.must_say(&["these accessories have ended", "once"]);
 }
 
+/// Two databases on one folder, or in one volume, spoil each other's data.
+#[test]
+fn an_accessory_under_a_new_name_is_not_started_beside_the_old_one() {
+    for project in [Project::new("instant"), Project::with_compose_of_this_machine("instant")] {
+        for (number, (old, new, data)) in
+            [("ledger", "book", "./ledger:/data"), ("shelf", "rack", "kept:/data")].into_iter().enumerate()
+        {
+            add(
+                &project,
+                &format!(
+                    "  {old}:\n    image: redis:7-alpine\n    command: [redis-server, --appendonly, \"yes\"]\n    volumes: [\"{data}\"]\n    restart: always"
+                ),
+            );
+            if number == 1 {
+                project.rewrite(COMPOSE, "volumes:\n  redis-data:", "volumes:\n  kept:\n  redis-data:");
+            }
+            project.commit("with a database");
+            project.deploy();
+            let of = |service: &str| project.containers(true).into_iter().find(|name| name.contains(service));
+            let before = of(old).unwrap();
+            project.docker(&["exec", &before, "redis-cli", "set", "row", old]);
+            project.change(COMPOSE, &format!("  {old}:\n    image"), &format!("  {new}:\n    image"));
+            let live = project.status()["live_release"].clone();
+            let refused = project.xtask(&["deploy", "--skip-tests"]).must_end_with(15);
+            refused.must_say(&[&format!("the service {old}"), "still runs", &format!("docker rm -f {before}")]);
+            assert_eq!((of(new), project.status()["live_release"].clone()), (None, live));
+            project.docker(&["rm", "-f", &before]);
+            project.deploy();
+            assert_eq!(project.docker(&["exec", &of(new).unwrap(), "redis-cli", "get", "row"]), old);
+        }
+        // One whose data nobody else has runs on, and is named.
+        let last = project.containers(true).into_iter().find(|name| name.contains("rack")).unwrap();
+        project.rewrite(COMPOSE, "  rack:\n    image", "  rack:\n    profiles: [unused]\n    image");
+        project.commit("without the rack");
+        let run = project.xtask(&["deploy", "--skip-tests"]).must_end_with(0);
+        run.must_say(&["the service rack", "still runs", &format!("docker rm -f {last}")]);
+    }
+}
+
 const EARLIER: &str = "as an earlier compose file defines it";
 
 fn silent(run: &Run) {

@@ -189,6 +189,19 @@ fn a_secret_that_no_service_uses_is_not_asked_for() {
     }
 }
 
+/// An app's setting may be called as one of docker's.
+#[test]
+fn an_engine_that_the_env_file_names_is_the_app_s_own_affair() {
+    for project in projects() {
+        project.write("env.local", &format!("{}DOCKER_HOST=tcp://127.0.0.1:9\nCOMPOSE_FILE=no.yml\n", env_file()));
+        project.deploy();
+        let engine = project.docker(&["exec", &named(&project, "api"), "printenv", "DOCKER_HOST"]);
+        assert_eq!(engine, "tcp://127.0.0.1:9");
+        project.xtask(&["rollback"]).must_end_with(4);
+        project.status();
+    }
+}
+
 /// What others wait for runs once, and its failure is the deploy's.
 #[test]
 fn a_one_shot_runs_once_and_its_failure_ends_the_deploy() {

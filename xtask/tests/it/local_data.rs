@@ -1,10 +1,11 @@
 //! What users have given the application outlives its releases, whatever becomes of those.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::local_project::Project;
-use crate::team::Team;
+use crate::team::{Run, Team};
 
 /// The web service keeps uploads, the database its files, both in folders beside the compose file, as most compose files do.
 fn with_data(project: &Project) {
@@ -85,12 +86,14 @@ fn what_shared_names_is_shared_also_where_it_is_committed_and_found_where_it_lie
     project.new_version("which shares its media");
     // They lie in the folder of a release, with which they would go.
     let refused = project.xtask(&["deploy", "--skip-tests"]).must_end_with(3);
-    let refused = refused.must_say(&["data of `media` lies in a release's folder", "film", "mv "]);
-    let line = refused.stderr.lines().find(|line| line.contains("mv ")).unwrap();
-    let mv: Vec<&str> = line.split("mv ").nth(1).unwrap().split(';').next().unwrap().split(' ').collect();
-    std::fs::rename(mv[0], mv[1]).unwrap();
+    copy_as_told(&refused.must_say(&["data of `media` lies in a release's folder", "film"]));
+    let before = project.status()["live_release"].clone();
     project.deploy();
     assert_eq!(in_web(&project, "cat /app/media/film"), "new");
+    // The release that had it is as it came, so that there is a way back.
+    project.xtask(&["rollback"]).must_end_with(0);
+    assert_eq!(project.status()["live_release"], before);
+    project.xtask(&["rollback"]).must_end_with(0);
 
     // A second place for the same is not guessed about.
     let shared = project.server("shared/uploads");
@@ -100,6 +103,56 @@ fn what_shared_names_is_shared_also_where_it_is_committed_and_found_where_it_lie
     project.deploy();
     in_web(&project, "echo there >/uploads/photo");
     assert_eq!(std::fs::read_to_string(project.server("elsewhere/photo")).unwrap(), "there\n");
+}
+
+/// Does what the refusal says, to the letter.
+fn copy_as_told(refused: &Run) {
+    let line = refused.stderr.lines().find(|line| line.contains("cp -an ")).unwrap();
+    let command = line.split_once("may not: ").unwrap().1.split_once("; then deploy again").unwrap().0;
+    assert!(Command::new("bash").args(["-ec", command]).status().unwrap().success(), "{command}");
+}
+
+/// What was data is committed one day: the new version would see what is committed, and nothing else.
+#[test]
+fn data_is_not_hidden_by_what_is_committed_over_it() {
+    let project = Project::new("instant");
+    with_data(&project);
+    project.deploy();
+    in_web(&project, "echo of-a-user >/uploads/photo");
+    std::fs::create_dir(project.root().join("backend/uploads")).unwrap();
+    project.write("backend/uploads/index.html", "nothing here\n");
+    project.commit("with a page for the folder of uploads");
+    let refused = project.xtask(&["deploy", "--skip-tests"]).must_end_with(3);
+    refused.must_say(&["`uploads` is in the commit now", "shared/uploads", "name it in `shared`"]);
+    assert_eq!(in_web(&project, "cat /uploads/photo"), "of-a-user");
+    project.rewrite("deploy.toml", "keep = 3", "keep = 3\nshared = [\"uploads\"]");
+    project.new_version("whose uploads are shared");
+    project.deploy();
+    assert_eq!(in_web(&project, "cat /uploads/photo"), "of-a-user");
+    // Nor is it forgotten where it is not mounted any more.
+    project.rewrite("deploy.toml", "\nshared = [\"uploads\"]", "");
+    project.rewrite("backend/docker-compose.yml", "      - ./uploads:/uploads\n", "");
+    project.commit("without uploads");
+    let run = project.xtask(&["deploy", "--skip-tests"]).must_end_with(0);
+    run.must_say(&["no service has", "shared/uploads mounted any more"]);
+}
+
+/// The image's user is neither root nor the one who deploys; no other user of the host gets at what it writes.
+#[test]
+fn a_container_of_any_user_writes_its_data_and_nobody_else_reads_it() {
+    let project = Project::new("instant");
+    project.rewrite("backend/docker-compose.yml", "      - .:/app\n", "      - .:/app\n      - ./uploads:/uploads\n");
+    project.commit("with uploads");
+    project.deploy();
+    assert_eq!(in_web(&project, "id -u; echo mine >/uploads/photo; cat /uploads/photo"), "10001\nmine");
+    let read = Command::new("setpriv")
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "cat"])
+        .arg(project.server("shared/uploads/photo"))
+        .output()
+        .unwrap();
+    assert!(!read.status.success(), "another user of the host reads it");
+    let mode = std::fs::metadata(project.server("shared")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
 }
 
 #[test]

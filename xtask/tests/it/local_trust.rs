@@ -69,6 +69,13 @@ fn a_rollback_runs_what_was_deployed_and_nothing_that_lies_there_now() {
     for planted in [".compose.slot-blue.json", "compose.slot-green.json", "docker-compose.override.yml"] {
         symlink("/etc/passwd", folder.join(planted)).unwrap();
     }
+    // A module that stands before the real one is found by its name alone; what an app writes beside its code is its own.
+    std::fs::write(folder.join("redis.py"), "print('planted', flush=True)\n").unwrap();
+    std::fs::write(folder.join("notes.txt"), "of the app\n").unwrap();
+    let refused = project.xtask(&["rollback"]).must_end_with(4);
+    let refused = refused.must_say(&["redis.py (added)", "Nothing was touched"]);
+    assert!(!refused.stderr.contains("notes.txt"), "{refused}");
+    std::fs::remove_file(folder.join("redis.py")).unwrap();
     let back = project.xtask(&["rollback", "--json"]).must_end_with(0).json();
     assert_eq!(back["serves"], first.as_str());
     let web = project.containers(false).into_iter().find(|name| name.contains("api")).unwrap();

@@ -146,12 +146,26 @@ pub fn story(compose: Compose, modes: [&str; 3], stages: &[&str]) {
             killed_at(neighbour, stage)
         });
     }
+    at_the_same_moment(&all);
     let cases = all.len() * (stages.len() + 2);
     println!("neighbours, compose {compose:?}, {modes:?}: {cases} cases, {sent} requests, 0 failed");
     // Each has its own data.
     let rows = server.root("docker volume ls -q | grep redis-data | sort");
     assert_eq!(rows, "gifty-staging_redis-data\ngifty_redis-data\nshop_redis-data\n");
     what_is_anothers_is_refused(&server, &team, &all);
+}
+
+/// Two environments of one clone are deployed to at once.
+fn at_the_same_moment(all: &[Neighbour]) {
+    let [prod, staging, _] = all else { panic!("three of them") };
+    // What they have already differs, and so does what travels.
+    staging.xtask(&["rollback"]).must_end_with(0);
+    prod.site.new_version("to both at once");
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| prod.deploy());
+        let second = scope.spawn(|| staging.deploy());
+        assert_eq!(first.join().unwrap()["release"], second.join().unwrap()["release"]);
+    });
 }
 
 /// Names and folders that are another's are seen at the first look, and nothing is touched.
@@ -169,7 +183,12 @@ fn what_is_anothers_is_refused(server: &Server, team: &Site, all: &[Neighbour]) 
         "folder = \"/app/other\"",
         &["the name gifty is taken", "/app/gifty-backend", "`name` in [environments.prod]"],
     );
-    refused("name = \"gifty\" ", "name = \"guess\" ", &["set the name to \"gifty"]);
+    refused("name = \"gifty\" ", "name = \"guess\" ", &["set the name to \"gifty\""]);
+    refused(
+        "url = \"http://api.example\"",
+        "url = \"http://shop.example\"",
+        &["http://shop.example is that of the site in"],
+    );
     team.write("deploy.toml", &toml);
     let after: Vec<String> = all.iter().map(|neighbour| neighbour.serves(server)).collect();
     assert_eq!(after, before);

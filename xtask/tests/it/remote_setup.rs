@@ -53,6 +53,8 @@ fn a_server_is_ready_only_where_that_was_tried() {
     site.status();
     a_link_of_the_user_is_not_followed(&server, &site);
 
+    a_set_up_waits_for_a_deploy(&server, &site);
+
     // From one way of switching to the other and back, while it serves.
     let live = site.status()["live_slot"].clone();
     server.root(&format!("cp {SITE} /opt/site; sed -i 's|proxy_pass http://gifty_backend;|proxy_pass http://$gifty_backend;|; s|client_max_body_size.*|&\\n    include /etc/nginx/snippets/gifty-switch.conf;|' {SITE}"));
@@ -84,6 +86,17 @@ fn refused_for_a_name_that_is_not_there(server: &Server, site: &Site) {
     assert!(said(&output).contains("there is no user nobody-here"), "{}", said(&output));
 }
 
+/// Which slot is live may change while a deploy is at work.
+fn a_set_up_waits_for_a_deploy(server: &Server, site: &Site) {
+    site.new_version("during a set-up");
+    let deploy = site.deploy_up_to("Build the images");
+    set_up(server, site, "reload", "").unwrap();
+    let log = deploy.log();
+    assert!(log.contains("Stop slot") || log.contains("Prune"), "the set-up did not wait: {log}");
+    deploy.end().must_end_with(0);
+    site.status();
+}
+
 /// Another environment's files and its site's name stay its own.
 fn what_is_anothers_stays_so(server: &Server) {
     let toml = |url: &str, nginx: &str| {
@@ -98,6 +111,16 @@ fn what_is_anothers_stays_so(server: &Server) {
         let copied = "{ upstream_file = \"/etc/nginx/conf.d/gifty_upstream.conf\" }";
         shop.write("deploy.toml", &toml("shop.example", copied));
         refused(server, &shop, mode, &["gifty_upstream.conf is of the environment gifty", "files named after shop"]);
+        // The name, the folder, or a folder inside, of the one that is there.
+        let of = |name: &str, folder: &str| {
+            toml("shop.example", "{}").replace("\"shop\"", &format!("\"{name}\"")).replace("/srv/shop", folder)
+        };
+        shop.write("deploy.toml", &of("gifty", "/srv/shop"));
+        refused(server, &shop, mode, &["of the environment in /app/gifty-backend", "the name gifty is taken"]);
+        shop.write("deploy.toml", &of("shop", "/app/gifty-backend"));
+        refused(server, &shop, mode, &["the folder /app/gifty-backend is of another environment"]);
+        shop.write("deploy.toml", &of("shop", "/app/gifty-backend/inside"));
+        refused(server, &shop, mode, &["lies in /app/gifty-backend"]);
     }
 }
 
