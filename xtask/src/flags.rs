@@ -73,7 +73,9 @@ pub enum Command {
     #[command(after_help = "Example: cargo xtask status --env prod --json")]
     Status,
     /// Print the script that prepares a server, to be read and then run there as root
-    #[command(after_help = "Example: cargo xtask setup --env prod --mode instant > setup.sh, read it, then: ssh root@server bash < setup.sh")]
+    #[command(
+        after_help = "Example: cargo xtask setup --env prod --mode instant > setup.sh, read it, then: ssh root@server bash < setup.sh"
+    )]
     Setup(Setup),
     /// Print completions for a shell
     #[command(after_help = "Example: cargo xtask completions bash > /etc/bash_completion.d/xtask")]

@@ -39,7 +39,7 @@ refuse_changed_files() {
   local changed added
   changed=$(changed_files "$1")
   added=$(added_code "$1") || true
-  changed+=${added:+${changed:+$'\n'}$(sed 's/$/ (added)/' <<<"$added")}
+  changed+=${added:+${changed:+$'\n'}${added//$'\n'/ (added)$'\n'} (added)}
   [ -z "$changed" ] || {
     head -n 10 <<<"$changed" | cut -c1-200 >&2
     exit 75

@@ -188,9 +188,9 @@ fi
 if [ -z "$private_pid" ]; then
   own=$(readlink -f -- "$site_file") of_others=''
   while IFS= read -r line; do
-    words=" ${line#*server_name} "
-    words=${words//[;$'\t\r']/ }
-    [[ $words == *" ${site_host%%:*} "* ]] || continue
+    asked_as=" ${line#*server_name} "
+    asked_as=${asked_as//[;$'\t\r']/ }
+    [[ $asked_as == *" ${site_host%%:*} "* ]] || continue
     if [ "$(readlink -f -- "${line%%:*}")" = "$own" ]; then
       of_others=''
       break

@@ -56,6 +56,7 @@ as_user mkdir -p "$folder/releases" "$folder/live" "$folder/meta"
 as_user chmod 0755 "$folder/live"
 as_user chmod 0700 "$folder/releases" "$folder/meta"
 # While a deploy is at work, which slot is live may change.
+# shellcheck disable=SC2016 # for the sh that reads it
 as_user sh -c 'umask 077 && : >>"$1"' sh "$folder/deploy.lock"
 if [ -f "$folder/deploy.lock" ] && [ ! -L "$folder/deploy.lock" ]; then
   exec 8<"$folder/deploy.lock"

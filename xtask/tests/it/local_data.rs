@@ -91,7 +91,8 @@ fn what_shared_names_is_shared_also_where_it_is_committed_and_found_where_it_lie
     project.deploy();
     assert_eq!(in_web(&project, "cat /app/media/film"), "new");
     // The release that had it is as it came, so that there is a way back.
-    project.xtask(&["rollback"]).must_end_with(0);
+    let back = project.xtask(&["rollback"]).must_end_with(0);
+    back.must_say(&["has `media` of its own, and does not see the data in"]);
     assert_eq!(project.status()["live_release"], before);
     project.xtask(&["rollback"]).must_end_with(0);
 
