@@ -59,24 +59,25 @@ written_by() {
       case $source in '') ;; /*) readlink -m -- "$source" ;; *) printf '%s\n' "$source" ;; esac
     done | sort -u
 }
-# A service that the compose file has under another name now, or has not any more, runs on. Two that write into the same data
+# A service that the compose file has under another name now, or does not start any more, runs on. Two that write into the same data
 # would spoil it, so the new ones are made, not started, and looked at first.
 left=()
-while read -r id name service; do
-  [[ " ${accessories[*]-} ${once[*]-} ${released[*]} " == *" $service "* ]] || left+=("$id" "$name" "$service")
+while read -r id name of; do
+  [[ " ${accessories[*]-} ${once[*]-} ${released[*]} " == *" $of "* ]] || left+=("$id" "$name" "$of")
 done < <(of_project --no-trunc --format '{{.ID}} {{.Names}} {{.Label "com.docker.compose.service"}}')
 if [ ${#left[@]} -gt 0 ]; then
   COMPOSE_IGNORE_ORPHANS=true "${compose[@]}" -p "$project" -f compose.base.json up --no-start --no-recreate >/dev/null
-  running=$(of_project -q --no-trunc)
-  new=$(of_project -aq --no-trunc | grep -vxF -e "$running" || true)
+  new=$(of_project -a --no-trunc --format '{{.ID}} {{.State}} {{.Label "com.docker.compose.service"}}' | while read -r id state of; do
+    if [ "$state" != running ] && [[ " ${accessories[*]-} ${once[*]-} " == *" $of "* ]]; then printf '%s\n' "$id"; fi
+  done)
   for ((at = 0; at < ${#left[@]}; at += 3)); do
     # shellcheck disable=SC2086 # a list of ids
     both=$([ -z "$new" ] || comm -12 <(written_by "${left[at]}") <(written_by $new) | head -n 3 | paste -s -d ' ')
     if [ -n "$both" ]; then
       remove_containers "label=com.docker.compose.project=$project" status=created
-      fail "the service ${left[at + 2]}, which the compose file has no more, still runs (container ${left[at + 1]}) and writes to $both, and so would one that is to be started now: two that write into the same data spoil it. At a time when it may be down: docker rm -f ${left[at + 1]} (its data stays); then deploy again"
+      fail "the service ${left[at + 2]}, which the compose file does not start any more, still runs (container ${left[at + 1]}) and writes to $both, and so would one that is to be started now: two that write into the same data spoil it. At a time when it may be down: docker rm -f ${left[at + 1]} (its data stays); then deploy again"
     fi
-    echo "warning: the service ${left[at + 2]}, which the compose file has no more, still runs. Where nobody needs it: docker rm -f ${left[at + 1]} (its data stays)"
+    echo "warning: the service ${left[at + 2]}, which the compose file does not start any more, still runs. Where nobody needs it: docker rm -f ${left[at + 1]} (its data stays)"
   done
 fi
 # Waits for the end of what runs once, and tells how it ended.

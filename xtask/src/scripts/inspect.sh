@@ -196,7 +196,7 @@ if [ -z "$private_pid" ]; then
       break
     fi
     of_others=${line%%:*}
-  done < <(grep -RsHE '^[^#]*server_name[[:space:]]' "$site_file" /etc/nginx/conf.d /etc/nginx/sites-enabled | head -n 500)
+  done < <(grep -sHE '^[^#]*server_name[[:space:]]' "$site_file" /etc/nginx/conf.d/*.conf /etc/nginx/sites-enabled/* | head -n 500)
   as_field "$of_others"
   [ -z "$text" ] || printf 'site-of\t%s\n' "$text"
 fi

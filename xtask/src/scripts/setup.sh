@@ -23,7 +23,7 @@ fi
 [ -z "$of" ] || [ "$(readlink -m -- "$of")" = "$real" ] ||
   fail "$upstream_file is of the environment in $of, and this one is in $folder: the name $name is taken. Give this environment a name of its own (\`name\` in [environments.…] of deploy.toml). If it is the same one and its folder was moved, move it back; if the other one is gone, remove its files of nginx ($upstream_file, $include_file, $site_file)"
 others=$({
-  grep -RlsF -e "-f $real/live/green" -e "-f $folder/live/green" /etc/nginx/conf.d /etc/nginx/snippets
+  grep -lsF -e "-f $real/live/green" -e "-f $folder/live/green" /etc/nginx/conf.d/*.conf /etc/nginx/snippets/*-switch.conf
   find /etc/nginx \( -lname "$real/live/upstream.conf" -o -lname "$folder/live/upstream.conf" \)
 } | sort -u | grep -vxF -e "$upstream_file" -e "$include_file" | tr '\n' ' ') || true
 [ -z "$others" ] || fail "the folder $folder is of another environment on this server, whose switch is in ${others% }; give this one a folder of its own (\`folder\` in deploy.toml)"
