@@ -144,7 +144,8 @@ pub fn place(project: &mut Project, rendering: &Rendering, notes: &mut Vec<Strin
             let elsewhere = found(rendering, name, &target).filter(|found| *found != rendering.shared_place(&path));
             places.insert((path, elsewhere, Kind::Folder));
         }
-        let committed = of_release(service, &release_folder).into_iter().filter(|(path, _)| !path.is_empty());
+        let committed =
+            of_release(service, &release_folder).into_iter().filter(|(path, _)| !path.is_empty() && path != ".env");
         places.extend(committed.map(|(path, _)| (path, None, Kind::Committed)));
     }
     for (part, folder) in [(&mut project.secrets, "/run/secrets/"), (&mut project.configs, "/")] {
