@@ -143,7 +143,7 @@ fn a_version_whose_tests_fail_is_not_even_packaged() {
 #[test]
 fn a_rollback_that_fails_changes_nothing_and_says_how_to_go_back() {
     let project = Project::new("instant");
-    project.rewrite("deploy.toml", "timeout = 30", "timeout = 5");
+    project.rewrite("deploy.toml", "timeout = 30", "timeout = 15");
     let mount = "    volumes:\n      - .:/app\n";
     project.rewrite("backend/docker-compose.yml", mount, &format!("{mount}      - ./state:/state\n"));
     let checked = format!(

@@ -30,7 +30,7 @@ fn an_app_that_checks_its_hosts_is_asked_by_its_name() {
     project.status();
     // Asked by another name, it says so, and the error names what would help.
     project.change("backend/app/main.py", "allowed_hosts=[\"shop.local\"]", "allowed_hosts=[\"other.local\"]");
-    project.rewrite("deploy.toml", "timeout = 30", "timeout = 4");
+    project.rewrite("deploy.toml", "timeout = 30", "timeout = 15");
     let failed = project.xtask(&["deploy", "--skip-tests"]).must_end_with(16);
     failed.must_say(&["status 400", "let it accept that host", "`[health] timeout`"]);
 }
