@@ -34,15 +34,21 @@ some() { head -z -n 3 | tr '\0' '\n' | cut -c1-120 | paste -s -d ' '; }
 # Data in a release's folder would go with the release. It is copied, so that the release stays as it came, and what is in its
 # new place already is not written over.
 in_the_way() {
-  local path=$1 from=$2 release=$3 below=$4 file left='' whole
+  local path=$1 from=$2 release=$3 below=$4 file left='' whole command
   while IFS= read -r -d '' file; do
     whole=$folder/shared/$path${file#"$below"}
     cmp -s "$folder/releases/$release/$file" "$whole" || left+=$file$'\n'
   done < <(written_in "$release" "$below")
   [ -n "$left" ] || return 0
-  if [ -d "$from" ]; then whole="mkdir -p $folder/shared/$path && cp -an $from/. $folder/shared/$path/"; else whole="cp -an $from $folder/shared/$path"; fi
+  # Somebody will paste it, and a path may be of any letters.
+  whole=$folder/shared/$path
+  if [ -d "$from" ]; then
+    printf -v command 'mkdir -p %q && cp -an %q %q' "$whole" "$from/." "$whole/"
+  else
+    printf -v command 'cp -an %q %q' "$from" "$whole"
+  fi
   fail "data of \`$path\` lies in a release's folder, $from ($(head -n 3 <<<"$left" | cut -c1-120 | paste -s -d ' ')), and from now on it lives in $folder/shared/$path." \
-    "While nothing writes to it, as root where $(id -un) may not: $whole; then deploy again. A file that is there with another content stays as it is; look which of the two is wanted"
+    "While nothing writes to it, as root where $(id -un) may not: $command; then deploy again. A file that is there with another content stays as it is; look which of the two is wanted"
 }
 
 # Below a folder that is closed to this user, something may well be.

@@ -58,7 +58,7 @@ fn an_accessory_that_becomes_a_worker_works_once_whatever_becomes_of_the_deploy(
 #[test]
 fn an_accessory_that_needs_some_tries_is_waited_for_and_one_that_never_runs_is_shown() {
     let project = Project::new("instant");
-    let tries = "n=$$(cat /tmp/n || echo 0); echo $$((n + 1)) >/tmp/n; [ $$n -ge 4 ] || exit 1; exec sleep 600";
+    let tries = "n=$$(cat /tries || echo 0); echo $$((n + 1)) >/tries; [ $$n -ge 4 ] || exit 1; exec sleep 600";
     add(
         &project,
         &format!(
