@@ -115,7 +115,10 @@ pub struct Container {
     pub restarts: u32,
     /// RFC 3339.
     pub started_at: String,
-    /// Its bind mounts: target and source.
+    /// Ports of the host that it publishes; none while it does not run.
+    #[serde(skip)]
+    pub ports: Vec<u16>,
+    /// Bind mounts: target and source.
     #[serde(skip)]
     pub binds: Vec<(String, String)>,
 }
@@ -351,10 +354,8 @@ fn lines(text: &str) -> String {
 fn ports(text: &str) -> Option<(Slots, u16)> {
     let line = text.lines().find_map(|line| line.strip_prefix("ports\t"))?;
     let numbers: Vec<u16> = line.split(' ').filter_map(|number| number.parse().ok()).collect();
-    match numbers[..] {
-        [blue, green, live_port] => Some((Slots { blue, green }, live_port)),
-        _ => None,
-    }
+    let [blue, green, live_port] = numbers[..] else { return None };
+    Some((Slots { blue, green }, live_port))
 }
 
 /// A folder that is not named like a release was not made by us and is left alone.

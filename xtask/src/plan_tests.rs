@@ -46,6 +46,7 @@ pub fn container(slot: Slot, number: u32, status: &str) -> Container {
         health: "healthy".to_owned(),
         restarts: 0,
         started_at: String::new(),
+        ports: Vec::new(),
         binds: Vec::new(),
     }
 }

@@ -212,7 +212,11 @@ impl<'a> Execution<'a> {
             Step::Prune { .. } => {
                 // What cannot be removed must not fail a good deploy.
                 if let Err(error) = host.text(&self.script(release, step)?) {
-                    console::warning(&failure::chain(&error));
+                    let rest = match Kind::of(&error) {
+                        Some(Kind::Interrupted) => "; the next deploy of something new removes the rest",
+                        _ => "",
+                    };
+                    console::warning(&format!("{}{rest}", failure::chain(&error)));
                 }
             }
             _ => host.stream(&self.script(release, step)?)?,

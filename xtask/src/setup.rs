@@ -32,7 +32,7 @@ pub fn script(config: &Config, user: &str, switching: Switching) -> String {
 }
 
 fn values(config: &Config, user: &str, switching: Switching) -> Vec<(&'static str, String)> {
-    let nginx = &config.environment.nginx;
+    let (nginx, url) = (&config.environment.nginx, &config.environment.url);
     let yes = |given: bool| if given { "yes" } else { "no" }.to_owned();
     let pass = nginx::proxy_lines(&nginx.upstream, switching).lines().next().unwrap_or_default().trim().to_owned();
     let needed_lines = match switching {
@@ -58,6 +58,10 @@ fn values(config: &Config, user: &str, switching: Switching) -> Vec<(&'static st
         ("green", config.slots.green.to_string()),
         ("live_given", yes(config.fixed.live_port)),
         ("live_port", nginx.live_port.to_string()),
+        ("site_scheme", if url.tls { "https" } else { "http" }.to_owned()),
+        ("site_host", url.host.clone()),
+        ("site_port", url.port.to_string()),
+        ("site_path", format!("{}{}", url.path, config.health.path)),
     ]
 }
 

@@ -113,7 +113,8 @@ pub fn read(fields: &[&str], config: &Config, observed: &mut Observed) -> Result
     if slot_of_ours.is_none() || status == "running" {
         observed.mounted.extend(mounted(&mounts, config, observed));
     }
-    let published = published(ports, config)?;
+    let ports = host_ports(ports)?;
+    let published = Slot::BOTH.into_iter().find(|slot| ports.contains(&config.slots.port(*slot)));
     let running = status == "running";
     match &owner {
         Owner::Namesake(folder) => observed.namesakes.push((name.clone(), folder.clone())),
@@ -152,6 +153,7 @@ pub fn read(fields: &[&str], config: &Config, observed: &mut Observed) -> Result
         health: health.to_owned(),
         restarts: restarts.parse().context("its restart count")?,
         started_at: started_at.to_owned(),
+        ports,
         binds,
     });
     Ok(())
@@ -186,13 +188,9 @@ fn mounted(mounts: &[Mount], config: &Config, observed: &Observed) -> Vec<Releas
     releases.filter_map(|path| ReleaseId::parse(path.split('/').next().unwrap_or_default()).ok()).collect()
 }
 
-/// The slot whose port it publishes on the host.
-fn published(ports: &str, config: &Config) -> Result<Option<Slot>> {
+/// The ports of the host that a container publishes; none while it does not run.
+fn host_ports(ports: &str) -> Result<Vec<u16>> {
     let ports: Option<BTreeMap<String, Option<Vec<Binding>>>> = serde_json::from_str(ports).context("its ports")?;
-    let ports = ports.unwrap_or_default();
-    let publishes = |slot: &Slot| {
-        let port = config.slots.port(*slot).to_string();
-        ports.values().flatten().flatten().any(|binding| binding.host_port == port)
-    };
-    Ok(Slot::BOTH.into_iter().find(publishes))
+    let bindings = ports.unwrap_or_default().into_values().flatten().flatten();
+    Ok(bindings.filter_map(|binding| binding.host_port.parse().ok()).collect())
 }

@@ -13,6 +13,7 @@ pub fn problems(config: &Config, observed: &Observed) -> Vec<String> {
         live_port_publisher(config, observed),
         volumes(config, observed),
         ports(config, observed),
+        port_of_what_serves(config, observed),
         answer(config, observed),
         flag(config, observed),
     ];
@@ -109,6 +110,32 @@ fn ports(config: &Config, observed: &Observed) -> Option<String> {
             config.environment.nginx.upstream_file,
             slots.blue,
             slots.green,
+        )
+    })
+}
+
+/// A deploy has nginx lead to the slots' ports as they are configured or filed, so what serves must be there.
+fn port_of_what_serves(config: &Config, observed: &Observed) -> Option<String> {
+    let live = observed.live()?;
+    let container = observed.occupant(live)?;
+    let (own, published) = (config.slots.port(live), container.ports.first()?);
+    let remedy = if config.fixed.slots {
+        format!(
+            "The port of a slot that serves cannot be changed: let it be {published} (`slots` in deploy.toml). The other slot's \
+             can, and after a deploy it is that one that serves"
+        )
+    } else {
+        format!(
+            "Somebody has changed {file}: let the upstream {upstream}_{live} have `server 127.0.0.1:{published};` there",
+            file = config.environment.nginx.upstream_file,
+            upstream = config.environment.nginx.upstream,
+        )
+    };
+    (!container.ports.contains(&own)).then(|| {
+        format!(
+            "slot {live} serves on port {published} (container {}), and its port would be {own}: nginx would lead to \
+             where nobody listens. {remedy}",
+            container.name
         )
     })
 }

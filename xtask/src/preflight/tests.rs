@@ -201,6 +201,35 @@ fn an_nginx_that_speaks_for_another_is_not_listened_to() {
     assert!(fits(&by_hand));
 }
 
+/// `slots` was changed in deploy.toml, or the file of nginx by hand, while a slot serves.
+#[test]
+fn the_port_of_what_serves_stays() {
+    let on = |port: u16| {
+        let mut observed = server(Slot::Blue, 2);
+        observed
+            .containers
+            .iter_mut()
+            .filter(|container| container.slot == Slot::Blue)
+            .for_each(|container| container.ports = vec![port]);
+        observed
+    };
+    assert!(fits(&on(8000)));
+    let text = told(&on(8010));
+    for part in
+        ["slot blue serves on port 8010", "its port would be 8000", "shop_backend_blue", "server 127.0.0.1:8010;"]
+    {
+        assert!(text.contains(part), "{part} is not in: {text}");
+    }
+    let mut given = config();
+    given.fixed.slots = true;
+    let text = format!("{:#}", host(&given, &on(8010), Vec::new()).unwrap_err());
+    assert!(text.contains("let it be 8010 (`slots` in deploy.toml)"), "{text}");
+    // Of the slot that is free, nobody is served.
+    let mut free = server(Slot::Blue, 2);
+    free.containers.push(crate::observed::Container { ports: vec![9000], ..container(Slot::Green, 1, "running") });
+    assert!(fits(&free));
+}
+
 #[test]
 fn a_site_that_could_not_be_verified_is_told_before_the_first_step() {
     let answer = |status, body: &str| crate::verdict::Answer { status, body: body.to_owned() };

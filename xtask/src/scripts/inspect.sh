@@ -68,7 +68,11 @@ if port_in "upstream[[:space:]]+${upstream}_blue$space\\{${space}server[[:space:
   filed_blue=$port
   if port_in "upstream[[:space:]]+${upstream}_green$space\\{${space}server[[:space:]]+127\\.0\\.0\\.1:$digits$space;"; then
     filed_green=$port
-    if port_in "listen[[:space:]]+127\\.0\\.0\\.1:$digits$space;"; then filed="$filed_blue $filed_green $port"; fi
+    # Where two of them are one, somebody has changed the file.
+    if port_in "listen[[:space:]]+127\\.0\\.0\\.1:$digits$space;" && [ "$filed_blue" != "$filed_green" ] &&
+      [ "$port" != "$filed_blue" ] && [ "$port" != "$filed_green" ]; then
+      filed="$filed_blue $filed_green $port"
+    fi
   fi
 fi
 # Where the tool's own nginx is to be made, ports that nobody has.

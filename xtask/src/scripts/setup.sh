@@ -69,13 +69,18 @@ runuser -u "${worker:-www-data}" -- test -x "$folder/live" ||
 
 # Ports: those that this environment has already, else those that nobody has and no file of nginx names.
 port_in() { sed -nE "/$1/{:a;/}/!{N;ba};s/.*(server|listen)[[:space:]]+127\.0\.0\.1:([0-9]+);.*/\2/p;q}" "$upstream_file" 2>/dev/null || true; }
-is_taken() {
+listens() {
   local hex
   printf -v hex ':%04X ' "$1"
-  grep -qsE "${hex}[0-9A-F]+:0000 0A" /proc/net/tcp /proc/net/tcp6 ||
+  grep -qsE "${hex}[0-9A-F]+:0000 0A" /proc/net/tcp /proc/net/tcp6
+}
+is_taken() {
+  listens "$1" ||
     grep -RqsE "^[^#]*[:[:space:]]$1\b" --exclude="$(basename "$upstream_file")" /etc/nginx/conf.d /etc/nginx/sites-enabled
 }
 was_blue=$(port_in "upstream ${upstream}_blue ") was_green=$(port_in "upstream ${upstream}_green ") was_live=$(port_in "^server ")
+# Two that are one are no ports of ours: somebody has changed the file.
+[ "$was_blue" != "$was_green" ] || was_blue='' was_green=''
 if [ "$slots_given" = no ] && [ -n "$was_blue" ] && [ -n "$was_green" ]; then
   blue=$was_blue green=$was_green
 elif [ "$slots_given" = no ]; then
@@ -97,14 +102,34 @@ else
 fi
 [ "$live_given" = yes ] || live_port=${was_live:-$live_port}
 
-# Which slot nginx obeys now; a set-up moves no traffic.
-live=blue
-if grep -qsE "upstream ${upstream}[[:space:]]" "$upstream_file"; then
-  [ "$(port_in "upstream ${upstream}[[:space:]]")" != "$green" ] || live=green
-elif [ -e "$folder/live/green" ]; then
-  live=green
+# Which slot nginx obeys now, and on which port that serves: nginx itself says it, else its file.
+ask() { { exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'GET %s HTTP/1.0\r\nHost: %s\r\n\r\n' "$2" "$3" >&3 && timeout 5 cat <&3; } 2>/dev/null || true; }
+serving=$(port_in "upstream ${upstream}[[:space:]]")
+case $(ask "${was_live:-$live_port}" / "$live_host" | tail -n 1) in
+  "$name blue") live=blue ;;
+  "$name green") live=green ;;
+  *)
+    live=blue
+    if [ "$serving" = "${was_green:-$green}" ] || { [ -z "$serving" ] && [ -e "$folder/live/green" ]; }; then live=green; fi
+    ;;
+esac
+[ "$live" = green ] && live_slot_port=$green was=$was_green || live_slot_port=$blue was=$was_blue
+serving=${serving:-$was}
+
+# A set-up moves no traffic: what serves now is where nginx will lead.
+site_answers() {
+  [ -e "$site_file" ] || return
+  if [ "$site_scheme" = http ]; then
+    [[ "$(ask "$site_port" "$site_path" "$site_host" | head -n 1)" == HTTP/*\ 2* ]]
+  else
+    [[ "$(curl -sko /dev/null -m 5 -w '%{http_code}' --resolve "$site_host:$site_port:127.0.0.1" "https://$site_host:$site_port$site_path")" == 2* ]]
+  fi
+}
+if [ -n "$serving" ] && [ "$serving" != "$live_slot_port" ] && listens "$serving"; then
+  fail "$name serves on port $serving now, and nginx would lead to port $live_slot_port of slot $live. The port of a slot that serves cannot be changed: let it be $serving (\`slots\` in deploy.toml). The other slot's can, and after a deploy it is that one that serves"
+elif ! listens "$live_slot_port" && site_answers; then
+  fail "the site $site_scheme://$site_host answers now, and nginx would lead to port $live_slot_port of slot $live, where nobody listens. Let the port on which it serves be that slot's (\`slots\` in deploy.toml). If another site of this nginx answers for it, reload nginx first (nginx -s reload)"
 fi
-[ "$live" = green ] && live_slot_port=$green || live_slot_port=$blue
 with_ports() { sed "s/@BLUE@/$blue/g; s/@GREEN@/$green/g; s/@LIVE@/$live_port/g; s/@SLOT@/$live/g; s/@PORT@/$live_slot_port/g"; }
 
 # nginx: the slots, the switch, and the site where there is none. Where nginx refuses the result, what was there comes back.
@@ -165,7 +190,7 @@ nginx -T 2>/dev/null | grep -E "^# configuration file ($site_file|$(readlink -f 
 nginx -s reload 2>/dev/null || { command -v systemctl >/dev/null && systemctl start nginx; } || nginx 8<&- || restore "nginx does not start."
 answer=''
 for _ in $(seq 50); do
-  answer=$({ exec 3<>"/dev/tcp/127.0.0.1/$live_port" && printf 'GET / HTTP/1.0\r\nHost: %s\r\n\r\n' "$live_host" >&3 && tail -n 1 <&3; } 2>/dev/null) || true
+  answer=$(ask "$live_port" / "$live_host" | tail -n 1)
   [ "$answer" != "$name $live" ] || break
   sleep 0.1
 done

@@ -160,7 +160,7 @@ fn a_port_of_the_free_slot_that_is_taken(server: &Server, site: &Site) {
         what: "a process has the free slot's port",
         spoil: listen,
         mend: "kill $(cat /opt/listener)".to_owned(),
-        says: &[&told, "is taken by another process", "ss -ltnp", "`[slots]` in deploy.toml"],
+        says: &[&told, "is taken by another process", "ss -ltnp", "`slots` in deploy.toml"],
     };
     refused(server, site, &process);
 }
