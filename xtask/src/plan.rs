@@ -167,7 +167,8 @@ fn warm(config: &Config, observed: &Observed, release: &ReleaseId) -> Result<Opt
         return Ok(None);
     }
     let switching = preflight::host(config, observed, Vec::new())?;
-    let mut steps = Vec::new();
+    // Its workers are started from its files.
+    let mut steps = vec![Step::Check];
     // An nginx of ours that does as it should is left alone: it is the way back that matters now.
     if observed.answered != Some(live) || observed.filed != Some(live) || observed.switching != Some(switching) {
         steps.extend(align(config, observed, switching, Some(live)));

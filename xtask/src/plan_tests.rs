@@ -176,7 +176,9 @@ fn a_standby_runs_on_until_the_next_deploy_and_a_rollback_to_it_moves_only_the_t
     let mut observed = server(Slot::Green, 2);
     observed.containers[1].status = "running".to_owned();
     let plan = back(&standby, &observed, None).unwrap();
+    let check = format!("Check the files of {}", release(1));
     let expected = [
+        &check,
         "Waiting for health check",
         "Hook before switch: warm",
         "Switch traffic to slot blue (instant mode)",
@@ -189,8 +191,8 @@ fn a_standby_runs_on_until_the_next_deploy_and_a_rollback_to_it_moves_only_the_t
     assert_eq!(names(&plan), expected);
     // The same where a killed deploy has left it; then it is not to stay.
     let plan = back(&config(), &observed, None).unwrap();
-    assert_eq!(names(&plan)[..8], expected);
-    assert_eq!(names(&plan)[8..], ["Drain slot green (at most 30 s)", "Stop slot green"]);
+    assert_eq!(names(&plan)[..9], expected);
+    assert_eq!(names(&plan)[9..], ["Drain slot green (at most 30 s)", "Stop slot green"]);
     // One that has just answered as that release is not waited for.
     let answer =
         |release: ReleaseId, status| Answer { status, body: format!(r#"{{"status":"ok","release":"{release}"}}"#) };
@@ -200,7 +202,7 @@ fn a_standby_runs_on_until_the_next_deploy_and_a_rollback_to_it_moves_only_the_t
         (answer(release(2), 200), "Waiting for health check"),
     ] {
         let observed = Observed { answers: [(Slot::Blue, answer)].into(), ..observed.clone() };
-        assert_eq!(names(&back(&standby, &observed, None).unwrap())[0], first);
+        assert_eq!(names(&back(&standby, &observed, None).unwrap())[1], first);
     }
     // Another release needs the slot.
     let plan = deploy(&standby, &observed, &release(9), Tests::Skip).unwrap();

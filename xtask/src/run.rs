@@ -206,6 +206,7 @@ impl<'a> Execution<'a> {
                 let commit = stages::stored_commit(config, host, release)?;
                 self.render(release, *slot, &project, &commit)?;
             }
+            Step::Check => stages::refuse_changed_files(config, host, release)?,
             Step::AwaitHealth { slot } => stages::await_health(config, host, release, *slot)?,
             Step::Verify { slot } => stages::verify(config, host, release, *slot)?,
             Step::Bake { slot, seconds } => stages::bake(config, host, release, *slot, *seconds)?,

@@ -229,6 +229,7 @@ pub fn of(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Fi
         Step::Remove { slot } => {
             script("remove the slot", changing!("remove.sh"), MINUTES, [folder, project, slot.to_string()])
         }
+        Step::Check => check_release(config, release),
         Step::MarkServed => script("mark the release", changing!("served.sh"), SHORT, [folder, release_id]),
         Step::Prune { releases } => {
             // Any image of the project can remove what a container has written as another user.

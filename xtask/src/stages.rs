@@ -20,7 +20,7 @@ use crate::tree::Content;
 use crate::{pytest, script};
 
 pub use health::await_health;
-pub use render::{Printed, refuse_early, render, stored_commit, stored_project, tell};
+pub use render::{Printed, refuse_changed_files, refuse_early, render, stored_commit, stored_project, tell};
 pub use traffic::{bake, verify};
 
 /// # Errors

@@ -30,6 +30,8 @@ pub enum Step {
     Restore {
         slot: Slot,
     },
+    /// Refuse a release whose files are no longer as they were shipped.
+    Check,
     /// Build the release's images.
     Build,
     /// Start the accessories that do not run.
@@ -110,6 +112,7 @@ impl Step {
             Step::AlignUpstream { .. } => "Make the upstream file say",
             Step::Render { .. } => "Render the compose files",
             Step::Restore { .. } => "Take up what was stored",
+            Step::Check => "Check the files",
             Step::Build => "Build the images",
             Step::Accessories => "Start the accessories",
             Step::Hook { point: HookPoint::BeforeBoot, .. } => "Hook before boot",
@@ -142,6 +145,7 @@ impl Step {
             Step::AlignUpstream { live } => format!("Make the upstream file say what nginx obeys: {live}"),
             Step::Render { slot } => format!("Render the compose files for slot {slot}"),
             Step::Restore { slot } => format!("Take up what was stored of {release}, for slot {slot}"),
+            Step::Check => format!("Check the files of {release}"),
             Step::Build => "Build the images".to_owned(),
             Step::Accessories => "Start the accessories that do not run".to_owned(),
             Step::Hook { point, words, .. } => format!("Hook {}: {}", point.name(), words.join(" ")),
@@ -165,7 +169,7 @@ impl Step {
 
     /// Whether anything on the host is another after it.
     pub fn touches_the_host(&self) -> bool {
-        !matches!(self, Step::Test | Step::Package | Step::AwaitHealth { .. })
+        !matches!(self, Step::Test | Step::Package | Step::Check | Step::AwaitHealth { .. })
     }
 
     /// Whether those who are served could not notice it whatever became of it.
@@ -179,7 +183,9 @@ impl Step {
             Step::Test => Kind::Tests,
             Step::Package => Kind::Package,
             Step::Ship => Kind::Ship,
-            Step::PrivateNginx { .. } | Step::AlignUpstream { .. } | Step::Restore { .. } => Kind::Preflight,
+            Step::PrivateNginx { .. } | Step::AlignUpstream { .. } | Step::Restore { .. } | Step::Check => {
+                Kind::Preflight
+            }
             Step::Render { .. } => Kind::Configuration,
             Step::Build => Kind::Build,
             Step::Hook { .. } => Kind::Hook,

@@ -247,6 +247,33 @@ pub fn above_the_app(service: &Service, rendering: &Rendering) -> Vec<String> {
     above.map(|source| source[releases.len()..].trim_start_matches('/').to_owned()).collect()
 }
 
+/// Mounts through which a container could change, or read, what the tool keeps of releases: the environment's folder, what lies in
+/// it beside releases and data, or, unless it is read-only, a folder that holds it. Monitoring reads whole hosts.
+pub fn of_the_tool(service: &Service, rendering: &Rendering) -> Vec<String> {
+    let releases = format!("{}/releases", rendering.folder);
+    let kept = ["meta", "live", "deploy.lock", "deploys.jsonl"].map(|part| format!("{}/{part}", rendering.folder));
+    let binds = service.volumes.iter().flatten().filter_map(bind).map(|bind| (plain(bind.source), bind.read_only));
+    let held = binds.filter(|(source, read_only)| {
+        let whole = source == rendering.folder || *source == releases;
+        let part = kept.iter().any(|kept| lies_in(source, kept));
+        whole || part || (!read_only && lies_in(rendering.folder, source))
+    });
+    held.map(|(source, _)| source).collect()
+}
+
+/// An absolute path without `.` and `..`.
+fn plain(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
 /// Where a service has the release's own folders and files mounted.
 pub fn of_release(service: &Service, release_folder: &str) -> Vec<(String, String)> {
     let binds = service.volumes.iter().flatten().filter_map(bind);

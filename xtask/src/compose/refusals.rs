@@ -18,6 +18,7 @@ pub fn all(project: &Project, roles: &Roles, rendering: &Rendering) -> Vec<Strin
     }
     for (name, service) in &project.services {
         found.extend(above_the_app(name, service, rendering));
+        found.extend(of_the_tool(name, service, rendering));
         found.extend(path_within_a_text(name, service, rendering));
     }
     found.extend(volumes_in_a_release(project, rendering));
@@ -127,6 +128,17 @@ fn above_the_app(name: &str, service: &Service, rendering: &Rendering) -> Vec<St
     told.collect()
 }
 
+fn of_the_tool(name: &str, service: &Service, rendering: &Rendering) -> Vec<String> {
+    let told = super::data::of_the_tool(service, rendering).into_iter().map(|source| {
+        format!(
+            "service `{name}` mounts `{source}`, where it could change what is kept of releases in {folder}; mount the folder that it \
+             needs (data is in {folder}/shared). A relative path that leads above the folder `app` leads there too",
+            folder = rendering.folder,
+        )
+    });
+    told.collect()
+}
+
 /// A volume whose device lies in a release would go with it.
 fn volumes_in_a_release(project: &Project, rendering: &Rendering) -> Vec<String> {
     let releases = format!("{}/releases", rendering.folder);
@@ -193,8 +205,9 @@ fn forgotten(name: &str, service: &Service, roles: &Roles, rendering: &Rendering
         ));
     }
     Some(format!(
-        "{keeps}. Add it to `workers`, which are replaced at each deploy; or to `accessories`, if it is meant to stay as it is; or, if it \
-         is not for servers, give it a profile (`profiles: [tools]`)"
+        "{keeps}. Add it to `workers`, which are replaced at each deploy; or to `accessories`, if it is meant to stay as it is. If it ends by \
+         itself, as a migration does, run it with `before_boot` ([hooks]); then, and if it is not for servers, give it a profile \
+         (`profiles: [tools]`)"
     ))
 }
 
@@ -252,6 +265,9 @@ fn bound_to_a_release(name: &str, service: &Service, roles: &Roles) -> Vec<Strin
     found
 }
 
+/// Images whose business is to pass requests on.
+const PROXIES: [&str; 5] = ["nginx", "caddy", "traefik", "haproxy", "envoy"];
+
 /// The host's nginx has these ports, and moves the traffic; a proxy of the project's own would not.
 fn proxy(name: &str, service: &Service, rendering: &Rendering) -> Option<String> {
     let published = service.published();
@@ -262,14 +278,16 @@ fn proxy(name: &str, service: &Service, rendering: &Rendering) -> Option<String>
     if let Some(port) = published.iter().filter_map(|port| port.outside).find(taken) {
         return Some(format!("service `{name}` publishes port {port}, on which nginx listens: {remedy}"));
     }
+    let image = service.image.as_deref().and_then(|image| image.rsplit('/').next()).unwrap_or_default();
+    let is_proxy = PROXIES.contains(&image.split([':', '@']).next().unwrap_or_default());
     let behind = service.dependencies().into_iter().any(|other| other == rendering.web);
     let outside = published.iter().find(|port| !port.loopback)?;
     let declared = rendering.declared_accessories.iter().any(|declared| declared == name);
-    (behind && !declared).then(|| {
+    let why = if behind { format!("depends on `{}`", rendering.web) } else { format!("is `{image}`") };
+    ((behind || is_proxy) && !declared).then(|| {
         format!(
-            "service `{name}` depends on `{web}` and publishes port {inside} to the outside, so it may be a proxy that goes past the \
+            "service `{name}` {why} and publishes port {inside} to the outside, so it may be a proxy that goes past the \
              slots: {remedy}. If it is none, name it in `accessories` ([project] in deploy.toml)",
-            web = rendering.web,
             inside = outside.inside,
         )
     })

@@ -221,8 +221,12 @@ if [ -n "$private_pid" ]; then
   { read -r nginx_pid <"$private_pid" && IFS= read -r -d '' title <"/proc/$nginx_pid/cmdline"; } 2>/dev/null
   case ${title-} in "nginx: master process nginx -p ${private_pid%nginx.pid} "*) printf 'nginx\trunning\n' ;; esac
 else
-  # A container's nginx is not this host's, and processes of others may be hidden: its own file names the process.
-  for place in /run/nginx.pid /var/run/nginx.pid /usr/local/nginx/logs/nginx.pid; do
+  # A container's nginx is not this host's, and processes of others may be hidden: its own file names the process. Where that
+  # file is, its configuration says, or how it was built.
+  read -r _ place < <(grep -shE '^[[:space:]]*pid[[:space:]]+/' /etc/nginx/nginx.conf)
+  built=$(nginx -V 2>&1) || built=''
+  built=${built#*--pid-path=}
+  for place in "${place%%;*}" "${built%%[[:space:]]*}" /run/nginx.pid; do
     { read -r nginx_pid <"$place"; } 2>/dev/null || continue
     case $nginx_pid in '' | *[!0-9]*) continue ;; esac
     said=$(kill -0 "$nginx_pid" 2>&1) || case $said in *"not permitted"*) ;; *) continue ;; esac

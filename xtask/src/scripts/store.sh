@@ -68,6 +68,13 @@ while [ $# -gt 0 ]; do
   known+=("$path")
   place=$folder/shared/$path
   [ -z "$found" ] || found=$(readlink -m -- "$found")
+  # A container that writes to one mount may have put a link into the way of another.
+  real=$(readlink -m -- "$place")
+  case $folder/ in "${real%/}"/*) real=$folder/meta ;; esac
+  case $real/ in "$folder"/meta/* | "$folder"/live/* | "$folder"/releases/*)
+    fail "$place leads to $(readlink -m -- "$place"), where a container could change what the tool keeps of releases; something has put a link there: look, and let \`$path\` lie elsewhere"
+    ;;
+  esac
   if [ "$kind" = committed ]; then
     # What is mounted from the release hides what was mounted from here.
     if [ -e "$place" ] && ! { [ -d "$place" ] && [ -r "$place" ] && [ -z "$(ls -A "$place")" ]; }; then

@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::look::Session;
 use crate::observed::Observed;
 use crate::package::Package;
-use crate::proc::Command;
+use crate::proc::{Command, Finished};
 use crate::release::{ReleaseId, Slot};
 use crate::tree::Content;
 use crate::{console, proc, script};
@@ -31,16 +31,25 @@ pub fn tell(said: &str) {
 /// # Errors
 /// [`Kind::Preflight`] naming the files that are no longer as they were shipped: what would run is not what served well.
 pub fn stored_project(config: &Config, host: &Host, release: &ReleaseId, compose: &str) -> Result<String> {
-    let stored = host.finish(&script::stored_project(config, release, compose))?;
-    if stored.code == Some(script::NOT_AS_SHIPPED) {
+    Ok(as_shipped(host.finish(&script::stored_project(config, release, compose))?, release)?.text())
+}
+
+/// # Errors
+/// [`Kind::Preflight`] with those files of a release that are no longer as they were shipped.
+pub fn refuse_changed_files(config: &Config, host: &Host, release: &ReleaseId) -> Result<()> {
+    as_shipped(host.finish(&script::check_release(config, release))?, release).map(|_| ())
+}
+
+fn as_shipped(checked: Finished, release: &ReleaseId) -> Result<Finished> {
+    if checked.code == Some(script::NOT_AS_SHIPPED) {
         return Err(Kind::Preflight.error(format!(
             "files of release {release} on the host are no longer as they were shipped; something that has its folder mounted has \
              written to them:\n{}\nNothing was touched. To go back to this code, deploy its commit; what the app writes belongs into \
              `shared` ([project] in deploy.toml)",
-            proc::indent(&stored.tail)
+            proc::indent(&checked.tail)
         )));
     }
-    Ok(stored.success()?.text())
+    checked.success()
 }
 
 /// What the commit of a release on the host has.

@@ -65,3 +65,27 @@ fn relative_mounts_lead_to_the_release_or_to_what_outlives_it() {
     let above = with("db: {image: y, volumes: ['/srv/shop/releases/dbdata:/data']}").err().unwrap().to_string();
     assert!(above.contains("mounts `dbdata` from above the folder `app`"), "{above}");
 }
+
+/// `../..` of a release is the environment's folder.
+#[test]
+fn what_is_kept_of_releases_is_mounted_nowhere() {
+    for source in
+        ["/srv/shop", "/srv/shop/releases/../", "/srv/shop/meta", "/srv/shop/releases", "/srv/shop/live/x", "/srv", "/"]
+    {
+        let config = with(&format!("db: {{image: y, volumes: ['{source}:/data']}}"));
+        let told = config.err().unwrap_or_else(|| panic!("{source} may be mounted")).to_string();
+        assert!(told.contains("could change what is kept of releases in /srv/shop"), "{source}: {told}");
+    }
+    for source in [
+        "/srv/shop/shared",
+        "/srv/shop/shared/uploads",
+        "/srv/shop/uploads",
+        "/srv/shop-data",
+        "/var/run/docker.sock",
+        "/sys",
+    ] {
+        with(&format!("db: {{image: y, volumes: ['{source}:/data']}}")).unwrap();
+    }
+    // Monitoring reads the whole host.
+    with("db: {image: y, volumes: ['/:/host:ro']}").unwrap();
+}
