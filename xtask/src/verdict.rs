@@ -164,6 +164,18 @@ mod tests {
         assert_eq!(shown(503, "db\ndown"), "status 503: db down");
     }
 
+    /// The setting that would help, where one would.
+    #[test]
+    fn the_reason_has_the_setting_that_helps() {
+        for status in [301, 401, 404] {
+            assert_eq!(judged(status, "").unwrap_err().hint, Some(PATH), "{status}");
+        }
+        assert_eq!(judged(400, "").unwrap_err().hint, Some(HOST));
+        assert_eq!(judged(200, "pong").unwrap_err().hint, Some(EXPECT));
+        assert_eq!(judged(500, "").unwrap_err().hint, None);
+        assert_eq!(Answer::parse("220 smtp ready\r\n", 16).unwrap_err().hint, Some(WEB_PORT));
+    }
+
     #[test]
     fn what_is_cut_is_masked_before() {
         let secret = "s3cret".repeat(60);

@@ -30,6 +30,9 @@ pub struct Project {
     pub configs: Option<Value>,
     #[serde(default)]
     models: Option<Value>,
+    /// The rest is not of a deploy.
+    #[serde(flatten)]
+    pub rest: BTreeMap<String, Value>,
 }
 
 #[derive(Deserialize, Default)]

@@ -35,19 +35,29 @@ pub fn all(project: &Project, roles: &Roles, rendering: &Rendering) -> Vec<Strin
     found
 }
 
-/// Keys that the table does not know are passed on, and named.
-pub fn unknown_keys(project: &Project) -> Option<String> {
+/// Keys that the table does not know are passed on, and named. At the top level compose prints its own `name`, and what begins with
+/// `x-` says nothing to it.
+pub fn unknown_keys(project: &Project) -> Vec<String> {
+    let top = project.rest.keys().filter(|key| *key != "name" && !key.starts_with("x-"));
+    let top: Vec<String> = top.map(|key| format!("`{key}`")).collect();
+    let of_top = (!top.is_empty()).then(|| {
+        format!(
+            "the compose file has keys beside its services that this tool does not know, and leaves out: {}",
+            top.join(", ")
+        )
+    });
     let mut unknown = Vec::new();
     for (name, service) in &project.services {
         let keys = service.rest.keys().filter(|key| !keys::is_known(key));
         unknown.extend(keys.map(|key| format!("`{key}` (service `{name}`)")));
     }
-    (!unknown.is_empty()).then(|| {
+    let of_services = (!unknown.is_empty()).then(|| {
         format!(
             "the compose file has keys that this tool does not know; they are passed on as they are: {}",
             unknown.join(", ")
         )
-    })
+    });
+    of_top.into_iter().chain(of_services).collect()
 }
 
 /// What refers to other services in ways that do not survive being taken out of the file.

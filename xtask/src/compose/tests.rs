@@ -7,6 +7,8 @@ use super::*;
 use crate::release::LABEL_SLOT;
 
 mod mounts;
+mod refusals;
+mod resources;
 
 const PRINTED: [(&str, &str); 2] = [("v1", include_str!("config_v1.yml")), ("v2", include_str!("config_v2.json"))];
 
@@ -196,47 +198,6 @@ fn with_other(other: &str) -> String {
 }
 
 #[test]
-fn code_of_the_release_that_no_deploy_would_renew_is_refused() {
-    for forgotten in [
-        "{build: {context: /srv/shop/releases/20260131-174502-1a2b3c4}}",
-        "{build: {context: /srv/shop/releases/20260131-174502-1a2b3c4, dockerfile: Dockerfile}}",
-        "{image: own}",
-    ] {
-        let error = with(&format!("admin: {forgotten}")).err().expect(forgotten).to_string();
-        assert!(error.contains("`admin`") && error.contains("`workers`") && error.contains("profiles"), "{error}");
-    }
-    let release = "/srv/shop/releases/20260131-174502-1a2b3c4";
-    for built in [
-        format!("{{build: {{context: {release}/other}}}}"),
-        format!("{{build: {{context: {release}, dockerfile: Dockerfile.db}}}}"),
-        format!("{{image: python, volumes: ['{release}:/app:ro']}}"),
-        format!("{{image: python, volumes: [{{type: bind, source: '{release}', target: /app}}]}}"),
-    ] {
-        let error = with(&format!("db: {built}")).err().expect(&built).to_string();
-        assert!(error.contains("`db`") && error.contains("`accessories`"), "{error}");
-        let config = with_other(&format!("db: {built}"));
-        let declared = ["db".to_owned()];
-        let files = rendered_with(&config, |rendering| rendering.declared_accessories = &declared).unwrap();
-        assert_eq!(files.accessories, ["db"]);
-    }
-    let config_alone = format!("db: {{image: other, volumes: ['{release}/prometheus.yml:/etc/p.yml:ro']}}");
-    assert_eq!(with(&config_alone).unwrap().accessories, ["db"]);
-}
-
-#[test]
-fn a_port_of_a_slot_is_nobody_elses() {
-    for ports in ["['127.0.0.1:8001:80/tcp']", "[{target: 80, published: 8001}]", "[{target: 80, published: '8001'}]"] {
-        let error = with(&format!("db: {{image: y, ports: {ports}}}")).err().expect(ports).to_string();
-        for part in ["`db` publishes port 8001", "slot green", "`slots` in deploy.toml"] {
-            assert!(error.contains(part), "{part} is not in: {error}");
-        }
-    }
-    for ports in ["[8001]", "['9000:8001']", "[{target: 8001}]", "['[::1]:9001:80']"] {
-        assert!(with(&format!("db: {{image: y, ports: {ports}}}")).is_ok(), "{ports}");
-    }
-}
-
-#[test]
 fn ports_are_the_workers_own_and_of_the_web_service_only_one_is_kept() {
     let config = "services:\n  api: {image: x, ports: ['8000:8000', '9090:9090']}\n  scheduler: {image: x, ports: ['9100:9100']}\n  scraper: {image: x}\n";
     let files = rendered(config).unwrap();
@@ -265,16 +226,6 @@ fn what_has_a_profile_is_started_only_while_that_is_on() {
     );
     let error = rendered("services:\n  scheduler: {image: x}\n").err().unwrap().to_string();
     assert!(error.contains("`COMPOSE_PROFILES`"), "{error}");
-}
-
-#[test]
-fn what_others_make_is_known_by_its_name() {
-    let resources = "networks: {outer: {external: true, name: proxy}, own: {}}\nvolumes: {media: {external: true}}";
-    let files =
-        with(&format!("db: {{image: y, networks: [outer, own], volumes: ['media:/media']}}\n{resources}")).unwrap();
-    let external = files.resources.iter().filter(|(kind, _)| kind.starts_with("external"));
-    let external: Vec<(&str, &str)> = external.map(|(kind, name)| (kind.as_str(), name.as_str())).collect();
-    assert_eq!(external, [("external-network", "proxy"), ("external-volume", "media")]);
 }
 
 #[test]

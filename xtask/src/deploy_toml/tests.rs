@@ -142,6 +142,24 @@ proptest::proptest! {
     }
 }
 
+/// Two environments of one project on one host: each has a name of its own, and may have ports.
+#[test]
+fn an_environment_may_have_settings_of_its_own() {
+    let text = format!(
+        "{SMALLEST}\n[environments.staging]\nssh = true\nname = \"shop-test\"\nfolder = \"/srv/test\"\nurl = \"http://test.example\"\n\
+         slots = {{ blue = 8100, green = 8101 }}\nnginx = {{ live_port = 8102 }}\n\
+         [environments.next]\nssh = true\nfolder = \"/srv/next\"\nurl = \"http://next.example\"\nnginx = {{}}\n[limits]\nbuild = 77\nship = 88\naccessories = 99\n"
+    );
+    let [prod, staging, next] = ["prod", "staging", "next"].map(|name| loaded(&text, name, &[]).unwrap());
+    assert_eq!([&prod, &staging, &next].map(|config| config.project.name.as_str()), ["shop", "shop-test", "shop-next"]);
+    assert_eq!((staging.slots.blue, staging.slots.green, staging.environment.nginx.live_port), (8100, 8101, 8102));
+    assert_eq!((staging.fixed, next.fixed), (Fixed { slots: true, live_port: true }, Fixed::default()));
+    let nginx = |config: &Config| config.environment.nginx.clone();
+    assert_eq!(nginx(&staging).site_file, "/etc/nginx/sites-enabled/shop-test");
+    assert_eq!(nginx(&next).upstream, "shop_next_backend");
+    assert_eq!((prod.limits.build, prod.limits.ship, prod.limits.accessories), (77, 88, 99));
+}
+
 /// What is commented out in this repository's file is its default: with those lines in force nothing changes.
 #[test]
 fn the_shipped_file_shows_the_defaults() {
