@@ -34,7 +34,7 @@ class Backend:
                 os.killpg(process.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass  # it has ended, as the test wanted
-            process.communicate(timeout=10)
+            process.communicate(timeout=60)
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(

@@ -254,7 +254,7 @@ impl Feed {
 }
 
 /// How long a command may take nothing of its input while there is some.
-const STALLED: Duration = Duration::from_secs(30);
+const STALLED: Duration = Duration::from_secs(25);
 
 fn wait(handle: &duct::Handle, command: &Command, feed: &Feed) -> Result<Option<i32>> {
     let deadline = after(command.limit);

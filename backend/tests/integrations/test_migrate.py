@@ -3,7 +3,7 @@ import migrate
 
 def run(backend, redis_url):
     process = backend.start("migrate.py", REDIS_URL=redis_url)
-    log, _ = process.communicate(timeout=20)
+    log, _ = process.communicate(timeout=60)
     return process.returncode, log
 
 

@@ -4,7 +4,7 @@ import time
 from processes import Answer, HealthServer
 
 
-def wait_for(condition, seconds=5):
+def wait_for(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -19,7 +19,7 @@ def test_counts_what_it_saw_and_stops_cleanly(backend, redis, redis_url):
         server.answer = Answer(status=502, body=b"bad gateway")
         wait_for(lambda: int(redis.get("worker:failed")) >= 1)
         worker.send_signal(signal.SIGTERM)
-        log, _ = worker.communicate(timeout=1)
+        log, _ = worker.communicate(timeout=60)
         assert worker.returncode == 0, log
         assert int(redis.get("worker:ok")) + int(redis.get("worker:failed")) == server.finished
     assert redis.get("worker:last_error") == "status 502: bad gateway"

@@ -45,9 +45,9 @@ const fn kept(name: &'static str) -> Key {
 const ONE_IN_A_SLOT: Treatment = Refused("other than 1: a slot is one container on one port");
 const OUT_OF_ITS_FILE: Treatment =
     Refused("`service:` and `container:`: the other one is not in its file, and is not the same in both slots");
-const OF_THE_WEB: Treatment = Refused("`service:` of the web service: there are two of it, one after the other");
+const OF_THE_WEB: Treatment = Refused("`service:` of the web service or of a worker: they are replaced at each deploy");
 const RESOLVED: Treatment = Adapted("resolved by compose before it is read");
-const NOT_PULLED: Treatment = Adapted("left out where the release builds the image; else kept");
+const NOT_PULLED: Treatment = Adapted("left out where the image is built; else kept");
 
 /// Every key of a service (compose-spec, "Services top-level element").
 pub const KEYS: &[Key] = &[
@@ -58,7 +58,7 @@ pub const KEYS: &[Key] = &[
         "build",
         Adapted("built per release, without the `.env` in its context"),
         Adapted("as for the web service"),
-        Kept,
+        Adapted("built where its image is not there, without the `.env` in its context"),
     ),
     kept("cap_add"),
     kept("cap_drop"),
@@ -103,7 +103,12 @@ pub const KEYS: &[Key] = &[
     kept("group_add"),
     kept("healthcheck"),
     key("hostname", Adapted("`-blue` or `-green` is added: docker makes a name of it"), Kept, Kept),
-    key("image", Adapted("where it is built: of the release"), Adapted("where it is built: of the release"), Kept),
+    key(
+        "image",
+        Adapted("where it is built: of the release"),
+        Adapted("where it is built: of the release"),
+        Adapted("where it is built and has no name: of its definition"),
+    ),
     kept("init"),
     key("ipc", OUT_OF_ITS_FILE, OUT_OF_ITS_FILE, OF_THE_WEB),
     kept("isolation"),
@@ -160,7 +165,7 @@ pub const KEYS: &[Key] = &[
         Adapted("a service whose profile is off is left alone"),
     ),
     key("provider", Refused("it is no container"), Refused("it is no container"), Kept),
-    key("pull_policy", NOT_PULLED, NOT_PULLED, Kept),
+    key("pull_policy", NOT_PULLED, NOT_PULLED, NOT_PULLED),
     kept("read_only"),
     key(
         "restart",

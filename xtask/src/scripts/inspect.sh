@@ -108,6 +108,8 @@ forwarded=''
 # Who listens on the slots' ports, and what is answered there to a health check that is answered soon. nginx itself says
 # which slot it obeys, after the head of its answer.
 slot() {
+  # One whose queue is full is not heard of otherwise.
+  if is_taken "$1"; then printf 'listening\t%s\n' "$1"; fi
   get "$1" "$health_path" "$site_host" "$forwarded" || return
   as_field "$answer"
   printf 'listening\t%s\nanswer\t%s\t%s\n' "$1" "$1" "$text"
@@ -224,9 +226,9 @@ else
   # A container's nginx is not this host's, and processes of others may be hidden: its own file names the process. Where that
   # file is, its configuration says, or how it was built.
   read -r _ place < <(grep -shE '^[[:space:]]*pid[[:space:]]+/' /etc/nginx/nginx.conf)
-  built=$(nginx -V 2>&1) || built=''
-  built=${built#*--pid-path=}
-  for place in "${place%%;*}" "${built%%[[:space:]]*}" /run/nginx.pid; do
+  nginx_options=$(nginx -V 2>&1) || nginx_options=''
+  nginx_options=${nginx_options#*--pid-path=}
+  for place in "${place%%;*}" "${nginx_options%%[[:space:]]*}" /run/nginx.pid; do
     { read -r nginx_pid <"$place"; } 2>/dev/null || continue
     case $nginx_pid in '' | *[!0-9]*) continue ;; esac
     said=$(kill -0 "$nginx_pid" 2>&1) || case $said in *"not permitted"*) ;; *) continue ;; esac

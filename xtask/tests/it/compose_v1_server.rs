@@ -20,6 +20,7 @@ fn compose_v1_and_a_flag() {
     remote_connection::a_login_changes_nothing(&server, &site);
     remote_connection::a_login_shell_of_another_language_changes_nothing(&server, &site);
     remote_connection::a_killed_shell_is_noticed(&server, &site);
+    remote_connection::a_host_that_takes_no_more_is_noticed(&server, &site);
     remote_connection::a_server_that_does_not_take_what_is_needed_is_named(&server, &site);
     remote_connection::a_persons_ssh_settings_lead_to_the_host_and_no_further(&server, &mut site);
     remote_connection::odd_folders_and_keys_are_taken_or_named(&server, &mut site);

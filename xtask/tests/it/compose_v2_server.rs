@@ -17,6 +17,7 @@ fn compose_v2_and_a_reload() {
     remote_access::a_changed_host_key_stops_everything(&server, &mut site);
     remote_access::a_key_that_may_only_run_commands_suffices(&server, &site);
     remote_nginx::a_missing_sudo_rule_is_found_first(&server, &site);
+    remote_nginx::nginx_is_known_by_its_own_file(&server, &site);
     remote_nginx::a_configuration_that_nginx_refuses_moves_nothing(&server, &site);
     remote_looks::a_site_that_could_not_be_verified_is_told_first(&server, &site);
     remote_looks::a_limit_of_the_site_is_no_fault_of_the_version(&server, &site);

@@ -4,9 +4,17 @@ use crate::local_project::{Project, env_file};
 use crate::team::Team;
 
 /// A key as it stands in the file, and what docker says of it then.
-const KEPT: [(&str, &str, &str); 19] = [
+const KEPT: [(&str, &str, &str); 27] = [
     ("cap_add: [SYS_NICE]", "{{.HostConfig.CapAdd}}", "[SYS_NICE]"),
     ("cap_drop: [MKNOD]", "{{.HostConfig.CapDrop}}", "[MKNOD]"),
+    ("cpus: 0.5", "{{.HostConfig.NanoCpus}}", "500000000"),
+    ("cpuset: \"0\"", "{{.HostConfig.CpusetCpus}}", "0"),
+    ("devices: [\"/dev/null:/dev/other\"]", "{{range .HostConfig.Devices}}{{.PathInContainer}}{{end}}", "/dev/other"),
+    ("dns_opt: [use-vc]", "{{.HostConfig.DnsOptions}}", "[use-vc]"),
+    ("init: true", "{{.HostConfig.Init}}", "true"),
+    ("labels: {of.us: \"yes\"}", "{{index .Config.Labels \"of.us\"}}", "yes"),
+    ("mem_reservation: 200m", "{{.HostConfig.MemoryReservation}}", "209715200"),
+    ("security_opt: [\"no-new-privileges:true\"]", "{{.HostConfig.SecurityOpt}}", "[no-new-privileges:true]"),
     ("cpu_shares: 512", "{{.HostConfig.CpuShares}}", "512"),
     ("dns: [10.1.2.3]", "{{.HostConfig.Dns}}", "[10.1.2.3]"),
     ("dns_search: [corp.example]", "{{.HostConfig.DnsSearch}}", "[corp.example]"),
@@ -66,10 +74,12 @@ fn what_a_service_is_given_reaches_its_container() {
             "    ports:",
             "    container_name: the-api\n    mac_address: 02:42:ac:11:65:43\n    links: [\"redis\"]\n    ports:",
         );
+        project.rewrite(COMPOSE, "  redis:\n    image", "  extra:\n    image: redis:7-alpine\n    profiles: [dbs]\n    restart: always\n  redis:\n    mac_address: 02:42:ac:11:65:44\n    image");
+        project.write("env.local", &format!("{}export COMPOSE_PROFILES=app,dbs\n", env_file()));
         project.commit("with many keys");
         project.deploy();
         let inspect = |container: &str, format: &str| project.docker(&["inspect", "--format", format, container]);
-        for part in ["-api-", "worker", "redis"].map(|part| if part == "-api-" { "api" } else { part }) {
+        for part in ["api", "worker", "redis"] {
             let container = named(&project, part);
             for (key, format, expected) in KEPT {
                 assert_eq!(inspect(&container, format), expected, "{key} of {container}");
@@ -82,6 +92,12 @@ fn what_a_service_is_given_reaches_its_container() {
         assert_eq!(inspect(&redis, "{{.Config.Hostname}}"), "api");
         assert_eq!(inspect(&web, "{{.HostConfig.RestartPolicy.Name}}"), "unless-stopped");
         assert_ne!(web, "the-api");
+        // Of two versions that run at once, one alone could have the address.
+        for (container, address) in [(&web, ""), (&redis, "02:42:ac:11:65:44")] {
+            assert_eq!(inspect(container, "{{.Config.Domainname}}"), "corp.example", "{container}");
+            assert_eq!(inspect(container, "{{.Config.MacAddress}}"), address, "{container}");
+        }
+        assert_eq!(inspect(&named(&project, "extra"), "{{.State.Status}}"), "running", "its profile is on");
         let workers = project.containers(false).iter().filter(|name| name.contains("worker")).count();
         assert_eq!(workers, 2, "{:?}", project.containers(false));
         // A second version beside it, and workers that are taken out of the settings.

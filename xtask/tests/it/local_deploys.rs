@@ -114,6 +114,15 @@ fn a_rollback_to_a_standby_only_moves_the_traffic() {
     let standby = project.containers(false);
     assert_eq!(standby.len(), 4, "both versions, the worker, the accessory: {standby:?}");
 
+    // Its workers would be started from its files.
+    let worker = project.server(&format!("releases/{}/worker.py", first.as_str().unwrap()));
+    let committed = std::fs::read_to_string(&worker).unwrap();
+    std::fs::write(&worker, format!("{committed}\nprint('planted')\n")).unwrap();
+    let refused = project.xtask(&["rollback"]).must_end_with(4);
+    refused.must_say(&["worker.py", "no longer as they were shipped", "Nothing was touched"]);
+    assert_eq!(project.status()["live_release"], second);
+    std::fs::write(&worker, committed).unwrap();
+
     let load = Load::start(&project.address(), &BOTH, 60);
     let back = project.xtask(&["rollback", "--json"]).must_end_with(0).json();
     project.new_version("which needs the slot of the standby");

@@ -1,6 +1,7 @@
 //! Our own requests: they come as a user's would, and are in nobody's way.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,26 @@ fn an_app_that_checks_its_hosts_is_asked_by_its_name() {
     project.rewrite("deploy.toml", "timeout = 30", "timeout = 15");
     let failed = project.xtask(&["deploy", "--skip-tests"]).must_end_with(16);
     failed.must_say(&["status 400", "let it accept that host", "`[health] timeout`"]);
+}
+
+/// An answer with the status 200 and the wrong words is no good one, in the receipt as elsewhere.
+#[test]
+fn the_receipt_judges_as_the_health_check_does() {
+    let project = Project::new("instant");
+    project.rewrite("backend/docker-compose.yml", "      - .:/app\n", "      - .:/app\n      - ./state:/state\n");
+    project.change(
+        "backend/app/routes/service.py",
+        "return Health(status=\"ok\", release=settings.release)",
+        "import os; return Health(status=\"bad\" if os.path.exists(\"/state/bad\") else \"ok\", release=settings.release)",
+    );
+    project.deploy();
+    project.change("backend/app/routes/service.py", "os.path.exists(\"/state/bad\")", "False");
+    let mut deploy = project.start(project.command(&["deploy", "--skip-tests", "--json"]));
+    deploy.wait_for("boot", |log| log.contains("Build the images"));
+    std::fs::write(project.server("shared/state/bad"), "").unwrap();
+    let report = deploy.end().json();
+    assert!(report["receipt"]["failed"].as_u64().unwrap() > 0, "{report:#}");
+    assert!(report["receipt"]["first_failure"].to_string().contains("`status` is not"), "{report:#}");
 }
 
 /// The tail of the log that is to explain a failure is not full of the requests that looked for it.
@@ -68,6 +89,8 @@ fn a_container_whose_log_is_kept_nowhere_is_told() {
 fn a_port_that_never_answers_holds_nothing_up() {
     let project = Project::new("instant");
     project.deploy();
+    project.new_version("to come back from");
+    project.deploy();
     let (_, port) = project.free_slot();
     let listener = "import socket, sys\ns = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\ns.bind(('127.0.0.1', int(sys.argv[1]))); s.listen(0)\n\
                     fill = [socket.socket() for _ in range(4)]\nfor f in fill:\n    f.setblocking(False)\n    f.connect_ex(('127.0.0.1', int(sys.argv[1])))\nprint('full', flush=True)\nsys.stdin.read()\n";
@@ -77,11 +100,18 @@ fn a_port_that_never_answers_holds_nothing_up() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_secs(1));
-    let begun = Instant::now();
-    let status = project.xtask(&["status"]);
-    assert!(begun.elapsed() < Duration::from_secs(10), "it took {:.0?}: {status}", begun.elapsed());
-    child.stdin.take().unwrap().write_all(b"").unwrap();
+    let mut said = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, "full\n");
+    let here = SocketAddr::from(([127, 0, 0, 1], port));
+    let asked = TcpStream::connect_timeout(&here, Duration::from_millis(500)).unwrap_err();
+    assert_eq!(asked.kind(), ErrorKind::TimedOut, "the port is not one that never answers: {asked}");
+    for (command, code) in [("status", 0), ("rollback", 4)] {
+        let begun = Instant::now();
+        let run = project.xtask(&[command]).must_end_with(code);
+        assert!(begun.elapsed() < Duration::from_secs(15), "it took {:.0?}: {run}", begun.elapsed());
+    }
+    drop(child.stdin.take());
     child.wait().unwrap();
 }
 

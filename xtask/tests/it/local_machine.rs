@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::load::{Client, Load, assert_none_failed, get};
+use crate::load::{BOTH, Client, Load, assert_none_failed, get};
 use crate::local_project::Project;
 use crate::team::Team;
 
@@ -61,6 +61,69 @@ fn after_a_restart_of_the_machine_the_next_deploy_needs_no_help() {
     let report = project.deploy();
     assert_eq!(project.status()["live_release"], report["release"]);
     assert_eq!(project.redis(&["get", "kept"]), "yes");
+}
+
+/// `slots` is changed in deploy.toml while a slot serves.
+#[test]
+fn the_port_of_what_serves_is_not_changed_under_it() {
+    for mode in ["instant", "reload"] {
+        let project = Project::new(mode);
+        let live = project.deploy()["slot"].as_str().unwrap().to_owned();
+        let (free, free_port) = project.free_slot();
+        let slots = project.status()["slots"].clone();
+        let port = slots.as_array().unwrap().iter().find(|slot| slot["live"] == true).unwrap()["port"].clone();
+        // Lower than those of any test.
+        let set = |slot: &str, from: &str, to: &str| {
+            project.rewrite("deploy.toml", &format!("{slot} = {from}"), &format!("{slot} = {to}"))
+        };
+        let [port, free_port] = [port.to_string(), free_port.to_string()];
+        let lower = |port: &str| (port.parse::<u16>().unwrap() - 10_000).to_string();
+        let load = Load::start(&project.address(), &[Client::NewConnection], 60);
+        set(&live, &port, &lower(&port));
+        let refused = project.xtask(&["deploy", "--skip-tests", "--dirty"]).must_end_with(4);
+        refused.must_say(&["cannot be changed", &format!("let it be {port}"), "nothing was touched"]);
+        set(&live, &lower(&port), &port);
+        set(&free, &free_port, &lower(&free_port));
+        project.commit("another port of the free slot");
+        assert_eq!(project.deploy()["slot"], free.as_str());
+        set(&live, &port, &lower(&port));
+        project.commit("and of the other one");
+        assert_eq!(project.deploy()["slot"], live.as_str());
+        assert_none_failed("changed ports", &load.finish(), &[Client::NewConnection]);
+        project.status();
+    }
+}
+
+/// Two clones of one repository on one machine, without a port in deploy.toml.
+#[test]
+fn of_two_clones_neither_takes_what_is_the_other_s() {
+    let (first, second) = (Project::new("instant"), Project::new("instant"));
+    let deployed = first.deploy()["release"].clone();
+    let text = std::fs::read_to_string(second.root().join("deploy.toml")).unwrap();
+    let no_port = |line: &&str| !["[slots]", "blue = ", "green = "].iter().any(|start| line.starts_with(start));
+    let text: Vec<&str> = text.lines().filter(no_port).map(|line| line.split(", live_port").next().unwrap()).collect();
+    let text = text.join("\n").replace("switch = \"instant\"", "switch = \"instant\" }");
+    second.write("deploy.toml", &text.replace(&second.name, &first.name));
+    second.commit("as cloned");
+    let refused = second.xtask(&["deploy", "--skip-tests"]).must_end_with(4);
+    refused.must_say(&[
+        &format!("the name {} is taken", first.name),
+        first.server("").to_str().unwrap().trim_end_matches('/'),
+    ]);
+
+    let load = Load::start(&first.address(), &BOTH, 60);
+    second.rewrite("deploy.toml", "[environments.local]", &format!("[environments.local]\nname = \"{}\"", second.name));
+    second.commit("with a name of its own");
+    second.deploy();
+    second.new_version("the second");
+    second.deploy();
+    second.xtask(&["rollback"]).must_end_with(0);
+    assert_none_failed("the other clone", &load.finish(), &BOTH);
+    assert_eq!(first.status()["live_release"], deployed);
+    let ports = |project: &Project| -> Vec<u64> {
+        project.status()["slots"].as_array().unwrap().iter().map(|slot| slot["port"].as_u64().unwrap()).collect()
+    };
+    assert!(ports(&second).iter().all(|port| (8000..9000).contains(port)), "{:?}", ports(&second));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `cargo xtask test` as a stranger's project meets it.
 
+use std::process::Command;
+
 use crate::local_project::Project;
 use crate::team::Team;
 
@@ -49,8 +51,19 @@ fn a_run_that_something_ends_half_way_is_no_success() {
     project.write(file, "def test_one():\n    pass\n");
     project.xtask(&["test", "--group", "half"]).must_end_with(0);
     // A log that shows signatures is a person's, and no part of a commit's time.
-    project.git(&["config", "log.showSignature", "true"]);
+    let key = project.root().join(".deploy/signing");
+    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status().unwrap();
+    assert!(made.success());
+    let key = key.to_str().unwrap();
+    for (name, value) in
+        [("log.showSignature", "true"), ("gpg.format", "ssh"), ("user.signingKey", key), ("commit.gpgSign", "true")]
+    {
+        project.git(&["config", name, value]);
+    }
     project.commit("with signatures");
+    let log = Command::new("git").arg("-C").arg(project.root()).args(["log", "-1", "--format=%ct"]).output().unwrap();
+    let said = [log.stdout, log.stderr].concat();
+    assert!(said.split(|byte| *byte == b'\n').count() > 2, "git says nothing of the signature: {said:?}");
     project.xtask(&["package"]).must_end_with(0);
     project.write("backend/report.xml", "");
     project.xtask(&["package"]).must_end_with(11).must_say(&["report.xml", ".gitignore"]);

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::load::get;
 use crate::local_project::{Project, SECRET_VALUES, env_file};
-use crate::team::Team;
+use crate::team::{Team, of_this_run};
 
 fn bash(script: &str, words: &[&Path]) -> String {
     let output = Command::new("bash").args(["-euo", "pipefail", "-c", script, "test"]).args(words).output().unwrap();
@@ -181,7 +181,47 @@ fn no_image_has_a_value_of_the_env_file() {
     }
 }
 
-/// A container that prints its settings as it dies: nothing of them is shown, by whichever command.
+/// What a release was given is hidden when it comes back, though the `.env` of today has other values.
+#[test]
+fn a_release_that_comes_back_shows_its_settings_to_nobody() {
+    let project = Project::new("instant");
+    let text = std::fs::read_to_string(project.root().join("backend/gunicorn.conf.py")).unwrap_or_default();
+    let die = "import json, os, sys\nif os.path.exists('/state/die'):\n    print(json.dumps(dict(os.environ)), flush=True)\n    sys.exit(1)\n";
+    project.write("backend/gunicorn.conf.py", &format!("{die}{text}"));
+    project.rewrite("backend/docker-compose.yml", "      - .:/app\n", "      - .:/app\n      - ./state:/state\n");
+    project.rewrite("deploy.toml", "timeout = 30", "timeout = 15");
+    let secret = |number: u32| format!("pa55-of-release-{number}-{}", of_this_run());
+    let mut releases = Vec::new();
+    for number in [1, 2] {
+        project.write("env.local", &format!("{}DATABASE_PASSWORD={}\n", env_file(), secret(number)));
+        project.commit("with another password");
+        project.new_version(&format!("number {number}"));
+        releases.push(project.deploy()["release"].as_str().unwrap().to_owned());
+    }
+    std::fs::write(project.server("shared/state/die"), "").unwrap();
+    let (free, _) = project.free_slot();
+    for (words, code) in [
+        (vec!["rollback"], 16),
+        (vec!["health", &free], 16),
+        (vec!["switch", &free], 4),
+        (vec!["build", "--release", &releases[0]], 0),
+    ] {
+        let output = project.command(&words).env("GITHUB_ACTIONS", "true").output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
+        let record = std::fs::read_to_string(project.server("deploys.jsonl")).unwrap();
+        for number in [1, 2] {
+            assert!(!said.contains(&secret(number)), "{words:?} shows a password: {said}");
+            assert!(!record.contains(&secret(number)), "{words:?} records a password: {record}");
+        }
+        if words == ["rollback"] {
+            assert!(said.contains("DATABASE_PASSWORD") && said.contains("•••") && said.contains("::error"), "{said}");
+        }
+    }
+    assert_eq!(project.status()["live_release"], releases[1].as_str());
+}
+
+/// A container that prints its settings as it dies: nothing of them is shown.
 #[test]
 fn a_container_that_prints_its_settings_shows_them_to_nobody() {
     let project = Project::new("instant");

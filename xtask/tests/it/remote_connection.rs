@@ -35,13 +35,20 @@ pub fn a_login_shell_of_another_language_changes_nothing(server: &Server, site: 
     server.root("usermod -s /bin/bash deploy");
 }
 
-/// The shell on the server is killed while nothing is asked of it: that is seen, and a signal ends the run all the same.
+/// The shell on the server is killed, while nothing is asked of it or while it is at work: that is seen, and a signal ends the run
+/// all the same.
 pub fn a_killed_shell_is_noticed(server: &Server, site: &Site) {
-    let serving = site.status()["live_release"].clone();
     site.configure("bake = 1", "bake = 60");
-    for signalled in [false, true] {
+    let (user, slow) = ("USER 10001:10001", "RUN sleep 15\nUSER 10001:10001");
+    for (stage, signalled) in
+        [("Watch the new version", false), ("Watch the new version", true), ("Build the images", false)]
+    {
+        let serving = site.status()["live_release"].clone();
+        if stage == "Build the images" {
+            site.rewrite("backend/Dockerfile", user, slow);
+        }
         site.new_version("whose shell will be killed");
-        let deploy = site.deploy_up_to("Watch the new version");
+        let deploy = site.deploy_up_to(stage);
         server.root("pkill -KILL -f '^bash -c # Runs the scripts of one run'");
         let begun = Instant::now();
         if signalled {
@@ -51,15 +58,42 @@ pub fn a_killed_shell_is_noticed(server: &Server, site: &Site) {
         let run = deploy.end();
         let took = begun.elapsed();
         let limit = if signalled { 11 } else { 30 };
-        assert!(took < Duration::from_secs(limit), "it took {took:.0?} (signalled: {signalled}): {run}");
+        assert!(took < Duration::from_secs(limit), "{stage}: it took {took:.0?} (signalled: {signalled}): {run}");
         assert!(matches!(run.code, Some(6 | 130)), "{run}");
-        println!("a killed shell was noticed after {took:.0?} (signalled: {signalled})");
+        println!("a killed shell was noticed after {took:.0?} (at {stage:?}, signalled: {signalled})");
+        if stage == "Build the images" {
+            site.change("backend/Dockerfile", slow, user);
+        }
         site.configure("bake = 60", "bake = 1");
         let again = site.xtask(&["deploy", "--skip-tests", "--json", "--lock-wait", "60"]).must_end_with(0).json();
         assert_ne!(again["release"], serving);
         site.configure("bake = 1", "bake = 60");
     }
     site.configure("bake = 60", "bake = 1");
+    site.status();
+}
+
+/// A host that is there and takes nothing more, while it is sent a release.
+pub fn a_host_that_takes_no_more_is_noticed(server: &Server, site: &Site) {
+    let serving = site.status()["live_release"].clone();
+    let noise: Vec<u8> =
+        (0..4_000_000_u64).flat_map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 24).to_le_bytes()).collect();
+    std::fs::write(site.root().join("backend/noise"), noise).unwrap();
+    site.commit("that is large");
+    let deploy = site.deploy_up_to("Package release");
+    server.root("pkill -STOP -u deploy");
+    let begun = Instant::now();
+    let run = deploy.end();
+    let took = begun.elapsed();
+    server.root("pkill -CONT -u deploy");
+    // Packaging and sending what buffers take come before.
+    assert!(took < Duration::from_secs(45), "it took {took:.0?}: {run}");
+    assert!(matches!(run.code, Some(6 | 12)), "{run}");
+    println!("a host that takes no more was noticed after {took:.0?}");
+    site.forget_last_commit();
+    site.new_version("that is small again");
+    let again = site.xtask(&["deploy", "--skip-tests", "--json", "--lock-wait", "60"]).must_end_with(0).json();
+    assert_ne!(again["release"], serving);
     site.status();
 }
 

@@ -34,13 +34,15 @@ pub fn data_in_a_closed_folder_is_used_where_it_lies(server: &Server, site: &Sit
 }
 
 /// A file that came with a release, and has been taken by another user since: it goes to the leftovers, and no other release
-/// has to stay for it.
+/// has to stay for it. What Python has compiled as root is removed by a container, and an image may be gone.
 pub fn a_file_that_cannot_be_read_stops_no_pruning(server: &Server, site: &Site) {
     site.configure("# keep = 5 ", "keep = 2 ");
     site.new_version("of which a file will be closed");
     let first = site.deploy()["release"].as_str().unwrap().to_owned();
     server.root(&format!(
-        "cd /app/gifty-backend/releases/{first}\nchown root: healthcheck.py\nchmod 0600 healthcheck.py\necho secret >>healthcheck.py"
+        "cd /app/gifty-backend/releases/{first}\nchown root: healthcheck.py\nchmod 0600 healthcheck.py\necho secret >>healthcheck.py\n\
+         install -d app/__pycache__\n: >app/__pycache__/main.cpython-311.pyc\nchmod 0755 app/__pycache__\n\
+         docker image rm -f gifty-worker:{first}"
     ));
     let mut told = false;
     for number in 0..4 {

@@ -13,6 +13,8 @@ const RATE: u32 = 30;
 /// An environment of a team's repository.
 pub struct Neighbour<'a> {
     site: &'a Site,
+    /// That its containers carry.
+    name: &'static str,
     environment: &'static str,
     host: &'static str,
     /// A client that keeps its connection feels a reload of nginx, whoever causes it.
@@ -37,14 +39,10 @@ impl Neighbour<'_> {
 
     /// What serves, and in which containers: the whole of what a neighbour could spoil.
     fn serves(&self, server: &Server) -> String {
-        let name = if self.environment == "staging" { "gifty-staging" } else { self.name() };
+        let name = self.name;
         let status = self.xtask(&["status", "--json"]).must_end_with(0).json();
         let containers = server.root(&format!("docker ps -q --no-trunc --filter label=deploy.project={name} | sort"));
         format!("{} {} {containers}", status["live_release"], status["live_slot"])
-    }
-
-    fn name(&self) -> &'static str {
-        if self.host == "shop.example" { "shop" } else { "gifty" }
     }
 }
 
@@ -74,13 +72,12 @@ fn each_while_the_others_serve(server: &Server, all: &[Neighbour], what: &str, a
     sent
 }
 
-/// Kills a deploy at a stage, and lets the next one end well.
-fn killed_at(neighbour: &Neighbour, stage: &str) {
+/// Kills a command at a stage, and lets the next deploy end well.
+fn killed_at(neighbour: &Neighbour, command: &[&str], stage: &str) {
     neighbour.site.new_version(stage);
-    let mut deploy =
-        neighbour.site.start(neighbour.site.in_environment(neighbour.environment, &["deploy", "--skip-tests"]));
-    deploy.wait_for(stage, |log| log.contains(stage));
-    deploy.kill();
+    let mut run = neighbour.site.start(neighbour.site.in_environment(neighbour.environment, command));
+    run.wait_for(stage, |log| log.contains(stage));
+    run.kill();
     let again = neighbour.xtask(&["deploy", "--skip-tests", "--json", "--lock-wait", "60"]).must_end_with(0);
     assert_eq!(again.json()["receipt"]["failed"], 0, "{again}");
 }
@@ -88,71 +85,96 @@ fn killed_at(neighbour: &Neighbour, stage: &str) {
 /// The stages at which a deploy is killed in `make test`; `make reliability` takes all.
 const SOME_STAGES: [&str; 1] = ["Waiting for health check"];
 
-/// `modes`: those of production, staging and the second project.
-pub fn story(compose: Compose, modes: [&str; 3], stages: &[&str]) {
-    let server = Server::start(compose);
-    let team = Site::new(&server, modes[0]);
-    let toml = std::fs::read_to_string(team.root().join("deploy.toml")).unwrap();
-    // As short as a team writes it: no name, no port.
-    team.write(
-        "deploy.toml",
-        &format!("{toml}\n[environments.staging]\nssh = true\nfolder = \"/app/staging\"\nurl = \"http://staging.example\"\nnginx = {{}}\n"),
-    );
-    let shop = Site::new_project(
-        &server,
-        "[project]\nname = \"shop\"\napp = \"backend\"\nweb = \"api\"\nworkers = [\"worker\"]\n[traffic]\nbake = 1\ndrain = 5\n[hooks]\n\
-         before_boot = [[\"python\", \"migrate.py\"]]\n[environments.prod]\nssh = true\nfolder = \"/srv/shop\"\nurl = \"http://shop.example\"\nnginx = {}\n",
-    );
-    let clients = |reloads: bool| -> &'static [Client] {
-        if reloads { &[Client::NewConnection] } else { &[Client::NewConnection, Client::KeepAlive] }
-    };
-    let reloads = modes.contains(&"reload");
-    let neighbour = |site, environment, host| Neighbour { site, environment, host, clients: clients(reloads) };
-    let all = [
-        neighbour(&team, "prod", "api.example"),
-        neighbour(&team, "staging", "staging.example"),
-        neighbour(&shop, "prod", "shop.example"),
-    ];
-    for (neighbour, mode) in all.iter().zip(modes) {
-        let script = neighbour.xtask(&["setup", "--mode", mode, "--user", "deploy"]).must_end_with(0).stdout;
-        let done = server.try_root(&script);
-        assert!(done.status.success(), "setup of {}: {}", neighbour.host, said(&done));
-        neighbour.deploy();
-    }
-    let ports = server.root("grep -hoE 'server 127.0.0.1:[0-9]+' /etc/nginx/conf.d/*_upstream.conf | sort | uniq -c");
-    let slots: Vec<&str> = ports.lines().map(|line| line.rsplit(':').next().unwrap()).collect();
-    assert_eq!(slots.len(), 6, "two ports for each of three: {ports}");
-    assert_eq!(
-        server
-            .root("grep -ho 'listen 127.0.0.1:8002' /etc/nginx/conf.d/*_upstream.conf | sort | uniq -c | wc -l")
-            .trim(),
-        "1"
-    );
-    assert_eq!(
-        server.root("find /etc/nginx/snippets -name '*-switch.conf' | wc -l").trim(),
-        modes.iter().filter(|mode| **mode == "instant").count().to_string()
-    );
-    // A set-up that is run again moves no traffic and no port.
-    let before = all[1].serves(&server);
-    server.root(&all[1].xtask(&["setup", "--mode", modes[1], "--user", "deploy"]).must_end_with(0).stdout);
-    assert_eq!(all[1].serves(&server), before);
+/// What a team says of its environments beside what must be said.
+pub struct Settings {
+    pub staging: &'static str,
+    pub name_of_staging: &'static str,
+    pub shop: &'static str,
+}
 
-    let mut sent = each_while_the_others_serve(&server, &all, "a deploy", |neighbour| drop(neighbour.deploy()));
-    sent += each_while_the_others_serve(&server, &all, "a rollback", |neighbour| {
-        neighbour.xtask(&["rollback"]).must_end_with(0);
-    });
-    for stage in stages {
-        sent += each_while_the_others_serve(&server, &all, &format!("a kill at {stage:?}"), |neighbour| {
-            killed_at(neighbour, stage)
-        });
+/// No name, no port.
+pub const AS_SHORT_AS_CAN_BE: Settings =
+    Settings { staging: "nginx = {}\n", name_of_staging: "gifty-staging", shop: "nginx = {}\n" };
+
+pub struct Story {
+    pub compose: Compose,
+    /// Those of production, staging and the second project.
+    pub modes: [&'static str; 3],
+    pub settings: Settings,
+    /// Stages at which a deploy is killed, and a rollback.
+    pub deploys: &'static [&'static str],
+    pub rollbacks: &'static [&'static str],
+}
+
+impl Story {
+    pub fn run(&self) {
+        let server = Server::start(self.compose);
+        let team = Site::new(&server, self.modes[0]);
+        let toml = std::fs::read_to_string(team.root().join("deploy.toml")).unwrap();
+        let staging = "[environments.staging]\nssh = true\nfolder = \"/app/staging\"\nurl = \"http://staging.example\"";
+        team.write("deploy.toml", &format!("{toml}\n{staging}\n{}", self.settings.staging));
+        let shop = Site::new_project(
+            &server,
+            &format!(
+                "[project]\nname = \"shop\"\napp = \"backend\"\nweb = \"api\"\nworkers = [\"worker\"]\n[traffic]\nbake = 1\ndrain = 5\n[hooks]\n\
+                 before_boot = [[\"python\", \"migrate.py\"]]\n[environments.prod]\nssh = true\nfolder = \"/srv/shop\"\nurl = \"http://shop.example\"\n{}",
+                self.settings.shop
+            ),
+        );
+        let clients: &[Client] = match self.modes.contains(&"reload") {
+            true => &[Client::NewConnection],
+            false => &[Client::NewConnection, Client::KeepAlive],
+        };
+        let neighbour = |site, name, environment, host| Neighbour { site, name, environment, host, clients };
+        let all = [
+            neighbour(&team, "gifty", "prod", "api.example"),
+            neighbour(&team, self.settings.name_of_staging, "staging", "staging.example"),
+            neighbour(&shop, "shop", "prod", "shop.example"),
+        ];
+        self.set_up(&server, &all);
+        let sent = self.acts(&server, &all);
+        at_the_same_moment(&all);
+        let cases = all.len() * (self.deploys.len() + self.rollbacks.len() + 2);
+        println!("neighbours, compose {:?}, {:?}: {cases} cases, {sent} requests, 0 failed", self.compose, self.modes);
+        // Each has its own data.
+        let rows = server.root("docker volume ls -q | grep redis-data | sort");
+        let mut own: Vec<String> = all.iter().map(|neighbour| format!("{}_redis-data", neighbour.name)).collect();
+        own.sort();
+        assert_eq!(rows.lines().collect::<Vec<&str>>(), own);
+        what_is_anothers_is_refused(&server, &team, &all);
     }
-    at_the_same_moment(&all);
-    let cases = all.len() * (stages.len() + 2);
-    println!("neighbours, compose {compose:?}, {modes:?}: {cases} cases, {sent} requests, 0 failed");
-    // Each has its own data.
-    let rows = server.root("docker volume ls -q | grep redis-data | sort");
-    assert_eq!(rows, "gifty-staging_redis-data\ngifty_redis-data\nshop_redis-data\n");
-    what_is_anothers_is_refused(&server, &team, &all);
+
+    fn set_up(&self, server: &Server, all: &[Neighbour]) {
+        for (neighbour, mode) in all.iter().zip(self.modes) {
+            let script = neighbour.xtask(&["setup", "--mode", mode, "--user", "deploy"]).must_end_with(0).stdout;
+            let done = server.try_root(&script);
+            assert!(done.status.success(), "setup of {}: {}", neighbour.host, said(&done));
+            neighbour.deploy();
+        }
+        let ports = server.root("grep -hoE 'server 127.0.0.1:[0-9]+' /etc/nginx/conf.d/*_upstream.conf | sort -u");
+        assert_eq!(ports.lines().count(), 6, "two ports for each of three: {ports}");
+        let switches = server.root("find /etc/nginx/snippets -name '*-switch.conf' | wc -l");
+        assert_eq!(switches.trim(), self.modes.iter().filter(|mode| **mode == "instant").count().to_string());
+        // A set-up that is run again moves no traffic and no port.
+        let before = all[1].serves(server);
+        server.root(&all[1].xtask(&["setup", "--mode", self.modes[1], "--user", "deploy"]).must_end_with(0).stdout);
+        assert_eq!(all[1].serves(server), before);
+    }
+
+    /// Gives the requests sent.
+    fn acts(&self, server: &Server, all: &[Neighbour]) -> u64 {
+        let mut sent = each_while_the_others_serve(server, all, "a deploy", |neighbour| drop(neighbour.deploy()));
+        sent += each_while_the_others_serve(server, all, "a rollback", |neighbour| {
+            neighbour.xtask(&["rollback"]).must_end_with(0);
+        });
+        let deploys = self.deploys.iter().map(|stage| (["deploy", "--skip-tests"].as_slice(), stage));
+        let rollbacks = self.rollbacks.iter().map(|stage| (["rollback"].as_slice(), stage));
+        for (command, stage) in deploys.chain(rollbacks) {
+            let what = format!("a kill of a {} at {stage:?}", command[0]);
+            sent += each_while_the_others_serve(server, all, &what, |neighbour| killed_at(neighbour, command, stage));
+        }
+        sent
+    }
 }
 
 /// Two environments of one clone are deployed to at once.
@@ -197,5 +219,6 @@ fn what_is_anothers_is_refused(server: &Server, team: &Site, all: &[Neighbour]) 
 
 #[test]
 fn three_on_one_server_do_not_feel_each_other() {
-    story(Compose::V2, ["instant", "reload", "instant"], &SOME_STAGES);
+    let modes = ["instant", "reload", "instant"];
+    Story { compose: Compose::V2, modes, settings: AS_SHORT_AS_CAN_BE, deploys: &SOME_STAGES, rollbacks: &[] }.run();
 }

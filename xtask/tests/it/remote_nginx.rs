@@ -25,6 +25,35 @@ pub fn a_missing_sudo_rule_is_found_first(server: &Server, site: &Site) {
     site.status();
 }
 
+/// Where processes of others are hidden, nginx runs all the same; and one in a container is not the host's.
+pub fn nginx_is_known_by_its_own_file(server: &Server, site: &Site) {
+    server.root("mount -o remount,hidepid=2 /proc");
+    let hidden = server.try_deploy_user("pgrep -x nginx");
+    assert!(!hidden.status.success(), "processes of others are not hidden");
+    site.status();
+    server.root("mount -o remount,hidepid=0 /proc");
+
+    let stop =
+        "nginx -s stop; for _ in {1..100}; do pgrep -x nginx >/dev/null || break; sleep 0.05; done; ! pgrep -x nginx";
+    server.root(&format!(
+        "{stop}\ncp /etc/nginx/nginx.conf /opt/nginx.conf\nsed -i 's|^pid .*|pid /run/elsewhere.pid;|' /etc/nginx/nginx.conf\n\
+         grep -q elsewhere /etc/nginx/nginx.conf\nnginx"
+    ));
+    site.status();
+    server.root(&format!("{stop}\ncp /opt/nginx.conf /etc/nginx/nginx.conf"));
+
+    server.root(
+        "image=$(docker ps --format '{{.Image}}' | grep -m 1 gifty-api)\n\
+         docker run -d --init --name of-a-container --entrypoint sh \"$image\" -c 'cp /bin/sleep /tmp/nginx && exec /tmp/nginx 600'\n\
+         for _ in {1..100}; do pgrep -x nginx && exit 0; sleep 0.05; done; exit 1",
+    );
+    let told = site.xtask(&["status"]).must_end_with(20);
+    assert!(told.stdout.contains("nginx does not run"), "{told}");
+    site.xtask(&["deploy", "--skip-tests"]).must_end_with(4).must_say(&["nginx does not run", "nothing was touched"]);
+    server.root("docker rm -f of-a-container; nginx");
+    site.status();
+}
+
 /// Another site's mistake, made before a deploy or while one runs: the live slot serves on, and the upstream file is as
 /// it was, so that nobody else's reload moves the traffic later.
 pub fn a_configuration_that_nginx_refuses_moves_nothing(server: &Server, site: &Site) {

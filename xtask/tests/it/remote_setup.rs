@@ -40,6 +40,7 @@ fn a_server_is_ready_only_where_that_was_tried() {
     // As the old guide had it.
     server.root(&format!("printf 'include /etc/nginx/conf.d/gifty_upstream.conf;\\nserver {{ listen 80; server_name api.example; location / {{ proxy_pass http://gifty_backend; }} }}\\n' >{SITE}"));
     refused(&server, &site, "reload", &["which nginx reads by itself already", "Remove that line"]);
+    a_backend_of_another_name_serves_on(&server, &site);
     server.root(&format!("rm {SITE}"));
     refused_for_a_name_that_is_not_there(&server, &site);
 
@@ -54,6 +55,7 @@ fn a_server_is_ready_only_where_that_was_tried() {
     a_link_of_the_user_is_not_followed(&server, &site);
 
     a_set_up_waits_for_a_deploy(&server, &site);
+    the_port_of_what_serves_stays(&server, &site, "reload");
 
     // From one way of switching to the other and back, while it serves.
     let live = site.status()["live_slot"].clone();
@@ -63,6 +65,7 @@ fn a_server_is_ready_only_where_that_was_tried() {
     assert_eq!((&status["mode"], &status["live_slot"]), (&"instant".into(), &live), "{status:#}");
     site.new_version("by a flag");
     site.deploy();
+    the_port_of_what_serves_stays(&server, &site, "instant");
     let live = site.status()["live_slot"].clone();
     refused(&server, &site, "reload", &["lacks what reload mode needs"]);
     server.root(&format!("cp /opt/site {SITE}"));
@@ -84,6 +87,57 @@ fn refused_for_a_name_that_is_not_there(server: &Server, site: &Site) {
     let script = site.xtask(&["setup", "--user", "nobody-here"]).must_end_with(0).stdout;
     let output = server.try_root(&script);
     assert!(said(&output).contains("there is no user nobody-here"), "{}", said(&output));
+}
+
+/// An API that no compose project of this name started, behind an upstream that a person wrote.
+fn a_backend_of_another_name_serves_on(server: &Server, site: &Site) {
+    let upstream = "/etc/nginx/conf.d/gifty_upstream.conf";
+    server.root(&format!(
+        "setsid perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(LocalAddr => \"127.0.0.1:8000\", Listen => 5) or die; sleep 600' \
+         </dev/null >/dev/null 2>&1 & echo $! >/opt/api\n\
+         for _ in {{1..50}}; do (exec 3<>/dev/tcp/127.0.0.1/8000) 2>/dev/null && break; sleep 0.1; done\n\
+         printf 'upstream gifty_backend {{ server 127.0.0.1:8000; }}\\n' >{upstream}\n\
+         printf 'server {{ listen 80; server_name api.example; location / {{ proxy_pass http://gifty_backend; }} }}\\n' >{SITE}"
+    ));
+    let told = ["gifty serves on port 8000 now", "let it be 8000 (`slots` in deploy.toml)"];
+    refused(server, site, "reload", &told);
+    server.root(&format!("kill $(cat /opt/api); rm {upstream}"));
+}
+
+/// `slots` in deploy.toml, or the file of nginx, is changed while a slot serves.
+fn the_port_of_what_serves_stays(server: &Server, site: &Site, mode: &str) {
+    let toml = std::fs::read_to_string(site.root().join("deploy.toml")).unwrap();
+    let status = site.status();
+    let slots = status["slots"].as_array().unwrap();
+    let [live, free] = [true, false].map(|live| slots.iter().find(|slot| slot["live"] == live).unwrap());
+    let name = |slot: &serde_json::Value| slot["slot"].as_str().unwrap().to_owned();
+    let given = |port: &str| format!("{toml}\n[slots]\n{} = {port}\n{} = 8111\n", name(live), name(free));
+    site.write("deploy.toml", &given("8110"));
+    let port = live["port"].to_string();
+    refused(server, site, mode, &[&format!("serves on port {port} now"), &format!("let it be {port} (`slots`")]);
+    site.xtask(&["deploy", "--skip-tests"]).must_end_with(4).must_say(&["nothing was touched"]);
+
+    site.write("deploy.toml", &given(&port));
+    set_up(server, site, mode, "").unwrap();
+    site.new_version("on another port");
+    assert_eq!(site.deploy()["slot"], name(free));
+    site.write("deploy.toml", &toml);
+    set_up(server, site, mode, "").unwrap();
+    let status = site.status();
+    assert!(status["slots"].to_string().contains("8111"), "a set-up has forgotten the ports: {status:#}");
+
+    let file = server.root("readlink -f /etc/nginx/conf.d/gifty_upstream.conf");
+    let file = file.trim();
+    for other in ["9", "1\\1"] {
+        server.root(&format!(
+            "cp -a {file} /opt/upstream\nsed -i 's/127.0.0.1:\\(8[0-9]*\\);/127.0.0.1:{other};/' {file}"
+        ));
+        let told = site.xtask(&["status"]).must_end_with(20);
+        assert!(told.stdout.contains("serves on port 8111") || told.stdout.contains("nginx was asked"), "{told}");
+        refused(server, site, mode, &["answers now, and nginx would lead to port", "where nobody listens"]);
+        server.root(&format!("cp -a /opt/upstream {file}"));
+        site.status();
+    }
 }
 
 /// Which slot is live may change while a deploy is at work.

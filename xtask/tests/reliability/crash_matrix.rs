@@ -31,6 +31,13 @@ struct Totals {
 
 fn matrix(place: &Place, mode: &str, clients: &[Client], arguments: &[&str]) {
     let cutter = Cutter::new();
+    // Data that is not in the commit, and a commit that is new.
+    let code = "      - .:/app\n    env_file";
+    place.rewrite(
+        "backend/docker-compose.yml",
+        code,
+        &code.replace("    env_file", "      - ./uploads:/uploads\n    env_file"),
+    );
     // All steps there are: a free slot that was used before, releases that have had their time.
     for number in 0..4 {
         place.new_version(&format!("before the matrix {number}"));
@@ -71,6 +78,7 @@ fn case(
         place.new_version(&what);
     }
     let before = Before { slots: before["slots"].clone() };
+    place.in_the_app(&format!("sh -c 'echo {} >>/uploads/rows'", totals.cases));
     let load = Load::start(&place.address(), clients, RATE);
     let killed = cutter.cut(place, arguments, cut);
     assert!(matches!(killed.code, None | Some(0)), "{what}: {killed}");
@@ -91,6 +99,8 @@ fn case(
     let figures = load.finish();
     assert_eq!(run.code, Some(0), "{what}; then\n{run}\nafter\n{killed}");
     let report = run.json();
+    let rows: String = (0..=totals.cases).map(|number| format!("{number}\n")).collect();
+    assert_eq!(place.in_the_app("cat /uploads/rows"), rows, "{what}: rows of data are lost");
     totals.cases += 1;
     totals.requests += figures.values().map(|figures| figures.sent).sum::<u64>();
     assert_none_failed(&what, &figures, clients);

@@ -86,6 +86,25 @@ impl Place<'_> {
         }
     }
 
+    /// Runs a command in the container that serves.
+    pub fn in_the_app(&self, words: &str) -> String {
+        let name = match self {
+            Place::Local(project) => &project.name,
+            Place::Remote(_) => "gifty",
+        };
+        let script = format!(
+            "docker exec $(docker ps -q --filter label=deploy.project={name} --filter label=deploy.slot | head -n 1) {words}"
+        );
+        match self {
+            Place::Local(_) => {
+                let output = Command::new("bash").args(["-euc", &script]).output().unwrap();
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                String::from_utf8(output.stdout).unwrap()
+            }
+            Place::Remote(remote) => remote.server.root(&script),
+        }
+    }
+
     /// The release that answers through nginx.
     pub fn answers(&self) -> Value {
         let answer = load::get(&self.address(), "/health").unwrap();
