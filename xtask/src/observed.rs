@@ -115,7 +115,7 @@ pub struct Container {
     pub restarts: u32,
     /// RFC 3339.
     pub started_at: String,
-    /// Ports of the host that it publishes; none while it does not run.
+    /// Ports of the host that it publishes.
     #[serde(skip)]
     pub ports: Vec<u16>,
     /// Bind mounts: target and source.

@@ -188,7 +188,7 @@ fn mounted(mounts: &[Mount], config: &Config, observed: &Observed) -> Vec<Releas
     releases.filter_map(|path| ReleaseId::parse(path.split('/').next().unwrap_or_default()).ok()).collect()
 }
 
-/// The ports of the host that a container publishes; none while it does not run.
+/// The ports of the host that a container publishes.
 fn host_ports(ports: &str) -> Result<Vec<u16>> {
     let ports: Option<BTreeMap<String, Option<Vec<Binding>>>> = serde_json::from_str(ports).context("its ports")?;
     let bindings = ports.unwrap_or_default().into_values().flatten().flatten();

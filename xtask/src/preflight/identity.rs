@@ -117,7 +117,7 @@ fn ports(config: &Config, observed: &Observed) -> Option<String> {
 /// A deploy has nginx lead to the slots' ports as they are configured or filed, so what serves must be there.
 fn port_of_what_serves(config: &Config, observed: &Observed) -> Option<String> {
     let live = observed.live()?;
-    let container = observed.occupant(live)?;
+    let container = observed.occupant(live).filter(|container| container.running())?;
     let (own, published) = (config.slots.port(live), container.ports.first()?);
     let remedy = if config.fixed.slots {
         format!(

@@ -83,6 +83,17 @@ pub fn a_host_that_takes_no_more_is_noticed(server: &Server, site: &Site) {
     let deploy = site.deploy_up_to("Package release");
     server.root("pkill -STOP -u deploy");
     let begun = Instant::now();
+    while !deploy.log().contains("Ship release") {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{}", deploy.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    let memory = std::fs::read_to_string(format!("/proc/{}/status", deploy.child.id())).unwrap();
+    let most = memory.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")).unwrap();
+    let most: u64 = most.trim().parse().unwrap();
+    // An archive of 32 MB, that is read as it is sent.
+    assert!(most < 48_000, "{most} kB of memory");
+    println!("while it is sent a release of 32 MB, the tool has {most} kB of memory");
     let run = deploy.end();
     let took = begun.elapsed();
     server.root("pkill -CONT -u deploy");

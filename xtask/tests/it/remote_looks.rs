@@ -72,6 +72,9 @@ pub fn a_limit_of_the_site_is_no_fault_of_the_version(server: &Server, site: &Si
     let report = site.deploy();
     assert_eq!(report["receipt"]["failed"], 0, "{report}");
     assert!(report["receipt"]["turned_away"].as_u64().unwrap() > 0, "the limit was not met: {report}");
+    // Without a limit it would be 20 a second.
+    let (sent, seconds) = (report["receipt"]["requests"].as_f64().unwrap(), report["seconds"].as_f64().unwrap());
+    assert!(sent < 10.0 * seconds, "the rate did not give way: {sent} requests in {seconds} s");
     site.configure("bake = 4", "bake = 1");
     server.root(&format!("cp /opt/site {SITE}\nnginx -s reload"));
     site.status();
