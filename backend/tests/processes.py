@@ -56,7 +56,7 @@ class Backend:
         """
         process = self.start("-m", "gunicorn", "app.main:app", "--bind", "127.0.0.1:0", **environment)
         port = int(LISTENING.search(read_until(process, LISTENING.search))[1])
-        for _ in range(WORKERS):
+        for _ in range(int(environment.get("WEB_CONCURRENCY", WORKERS))):
             read_until(process, lambda line: READY in line)
         return process, port
 
