@@ -93,7 +93,7 @@ impl Place<'_> {
             Place::Remote(_) => "gifty",
         };
         let script = format!(
-            "docker exec $(docker ps -q --filter label=deploy.project={name} --filter label=deploy.slot | head -n 1) {words}"
+            "docker exec $(docker ps -q --filter label=deploy.project={name} --filter label=deploy.slot --filter name=api) {words}"
         );
         match self {
             Place::Local(_) => {
