@@ -49,7 +49,7 @@ fn the_receipt_judges_as_the_health_check_does() {
     project.deploy();
     project.change("backend/app/routes/service.py", "os.path.exists(\"/state/bad\")", "False");
     let mut deploy = project.start(project.command(&["deploy", "--skip-tests", "--json"]));
-    deploy.wait_for("boot", |log| log.contains("Build the images"));
+    deploy.wait_for("the build", |log| log.contains("Build the images"));
     std::fs::write(project.server("shared/state/bad"), "").unwrap();
     let report = deploy.end().json();
     assert!(report["receipt"]["failed"].as_u64().unwrap() > 0, "{report:#}");

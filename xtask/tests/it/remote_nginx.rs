@@ -44,7 +44,7 @@ pub fn nginx_is_known_by_its_own_file(server: &Server, site: &Site) {
 
     server.root(
         "image=$(docker ps --format '{{.Image}}' | grep -m 1 gifty-api)\n\
-         docker run -d --init --name of-a-container --entrypoint sh \"$image\" -c 'cp /bin/sleep /tmp/nginx && exec /tmp/nginx 600'\n\
+         docker run -d --init --name of-a-container --entrypoint sh \"$image\" -c 'cd \"$(mktemp -d)\" && cp /bin/sleep nginx && exec ./nginx 600'\n\
          for _ in {1..100}; do pgrep -x nginx && exit 0; sleep 0.05; done; exit 1",
     );
     let told = site.xtask(&["status"]).must_end_with(20);
