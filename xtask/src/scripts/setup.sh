@@ -122,6 +122,7 @@ site_answers() {
   if [ "$site_scheme" = http ]; then
     [[ "$(ask "$site_port" "$site_path" "$site_host" | head -n 1)" == HTTP/*\ 2* ]]
   else
+    command -v curl >/dev/null || fail "curl is not installed, and without it $site_scheme://$site_host cannot be asked, here nor by a deploy: apt-get install curl"
     [[ "$(curl -sko /dev/null -m 5 -w '%{http_code}' --resolve "$site_host:$site_port:127.0.0.1" "https://$site_host:$site_port$site_path" 2>/dev/null)" == 2* ]]
   fi
 }
