@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::local_project::{Project, env_file};
 use crate::team::Team;
 
-#[path = "../../src/env_file/meanings.rs"]
+#[path = "../../src/rules/config/env_file/meanings.rs"]
 mod meanings;
 
 /// Names a file may have, and what the manifest calls it where that is not the same.

@@ -36,6 +36,7 @@ mod rust_source;
 mod server;
 #[cfg(any(feature = "reliability", feature = "bench"))]
 mod slow_link;
+mod source_files;
 mod team;
 mod tidy;
 mod workflow;

@@ -1,6 +1,5 @@
 //! Just enough of Rust's grammar to check rules on source text: what is comment, literal, test, function.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 pub struct Source {
@@ -47,6 +46,29 @@ impl Source {
             }
         }
         functions
+    }
+
+    /// The modules it declares, and whether others may name them.
+    pub fn modules(&self) -> Vec<(bool, String)> {
+        let declared = self.code.lines().filter_map(|line| line.trim().strip_suffix(';')?.split_once("mod "));
+        declared.map(|(before, name)| (before.starts_with("pub"), name.to_owned())).collect()
+    }
+
+    /// Paths within the crate that it names, as those of a file that is `module`: `crate::io::{console, process::Command}`.
+    pub fn paths(&self, module: &[String]) -> Vec<Vec<String>> {
+        let mut paths = Vec::new();
+        for (at, _) in self.code.match_indices("::") {
+            let before = &self.code[..at];
+            let rest = &self.code[at + 2..];
+            let root = if before.ends_with("crate") {
+                Some(0)
+            } else {
+                before.ends_with("super").then(|| module.len().saturating_sub(1))
+            };
+            let Some(root) = root.filter(|_| !before.ends_with("::super")) else { continue };
+            paths.extend(expanded(rest).into_iter().map(|path| module[..root].iter().cloned().chain(path).collect()));
+        }
+        paths
     }
 
     /// Name and fields of every struct that derives `Deserialize`.
@@ -163,41 +185,45 @@ fn quoted_end(text: &[char], from: usize, quote: char) -> usize {
     (at + 1).min(text.len())
 }
 
-/// The crate's modules that code names: `crate::proc::Command`, `use crate::{console, nginx}`.
-pub fn modules_named(code: &str) -> BTreeSet<String> {
-    let mut named = BTreeSet::new();
-    for rest in code.split("crate::").skip(1) {
-        let Some(list) = rest.strip_prefix('{') else {
-            named.extend(rest.split(|c| !identifier(c)).next().map(str::to_owned));
-            continue;
-        };
-        let mut depth = 0;
-        let mut first = true;
-        for part in list.split_inclusive(['{', '}', ',']) {
-            if depth == 0 && first {
-                named.extend(
-                    part.trim().split(|c| !identifier(c)).next().filter(|name| !name.is_empty()).map(str::to_owned),
-                );
+/// The paths of a `use` tree, or the one path, that code begins with: `a::{b, c::D}` is `a::b` and `a::c::D`.
+fn expanded(code: &str) -> Vec<Vec<String>> {
+    let code = code.trim_start();
+    if let Some(list) = code.strip_prefix('{') {
+        return parts(list).into_iter().flat_map(expanded).collect();
+    }
+    let name: String = code.chars().take_while(|c| identifier(*c)).collect();
+    let rest = match code[name.len()..].strip_prefix("::") {
+        Some(rest) if !name.is_empty() => expanded(rest),
+        _ => vec![Vec::new()],
+    };
+    // `self` in a list is what the list is of.
+    let first = Some(name).filter(|name| !name.is_empty() && name != "self");
+    rest.into_iter().map(|rest| first.clone().into_iter().chain(rest).collect()).collect()
+}
+
+/// What stands between the commas of a list, up to its closing brace.
+fn parts(list: &str) -> Vec<&str> {
+    let (mut parts, mut depth, mut start) = (Vec::new(), 0, 0);
+    for (at, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            ',' | '}' if depth == 0 => {
+                parts.push(&list[start..at]);
+                start = at + 1;
             }
-            match part.chars().next_back() {
-                Some('{') => (depth, first) = (depth + 1, false),
-                Some('}') if depth == 0 => break,
-                Some('}') => depth -= 1,
-                _ => first = depth == 0,
-            }
+            _ => {}
+        }
+        if c == '}' && depth == 0 && start == at + 1 {
+            break;
         }
     }
-    named
+    parts
 }
 
 /// Paths such as `std::process::Command` and single words.
 pub fn words(code: &str) -> impl Iterator<Item = &str> {
     code.split(|c: char| !identifier(c) && c != ':').map(|word| word.trim_matches(':')).filter(|word| !word.is_empty())
-}
-
-/// What stands between backticks.
-pub fn backticked(text: &str) -> impl Iterator<Item = &str> {
-    text.split('`').skip(1).step_by(2)
 }
 
 #[test]
@@ -212,7 +238,8 @@ fn comments_literals_and_tests_are_told_apart() {
     );
     assert!(!source.code.contains("std::fs"), "{}", source.code);
     assert_eq!(source.functions(), [("a".to_owned(), 1), ("d".to_owned(), 4)]);
-    assert_eq!(modules_named(&source.code).into_iter().collect::<Vec<_>>(), ["console", "plan", "run"]);
+    let paths: Vec<String> = source.paths(&[]).iter().map(|path| path.join("::")).collect();
+    assert_eq!(paths, ["console", "run", "run::Session", "plan"]);
     assert!(words("std::process::exit(1)").any(|word| word == "std::process::exit"));
 }
 

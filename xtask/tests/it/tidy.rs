@@ -1,11 +1,12 @@
 //! The repository's rules as tests: what docs/ARCHITECTURE.md and Cargo.toml promise, checked instead of trusted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use crate::rust_source::{Source, backticked, modules_named, words};
+use crate::rust_source::{Source, words};
 use crate::server::repository;
+use crate::source_files::{files, named, sources};
 
 const FUNCTION_LINES: usize = 70;
 const FILE_LINES: usize = 400;
@@ -26,89 +27,58 @@ const WORLD: [&str; 10] = [
 ];
 
 /// Of `std::process`, what is no process: how this one ends.
-const OWN_END: [(&str, &str); 2] = [("main.rs", "std::process::ExitCode"), ("interrupt.rs", "std::process::exit")];
+const OWN_END: [(&str, &str); 2] = [("main.rs", "std::process::ExitCode"), ("io/interrupt.rs", "std::process::exit")];
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-fn files(folder: &str, suffix: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![repository().join(folder)];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if path.is_dir() && !name.starts_with('.') && name != "target" {
-                folders.push(path);
-            } else if name.ends_with(suffix) {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    assert!(!found.is_empty(), "no {suffix} in {folder}");
-    found
-}
-
-/// The tool's own source files, by path below `xtask/src`.
-fn sources() -> BTreeMap<String, Source> {
-    let root = repository().join("xtask/src");
-    let named = files("xtask/src", ".rs").into_iter().map(|path| {
-        let name = path.strip_prefix(&root).unwrap().display().to_string();
-        (name, Source::read(&path))
-    });
-    named.collect()
 }
 
 fn none(problems: Vec<String>) {
     assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
 }
 
-/// The three kinds of file, as the header of main.rs sorts them: rules, hands, conductor.
-fn kinds() -> [BTreeSet<String>; 3] {
-    let main = read("xtask/src/main.rs");
-    let header: String = main.lines().map_while(|line| line.strip_prefix("//!")).collect::<Vec<&str>>().join("\n");
-    let at = |mark: &str| header.find(mark).unwrap_or_else(|| panic!("the header of main.rs does not say {mark}"));
-    let marks = [at("**Rules**"), at("**Hands**"), at("**conductor**"), header.len()];
-    let modules: BTreeSet<String> =
-        main.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')).map(str::to_owned).collect();
-    [0, 1, 2].map(|kind| {
-        backticked(&header[marks[kind]..marks[kind + 1]])
-            .filter(|name| modules.contains(*name))
-            .map(str::to_owned)
-            .collect()
-    })
-}
+/// Which folder may know which others. What a folder is for stands in the header of `main.rs`.
+const MAY_KNOW: [(&str, &[&str]); 4] = [
+    ("rules", &["rules"]),
+    ("io", &["rules", "io"]),
+    ("run", &["rules", "io", "run"]),
+    ("cli", &["rules", "io", "run", "cli"]),
+];
 
-/// `compose/project.rs` belongs to the module `compose`.
-fn module(file: &str) -> &str {
-    file.split('/').next().unwrap_or(file).trim_end_matches(".rs")
+/// `rules/plan/step.rs` is in `rules`.
+fn folder(file: &str) -> &str {
+    file.split(['/', '.']).next().unwrap_or(file)
 }
 
 #[test]
-fn every_module_is_of_one_kind() {
-    let [rules, hands, conductor] = kinds();
+fn a_folder_knows_only_those_below_it() {
     let mut problems = Vec::new();
-    for module in sources().keys().map(|file| module(file)).filter(|module| *module != "main") {
-        let of = [&rules, &hands, &conductor].into_iter().filter(|kind| kind.contains(module)).count();
-        let tests_of_another = module.rsplit_once('_').is_some_and(|(_, last)| ["tests", "model"].contains(&last));
-        if of != 1 && !tests_of_another {
-            problems.push(format!("the header of main.rs sorts `{module}` into {of} kinds, not one"));
+    let named = named();
+    for (from, allowed) in MAY_KNOW {
+        for (file, others) in named.iter().filter(|(file, _)| folder(file) == from) {
+            let others = others.iter().filter(|other| !allowed.contains(&folder(other)));
+            problems.extend(others.map(|other| format!("{file} knows {other}")));
         }
     }
+    let folders: BTreeSet<&str> = named.keys().map(|file| folder(file)).collect();
+    assert_eq!(folders, BTreeSet::from(["cli", "io", "main", "rules", "run"]), "folders of the source");
     none(problems);
 }
 
+/// Not even through another rule.
 #[test]
-fn only_proc_starts_processes() {
+fn hands_know_no_plan() {
+    let named = named();
     let mut problems = Vec::new();
-    for (file, source) in sources().iter().filter(|(file, _)| module(file) != "proc") {
-        let own_end = OWN_END.iter().filter(|(owner, _)| file == owner);
-        let code = own_end.fold(source.code.clone(), |code, (_, allowed)| code.replace(allowed, ""));
-        for word in ["std::process", "CommandExt", "duct", "xshell"] {
-            if words(&code).any(|found| found == word || found.starts_with(&format!("{word}::"))) {
-                problems.push(format!("{file} names {word}: processes are started in proc.rs only"));
+    for hand in named.keys().filter(|file| folder(file) == "io") {
+        let mut ways = vec![vec![hand]];
+        let mut seen = BTreeSet::new();
+        while let Some(way) = ways.pop() {
+            let last = way[way.len() - 1];
+            if last.starts_with("rules/plan") {
+                problems.push(way.iter().map(|file| file.as_str()).collect::<Vec<_>>().join(" → "));
+            } else if seen.insert(last) {
+                ways.extend(named[last].iter().map(|next| way.iter().copied().chain([next]).collect()));
             }
         }
     }
@@ -116,35 +86,26 @@ fn only_proc_starts_processes() {
 }
 
 #[test]
-fn rules_touch_nothing_and_know_no_hand() {
-    let [rules, hands, conductor] = kinds();
+fn only_one_file_starts_processes() {
     let mut problems = Vec::new();
-    for (file, source) in sources().iter().filter(|(file, _)| rules.contains(module(file))) {
-        problems.extend(
-            WORLD
-                .iter()
-                .filter(|word| source.code.contains(*word))
-                .map(|word| format!("{file} is a rule and names {word}")),
-        );
-        let named = modules_named(&source.code);
-        problems.extend(
-            named
-                .iter()
-                .filter(|name| hands.contains(*name) || conductor.contains(*name))
-                .map(|name| format!("{file} is a rule and knows `{name}`")),
-        );
+    for (file, source) in sources().iter().filter(|(file, _)| !file.starts_with("io/process")) {
+        let own_end = OWN_END.iter().filter(|(owner, _)| file == owner);
+        let code = own_end.fold(source.code.clone(), |code, (_, allowed)| code.replace(allowed, ""));
+        for word in ["std::process", "CommandExt", "duct", "xshell"] {
+            if words(&code).any(|found| found == word || found.starts_with(&format!("{word}::"))) {
+                problems.push(format!("{file} names {word}: processes are started in io/process.rs only"));
+            }
+        }
     }
     none(problems);
 }
 
 #[test]
-fn hands_know_no_plan() {
-    let [_, hands, conductor] = kinds();
+fn rules_touch_nothing() {
     let mut problems = Vec::new();
-    for (file, source) in sources().iter().filter(|(file, _)| hands.contains(module(file))) {
-        let named = modules_named(&source.code);
-        let above = |name: &&String| conductor.contains(*name) || ["plan", "step"].contains(&name.as_str());
-        problems.extend(named.iter().filter(above).map(|name| format!("{file} is a hand and knows `{name}`")));
+    for (file, source) in sources().iter().filter(|(file, _)| folder(file) == "rules") {
+        let world = WORLD.iter().filter(|word| source.code.contains(*word));
+        problems.extend(world.map(|word| format!("{file} is a rule and names {word}")));
     }
     none(problems);
 }
@@ -213,7 +174,7 @@ fn the_changelog_has_this_version() {
 
 /// Name and exit code of each kind of failure, from the code.
 fn exit_codes() -> BTreeMap<u8, String> {
-    let text = read("xtask/src/failure.rs");
+    let text = read("xtask/src/rules/failure.rs");
     let body = text.split_once("pub enum Kind {").unwrap().1.split_once("\n}").unwrap().0;
     let pairs = body.lines().filter_map(|line| line.trim().strip_suffix(',')?.split_once(" = "));
     let codes: BTreeMap<u8, String> = pairs.map(|(name, code)| (code.parse().unwrap(), name.to_owned())).collect();
@@ -294,7 +255,7 @@ fn deploy_toml_names_every_setting() {
     let sections = sections(&read("deploy.toml"));
     let structs: BTreeMap<String, Vec<String>> = sources()
         .into_iter()
-        .filter(|(file, _)| ["config.rs", "deploy_toml.rs"].contains(&file.as_str()))
+        .filter(|(file, _)| ["rules/config.rs", "rules/config/deploy_toml.rs"].contains(&file.as_str()))
         .flat_map(|(_, source)| source.deserialized())
         .collect();
     let mut problems = Vec::new();

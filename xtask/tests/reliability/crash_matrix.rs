@@ -155,7 +155,7 @@ impl Before {
 
 /// The states in which the model of the planner expects a deploy that is killed at this stage.
 fn allowed(stage: &str) -> Vec<&'static str> {
-    const MODEL: &str = include_str!("../../src/snapshots/xtask__plan__model__states.snap");
+    const MODEL: &str = include_str!("../../src/rules/plan/snapshots/xtask__rules__plan__model__states.snap");
     // The model's server has an nginx of its own, and nothing is where it was before the first stage.
     let stage = if stage.starts_with("Make the private nginx") { "Render the compose files" } else { stage };
     let line = MODEL.lines().find(|line| line.split_once(": ").is_some_and(|(kind, _)| stage.starts_with(kind)));

@@ -1,0 +1,43 @@
+//! `cargo xtask deploy`.
+
+use anyhow::Result;
+use clap::Args;
+
+use super::candidate::Candidate;
+use super::{Invocation, Lock, PlanOnly, dry_run, execute};
+use crate::rules::plan;
+use crate::run::session::Session;
+
+/// Test, package, ship, build, boot, switch, drain: everything
+#[derive(Debug, Args)]
+#[command(after_help = "Example: cargo xtask deploy --env prod --dry-run")]
+pub struct Deploy {
+    /// Take uncommitted changes along
+    #[arg(long)]
+    dirty: bool,
+    #[command(flatten)]
+    lock: Lock,
+    /// Leave the tests out: they ran before, in a job of their own
+    #[arg(long)]
+    skip_tests: bool,
+    #[command(flatten)]
+    plan: PlanOnly,
+}
+
+impl Deploy {
+    pub fn run(&self, invocation: &Invocation) -> Result<()> {
+        let Invocation { config, caller, .. } = invocation;
+        let candidate = Candidate::of(invocation, self.dirty)?;
+        let tests = if self.skip_tests { plan::Tests::Skip } else { plan::Tests::Run };
+        let plan = |session: &Session| {
+            let release = session.choose_release(&candidate.base, &candidate.env)?;
+            plan::deploy(&session.config, &session.observed, &release, tests)
+        };
+        if self.plan.dry_run {
+            return dry_run(invocation, &plan(&Session::look(config)?)?);
+        }
+        let session = Session::own(config, caller, &format!("deploy of {}", candidate.base), self.lock.lock_wait)?;
+        let plan = plan(&session)?;
+        execute(invocation, candidate.execution(&session, caller), &plan)
+    }
+}

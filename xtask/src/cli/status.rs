@@ -1,0 +1,48 @@
+//! `cargo xtask status`.
+
+use anyhow::Result;
+use clap::Args;
+
+use super::{Invocation, print};
+use crate::io::console;
+use crate::rules::config::Config;
+use crate::rules::failure::Kind;
+use crate::rules::health;
+use crate::rules::host::observed::Observed;
+use crate::rules::host::status;
+use crate::run::session::Session;
+
+/// Which slot and release serve, and whether nginx, containers and record agree
+#[derive(Debug, Args)]
+#[command(after_help = "Example: cargo xtask status --env prod --json")]
+pub struct Status {}
+
+impl Status {
+    /// # Errors
+    /// [`Kind::Drift`] where they do not agree.
+    pub fn run(&self, invocation: &Invocation) -> Result<()> {
+        let session = Session::look(invocation.config)?;
+        // The live release is judged by its own settings.
+        let live = session.observed.live_release().and_then(|release| session.settings_of(release).ok());
+        let config = live.as_ref().unwrap_or(&session.config);
+        let site = site(config, &session.observed);
+        let status = status::status(config, &session.observed, site);
+        let agree = status.problems.is_empty();
+        print(invocation, &status, status::Status::describe)?;
+        match agree {
+            true => Ok(()),
+            false => Err(Kind::Drift.error("not all is well; see the problems above")),
+        }
+    }
+}
+
+/// What the request through nginx gave that the host was asked for, judged like a health check of the live release.
+fn site(config: &Config, observed: &Observed) -> Result<(), String> {
+    let asked = format!("{}{}", config.environment.url, config.health.path);
+    let answer = observed.site.as_ref().ok_or_else(|| format!("{asked} does not answer"))?;
+    if answer.is_turned_away() {
+        return Ok(());
+    }
+    health::judge(answer, &config.health.expect, observed.live_release())
+        .map_err(|reason| format!("{asked} through nginx gives {}", reason.shown(console::masked)))
+}

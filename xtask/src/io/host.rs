@@ -1,0 +1,199 @@
+//! The host a deploy goes to: this machine or one behind SSH. Runs scripts there, copies files, has it ask its own ports.
+
+pub mod ask;
+pub mod probe;
+pub mod receipt;
+pub mod shell;
+pub mod ssh;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::io::host::ask::Asker;
+use crate::io::host::shell::{Shell, Show};
+use crate::io::host::ssh::{Session, Start};
+use crate::io::process::{self, Command, Finished, Held};
+use crate::rules::config::{Config, Reach};
+use crate::rules::failure::Kind;
+use crate::rules::script::{self, Script};
+
+/// A host that can be reached.
+pub struct Host {
+    // The connection ends with it.
+    shell: Shell,
+    reach: Connected,
+    /// Scripts and copies beside those of the shell.
+    beside: AtomicU32,
+    asker: Asker,
+}
+
+enum Connected {
+    Local,
+    Ssh(Box<Session>),
+}
+
+/// Who holds the lock, in one line, and how many seconds to wait for it.
+pub struct Claim<'a> {
+    pub holder: &'a str,
+    pub wait_seconds: u64,
+}
+
+impl Host {
+    /// Connects where the environment is behind SSH, takes the lock where it is claimed, and has the `first` script run,
+    /// which will be asked for first.
+    ///
+    /// # Errors
+    /// Where somebody else has the lock, or there is no connection.
+    pub fn connect(config: &Config, claim: Option<&Claim>, first: Script) -> Result<Host> {
+        let token = token()?;
+        let wait_seconds = claim.map_or(0, |claim| claim.wait_seconds);
+        let script = script::shell(config, &token, claim.map(|claim| claim.holder), wait_seconds, &first);
+        // Besides, it waits for the last script of a run that has died.
+        let start =
+            Start { script, token, first, wait: Duration::from_secs(wait_seconds).saturating_add(script::GRACE * 2) };
+        let ask = script::ask();
+        let (reach, asker, shell) = match &config.environment.reach {
+            Reach::Local => {
+                let shell = local(&start)?;
+                (
+                    Connected::Local,
+                    Asker::start(move || process::hold(&Command::new(ask.name, ask.words()).in_clean_environment())),
+                    shell,
+                )
+            }
+            Reach::Ssh(target) => {
+                let (session, asker, shell) = Session::open(target, &config.root.join(".deploy"), &start, &ask)?;
+                (Connected::Ssh(Box::new(session)), asker, shell)
+            }
+            Reach::Missing(variables) => return Err(config.missing(variables)),
+        };
+        shell.watch(&asker);
+        Ok(Host { shell, reach, beside: AtomicU32::new(1), asker })
+    }
+
+    /// Scripts that will be run next, in this order and with nothing in between, each only if the one before has
+    /// succeeded. They need not be waited for one by one, which over SSH saves a round trip each.
+    pub fn send_ahead(&self, scripts: Vec<Script>) -> Result<()> {
+        self.shell.send_ahead(scripts)
+    }
+
+    /// Ends what was sent ahead. Gives how many of those never began.
+    pub fn forget_ahead(&self) -> Result<usize> {
+        self.shell.forget_ahead()
+    }
+
+    /// However it ends; gives what it printed.
+    pub fn finish(&self, script: &Script) -> Result<Finished> {
+        self.run(script, Show::Nothing)
+    }
+
+    /// Must succeed; gives what it printed.
+    pub fn text(&self, script: &Script) -> Result<String> {
+        Ok(self.finish(script)?.success()?.text())
+    }
+
+    /// Must succeed; shows what it prints.
+    pub fn stream(&self, script: &Script) -> Result<()> {
+        self.run(script, Show::Lines)?.success().map(drop)
+    }
+
+    fn run(&self, script: &Script, show: Show) -> Result<Finished> {
+        let finished = self.shell.finish(script, show)?;
+        finished.ok_or_else(|| self.lost()).with_context(|| format!("while trying to {}", script.name))
+    }
+
+    /// Why the shell on the host has ended.
+    fn lost(&self) -> anyhow::Error {
+        match &self.reach {
+            Connected::Local => ended(&self.shell.tail()),
+            Connected::Ssh(session) => session.lost(&self.shell),
+        }
+    }
+
+    /// # Errors
+    /// Where the host can no longer be reached.
+    pub fn check(&self) -> Result<()> {
+        if self.shell.alive()? { Ok(()) } else { Err(self.lost()) }
+    }
+
+    /// A script that stays; it ends when what is returned is dropped, or when this process ends.
+    pub fn hold(&self, script: &Script) -> Result<Held> {
+        process::hold(&self.command(script))
+    }
+
+    /// Runs a script beside the shell, for an input that may take long: meanwhile the shell hears that we live.
+    pub fn send_beside(&self, script: &Script) -> Result<()> {
+        let finished = process::finish(&self.command(script).reading(script.input.clone()).within(script.limit))?;
+        if finished.code != Some(0) {
+            self.check_soon()?;
+        }
+        if finished.tail.contains("Session open refused by peer") || finished.tail.contains("open failed") {
+            return Err(Kind::Connection.error(format!(
+                "the server's sshd takes no third session of a connection, and a deploy needs four: set `MaxSessions 10`, which is sshd's \
+                 default, in /etc/ssh/sshd_config and reload it:\n{}",
+                process::indent(&finished.tail)
+            )));
+        }
+        finished.success().map(drop)
+    }
+
+    /// A script that runs beside the shell.
+    fn command(&self, script: &Script) -> Command {
+        self.beside.fetch_add(1, Ordering::Relaxed);
+        match &self.reach {
+            Connected::Local => Command::new(script.name, script.words()).in_clean_environment(),
+            Connected::Ssh(session) => session.command(script.name, &script.login_line()),
+        }
+    }
+
+    /// The same as [`Host::check`], where something else has just ended: what runs over ssh ends a moment before it.
+    fn check_soon(&self) -> Result<()> {
+        match &self.reach {
+            Connected::Local => Ok(()),
+            Connected::Ssh(session) => session.check(&self.shell),
+        }
+    }
+
+    /// What asks on the host over HTTP.
+    pub fn asker(&self) -> Asker {
+        self.asker.clone()
+    }
+
+    /// Scripts and copies sent to a remote host so far.
+    pub fn commands(&self) -> u32 {
+        match &self.reach {
+            Connected::Local => 0,
+            Connected::Ssh(_) => self.shell.sent() + self.beside.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Drop for Host {
+    /// A connection ends by itself and takes along what belongs to it; to wait for that would cost a round trip.
+    fn drop(&mut self) {
+        if let Connected::Ssh(_) = self.reach {
+            self.shell.leave();
+        }
+    }
+}
+
+fn local(start: &Start) -> Result<Shell> {
+    let held = process::hold(&Command::new(start.script.name, start.script.words()).in_clean_environment())?;
+    let shell = Shell::new(held, &start.token, Some(&start.first));
+    shell.await_ready(start.wait, || ended(&shell.tail()))?;
+    Ok(shell)
+}
+
+/// A word that no script prints by accident, nor an app on purpose.
+fn token() -> Result<String> {
+    // The name of a fresh private file is as unguessable as it has to be.
+    let file = tempfile::NamedTempFile::new().context("making a token")?;
+    let name = file.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(format!("deploy-shell{name}"))
+}
+
+fn ended(said: &str) -> anyhow::Error {
+    anyhow!("the shell that runs the scripts has ended:\n{}", process::indent(said))
+}

@@ -1,0 +1,296 @@
+//! Questions over HTTP that are asked on the host itself, by one script that stays there for as long as the run: each
+//! costs one round trip, no port of the host has to be led here, and a slot is asked the same way wherever it is.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow, bail};
+
+use crate::io::console;
+use crate::io::process::{self, Held, Line, Next, Writer};
+use crate::rules::health::Answer;
+
+/// What a round trip may take on top of the time that the host waits.
+const WAY: Duration = Duration::from_secs(2);
+
+/// One question.
+#[derive(Clone, Debug)]
+pub struct Question<'a> {
+    pub tls: bool,
+    /// On the host's loopback.
+    pub port: u16,
+    /// The name in the `Host` header, with a port where the address has one.
+    pub host: &'a str,
+    /// Users come over TLS, which ends before what is asked.
+    pub behind_tls: bool,
+    pub path: &'a str,
+}
+
+/// The script that asks, held. Can be used by several threads at once.
+#[derive(Clone)]
+pub struct Asker {
+    /// Its standard input, once it has been started.
+    input: Arc<OnceLock<Result<Writer, String>>>,
+    number: Arc<AtomicU32>,
+    /// By number; or why nobody will ever answer again.
+    waiting: Arc<Mutex<Result<HashMap<u32, Waiting>, String>>>,
+}
+
+/// An answer that is still to come, as far as it has.
+struct Waiting {
+    text: String,
+    sender: mpsc::Sender<Result<Answer, String>>,
+}
+
+impl Asker {
+    /// Starts the script while others go on. Who asks meanwhile waits for it.
+    pub fn start(hold: impl FnOnce() -> Result<Held> + Send + 'static) -> Asker {
+        let waiting = Arc::new(Mutex::new(Ok(HashMap::new())));
+        let asker = Asker { input: Arc::default(), number: Arc::default(), waiting };
+        let listener = asker.clone();
+        std::thread::spawn(move || {
+            let held = hold();
+            let input = held.as_ref().map(Held::input).map_err(|error| format!("{error:#}"));
+            // Set here only.
+            let _set = listener.input.set(input);
+            if let Ok(held) = held {
+                listener.listen(&held);
+            }
+        });
+        asker
+    }
+
+    /// Asks once; meanwhile others may.
+    ///
+    /// # Errors
+    /// Where there is no complete answer within `limit`.
+    pub fn ask(&self, question: &Question, limit: Duration) -> Result<Answer> {
+        let Question { tls, port, host, behind_tls, path } = question;
+        if [host, path].iter().any(|word| word.is_empty() || word.contains(|c: char| c.is_control() || c == ' ')) {
+            bail!("{host:?} and {path:?} are not a host and a path that can be asked");
+        }
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        let scheme = |tls: bool| if tls { "https" } else { "http" };
+        let (scheme, users) = (scheme(*tls), scheme(*behind_tls));
+        let line = format!("{number}\t{scheme}\t{port}\t{:.3}\t{host}\t{users}\t{path}\n", limit.as_secs_f64());
+        self.send(number, &line, limit)?.map_err(|reason| anyhow!(reason))
+    }
+
+    /// Whether a process of the host is there.
+    ///
+    /// # Errors
+    /// Where nobody says so within `limit`.
+    pub fn is_there(&self, process: u32, limit: Duration) -> Result<bool> {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        let line = format!("{number}\tprocess\t{process}\t0\tx\tx\tx\n");
+        match self.send(number, &line, limit)? {
+            Err(said) if said == "there" => Ok(true),
+            Err(said) if said == "gone" => Ok(false),
+            other => bail!("the host says {other:?} of a process"),
+        }
+    }
+
+    /// Sends a question and waits for what is said to it.
+    fn send(&self, number: u32, line: &str, limit: Duration) -> Result<Result<Answer, String>> {
+        let input = self.input.wait().as_ref().map_err(|reason| anyhow!(reason.clone()))?;
+        let (sender, answer) = mpsc::channel();
+        let waiting = Waiting { text: String::new(), sender };
+        self.waiting().as_mut().map_err(|reason| anyhow!(reason.clone()))?.insert(number, waiting);
+        let answer = input.write(line.as_bytes()).map(|()| answer.recv_timeout(limit + WAY));
+        let ended = self.waiting().as_mut().map(|waiting| waiting.remove(&number)).err().cloned();
+        match answer? {
+            Ok(answer) => Ok(answer),
+            Err(mpsc::RecvTimeoutError::Timeout) => bail!("no answer within {:.1} s", limit.as_secs_f64()),
+            Err(mpsc::RecvTimeoutError::Disconnected) => bail!(ended.unwrap_or_default()),
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Result<HashMap<u32, Waiting>, String>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands out what the host says, until it ends; who waits then, waits in vain.
+    fn listen(&self, held: &Held) {
+        loop {
+            match held.next(Instant::now() + Duration::from_secs(3600)) {
+                Next::Line(Line::Output(line)) => self.hear(&line),
+                Next::Line(Line::Error(_)) | Next::Silence => {}
+                Next::End => break,
+            }
+        }
+        *self.waiting() = Err(format!("what asks on the host has ended: {}", held.tail()));
+    }
+
+    /// `NUMBER + PIECE`, `NUMBER = BYTES`, `NUMBER ! REASON`; anything else is not of the script.
+    fn hear(&self, line: &str) {
+        let mut parts = line.splitn(3, ' ');
+        let (Some(number), Some(kind), Some(rest)) = (parts.next(), parts.next(), parts.next()) else { return };
+        let Ok(number) = number.parse::<u32>() else { return };
+        let mut waiting = self.waiting();
+        // Nobody waits any more where it came too late.
+        let Some(known) = waiting.as_mut().ok().and_then(|waiting| waiting.get_mut(&number)) else { return };
+        let answer = match kind {
+            "+" => {
+                unescape(rest, &mut known.text);
+                return;
+            }
+            "=" => Answer::parse(&known.text, rest.parse().unwrap_or_default())
+                .map_err(|reason| reason.shown(console::masked)),
+            // It may quote the answer.
+            _ => Err(process::shortened(&console::masked(rest))),
+        };
+        let _nobody_waits = known.sender.send(answer);
+    }
+}
+
+fn unescape(piece: &str, text: &mut String) {
+    let mut escaped = false;
+    for c in piece.chars() {
+        match (escaped, c) {
+            (false, '\\') => {
+                escaped = true;
+                continue;
+            }
+            (true, 'n') => text.push('\n'),
+            (true, 'r') => text.push('\r'),
+            _ => text.push(c),
+        }
+        escaped = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::process::Command;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    fn asker() -> Asker {
+        let words = ["bash", "-c", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/ask.sh"))];
+        Asker::start(move || process::hold(&Command::new("ask", words)))
+    }
+
+    /// A server that gives this answer to one request, and what it was sent.
+    fn server(answer: &'static [u8], stay: Duration) -> (u16, std::thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let serve = move || {
+            let (mut connection, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                connection.read_exact(&mut byte).unwrap();
+                request.extend(byte);
+            }
+            // Who has had enough may be gone.
+            let _gone = connection.write_all(answer);
+            std::thread::sleep(stay);
+            String::from_utf8(request).unwrap()
+        };
+        (port, std::thread::spawn(serve))
+    }
+
+    fn asked(answer: &'static [u8], stay: Duration, limit: Duration) -> (Result<Answer>, String) {
+        let (port, server) = server(answer, stay);
+        let question =
+            Question { tls: false, port, host: "api.example", behind_tls: false, path: "/health?full=1&x='$(id)'" };
+        let answer = asker().ask(&question, limit);
+        (answer, server.join().unwrap())
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn an_answer_comes_as_it_was_given() {
+        let (answer, request) = asked(
+            b"HTTP/1.1 503 Busy\r\nContent-Length: 23\r\n\r\n{\"a\": \"\\n\\\\\xc3\xa9 'x'\",\n\n1}",
+            Duration::ZERO,
+            5 * SECOND,
+        );
+        assert_eq!(answer.unwrap(), Answer { status: 503, body: "{\"a\": \"\\n\\\\é 'x'\",\n\n1}".to_owned() });
+        assert!(request.starts_with("GET /health?full=1&x='$(id)' HTTP/1.0\r\nHost: api.example\r\n"), "{request}");
+    }
+
+    #[test]
+    fn an_app_behind_tls_is_told_so() {
+        let (port, server) = server(b"HTTP/1.0 200 OK\r\n\r\n{}", Duration::ZERO);
+        let question = Question { tls: false, port, host: "api.example", behind_tls: true, path: "/" };
+        asker().ask(&question, 5 * SECOND).unwrap();
+        let request = server.join().unwrap();
+        assert!(request.contains("\r\nX-Forwarded-Proto: https\r\n"), "{request}");
+    }
+
+    #[test]
+    fn no_whole_answer_is_none() {
+        let reason = |answer, stay, limit| asked(answer, stay, limit).0.unwrap_err().to_string();
+        let short = reason(b"HTTP/1.0 200 OK\r\nContent-Length: 9\r\n\r\n{}", Duration::ZERO, SECOND);
+        assert_eq!(short, "the answer was cut short: 2 of 9 bytes");
+        assert_eq!(reason(b"", Duration::ZERO, SECOND), "the connection was closed without an answer");
+        assert_eq!(reason(b"HTTP/1.0 200", SECOND, SECOND / 4), "no complete answer within 0.250 s");
+        assert_eq!(reason(b"nonsense", Duration::ZERO, SECOND), "the answer is not HTTP: nonsense");
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let question = Question { tls: false, port, host: "x", behind_tls: false, path: "/" };
+        let closed = asker().ask(&question, SECOND).unwrap_err().to_string();
+        assert_eq!(closed, format!("nothing accepts connections on port {port}"));
+    }
+
+    #[test]
+    fn a_long_answer_comes_whole_and_an_endless_one_not_at_all() {
+        let long: &'static str = "é\\\n".repeat(20_000).leak();
+        let text: &'static str = format!("HTTP/1.0 200 OK\r\n\r\n{long}").leak();
+        assert_eq!(asked(text.as_bytes(), Duration::ZERO, 5 * SECOND).0.unwrap().body, long);
+        let endless: &'static str = format!("{text}{long}").leak();
+        let reason = asked(endless.as_bytes(), Duration::ZERO, 5 * SECOND).0.unwrap_err().to_string();
+        assert_eq!(reason, "the answer is longer than 65536 characters");
+    }
+
+    #[test]
+    fn several_ask_at_once_and_each_gets_its_own() {
+        let asker = asker();
+        let body: &'static str = "x".repeat(30_000).leak();
+        std::thread::scope(|scope| {
+            for number in 0..8_usize {
+                let asker = asker.clone();
+                scope.spawn(move || {
+                    let text: &'static str =
+                        format!("HTTP/1.0 200 OK\r\n\r\n{number}{}", &body[..number * 4000]).leak();
+                    let (port, _) = server(text.as_bytes(), Duration::ZERO);
+                    let answer = asker
+                        .ask(&Question { tls: false, port, host: "x", behind_tls: false, path: "/" }, 5 * SECOND)
+                        .unwrap();
+                    assert_eq!(answer.body, format!("{number}{}", &body[..number * 4000]));
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn where_nothing_asks_any_more_the_error_says_why() {
+        let refused = Asker::start(|| process::hold(&Command::new("ask", ["sh", "-c", "echo 'session refused' >&2"])));
+        let question = Question { tls: false, port: 9, host: "x", behind_tls: false, path: "/" };
+        for _ in 0..2 {
+            let begun = Instant::now();
+            let reason = refused.ask(&question, 5 * SECOND).unwrap_err().to_string();
+            // Where it ends while it is written to, that is the reason.
+            assert!(reason.contains("session refused") || reason.contains("has ended"), "{reason}");
+            assert!(begun.elapsed() < 4 * SECOND, "{:?}", begun.elapsed());
+        }
+        let never = Asker::start(|| bail!("there is no connection"));
+        assert_eq!(never.ask(&question, SECOND).unwrap_err().to_string(), "there is no connection");
+    }
+
+    #[test]
+    fn nothing_gets_into_the_request_line() {
+        let asker = asker();
+        for (host, path) in [("x\r\nEvil: 1", "/"), ("x", "/a b"), ("x", "/\n"), ("", "/"), ("x", "")] {
+            let refused = asker
+                .ask(&Question { tls: false, port: 9, host, behind_tls: false, path }, SECOND)
+                .unwrap_err()
+                .to_string();
+            assert!(refused.contains("can be asked"), "{refused}");
+        }
+    }
+}

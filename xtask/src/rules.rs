@@ -1,0 +1,14 @@
+//! Rules: what follows from what is known. Pure: no process, no file, no network, no clock; what varies enters as an argument.
+
+pub mod config;
+pub mod engine;
+pub mod failure;
+pub mod health;
+pub mod host;
+pub mod nginx;
+pub mod plan;
+pub mod pytest;
+pub mod release;
+pub mod report;
+pub mod script;
+pub mod secret;

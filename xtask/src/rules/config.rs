@@ -1,0 +1,359 @@
+//! What is deployed, how and where to: `deploy.toml` and the environment's variables as one value that cannot be wrong in
+//! shape. It is made by `deploy_toml`.
+
+pub mod deploy_toml;
+pub mod env_file;
+pub mod site_url;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use crate::rules::failure::Kind;
+use crate::rules::release::Slot;
+use crate::rules::secret::Secret;
+
+pub use crate::rules::config::site_url::SiteUrl;
+
+/// Everything a command needs to know, for one environment.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Folder of `deploy.toml`: the repository's root.
+    pub root: PathBuf,
+    pub project: Project,
+    /// Ports of the slots: as configured; else, once the host has been looked at, as its nginx has them.
+    pub slots: Slots,
+    /// What of the ports stands in `deploy.toml`; the rest is the host's to say.
+    pub fixed: Fixed,
+    pub health: Health,
+    pub traffic: Traffic,
+    pub hooks: Hooks,
+    pub limits: Limits,
+    pub tests: Tests,
+    pub environment: Environment,
+    /// `deploy.toml` as it is: what stands in it is no secret.
+    pub text: String,
+}
+
+impl Config {
+    /// The same with the ports that a host has; what is given in `deploy.toml` stays.
+    pub fn with_ports(&self, slots: Slots, live_port: u16) -> Config {
+        let mut config = self.clone();
+        if !self.fixed.slots {
+            config.slots = slots;
+        }
+        if !self.fixed.live_port {
+            config.environment.nginx.live_port = live_port;
+        }
+        config
+    }
+
+    /// # Errors
+    /// [`Kind::Configuration`] naming all variables together that are needed to ship a release to the host.
+    pub fn require_for_shipping(&self) -> Result<()> {
+        let mut missing = match &self.environment.reach {
+            Reach::Missing(missing) => missing.clone(),
+            Reach::Local | Reach::Ssh(_) => Vec::new(),
+        };
+        if let EnvFile::Missing { variable } = &self.environment.env_file {
+            missing.push(variable.clone());
+        }
+        if missing.is_empty() { Ok(()) } else { Err(self.missing(&missing)) }
+    }
+
+    /// These variables are needed and not set.
+    pub fn missing(&self, variables: &[String]) -> anyhow::Error {
+        let name = &self.environment.name;
+        Kind::Configuration.error(format!(
+            "environment {name} needs these environment variables, which are not set: {}",
+            variables.join(", ")
+        ))
+    }
+}
+
+/// Which ports are given, and so must be the host's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fixed {
+    pub slots: bool,
+    pub live_port: bool,
+}
+
+/// What is deployed.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Project {
+    /// Name of the environment's base compose project; slots are `<name>-blue` and `<name>-green`. Everything made on a host
+    /// carries it, and the folder beside it: together they are the environment's identity there.
+    pub name: String,
+    /// Folder of the application, relative to `deploy.toml`: what is packaged and shipped.
+    pub app: String,
+    /// Compose files, relative to `app`.
+    #[serde(default = "default_compose_files")]
+    pub compose: Vec<String>,
+    /// The service that is blue-green.
+    pub web: String,
+    /// The port it listens on inside its container.
+    #[serde(default = "default_web_port")]
+    pub web_port: u16,
+    /// Services built from the same code, replaced after the switch. All others are accessories, never restarted.
+    #[serde(default)]
+    pub workers: Vec<String>,
+    /// Accessories although they look like code of the release: built from it, or with its files mounted. They keep the
+    /// version they were started with.
+    #[serde(default)]
+    pub accessories: Vec<String>,
+    /// Paths of the app's folder that outlive releases, also where they are committed.
+    #[serde(default)]
+    pub shared: Vec<String>,
+    /// Good releases kept for a rollback, the live one included; at least 2.
+    #[serde(default = "default_keep")]
+    pub keep: usize,
+}
+
+fn default_compose_files() -> Vec<String> {
+    vec!["docker-compose.yml".to_owned()]
+}
+
+fn default_web_port() -> u16 {
+    8000
+}
+
+fn default_keep() -> usize {
+    5
+}
+
+/// Ports of the slots on the server's loopback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Slots {
+    pub blue: u16,
+    pub green: u16,
+}
+
+impl Default for Slots {
+    fn default() -> Slots {
+        Slots { blue: 8000, green: 8001 }
+    }
+}
+
+impl Slots {
+    pub fn port(self, slot: Slot) -> u16 {
+        match slot {
+            Slot::Blue => self.blue,
+            Slot::Green => self.green,
+        }
+    }
+}
+
+/// When a slot counts as healthy.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Health {
+    pub path: String,
+    /// Seconds until a slot that does not become healthy is given up.
+    pub timeout: u64,
+    /// Fields of the JSON body and the values they must have.
+    pub expect: BTreeMap<String, serde_json::Value>,
+}
+
+impl Default for Health {
+    fn default() -> Health {
+        let expect = BTreeMap::from([("status".to_owned(), serde_json::Value::from("ok"))]);
+        Health { path: "/health".to_owned(), timeout: 60, expect }
+    }
+}
+
+impl Health {
+    pub fn limit(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+}
+
+/// What happens around the switch. Times are in seconds.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Traffic {
+    /// How long the new version is watched before the old one is given up.
+    pub bake: u64,
+    /// How long requests and websockets of the old slot may take to finish.
+    pub drain: u64,
+    /// The old version runs on in its slot until the next deploy, so that a rollback only moves the traffic.
+    pub standby: bool,
+}
+
+impl Default for Traffic {
+    fn default() -> Traffic {
+        Traffic { bake: 3, drain: 30, standby: false }
+    }
+}
+
+/// Commands run in a one-off container of the new release. Each must stand being run again.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Hooks {
+    /// Before the slot boots: migrations. Not on a rollback.
+    pub before_boot: Vec<Vec<String>>,
+    /// The slot is healthy, traffic has not moved.
+    pub before_switch: Vec<Vec<String>>,
+    /// The new version serves.
+    pub after_switch: Vec<Vec<String>>,
+    /// Seconds a hook may take.
+    pub timeout: u64,
+}
+
+impl Default for Hooks {
+    fn default() -> Hooks {
+        Hooks { before_boot: Vec::new(), before_switch: Vec::new(), after_switch: Vec::new(), timeout: 600 }
+    }
+}
+
+/// How long what depends on the project's size and the host's speed may take. Times are in seconds.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Sending the archive, and unpacking it.
+    pub ship: u64,
+    /// Building the images.
+    pub build: u64,
+    /// Until accessories with a health check are healthy, and until what runs once has ended.
+    pub accessories: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { ship: 600, build: 1800, accessories: 120 }
+    }
+}
+
+/// How the tests are run.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tests {
+    /// Python version that is expected; another one is a warning.
+    pub python: String,
+    /// Relative to `deploy.toml`.
+    pub requirements: String,
+    /// Relative to the app's folder.
+    pub folder: String,
+    /// The file that switches groups on and off, relative to `deploy.toml`.
+    pub selection: String,
+    /// Groups that are not `<folder>/<group>`: their paths, relative to the app's folder.
+    pub groups: BTreeMap<String, Vec<String>>,
+    /// Variables that the tests get.
+    pub env: BTreeMap<String, String>,
+}
+
+impl Default for Tests {
+    fn default() -> Tests {
+        Tests {
+            python: "3.11".to_owned(),
+            requirements: "requirements.txt".to_owned(),
+            folder: "tests".to_owned(),
+            selection: "tests_config.yaml".to_owned(),
+            groups: BTreeMap::new(),
+            env: BTreeMap::new(),
+        }
+    }
+}
+
+/// Where a deploy goes.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    pub name: String,
+    pub reach: Reach,
+    /// Absolute folder on the host: releases, switch flag, record, lock.
+    pub folder: String,
+    /// Where users reach the site through nginx; the tool asks the host itself for it, whatever its DNS says.
+    pub url: SiteUrl,
+    pub nginx: Nginx,
+    /// The release's `.env`, where the environment has one. Only packaging and shipping need it.
+    pub env_file: EnvFile,
+    /// `docker compose` or `docker-compose`; found out where not given.
+    pub compose: Option<String>,
+}
+
+/// How commands get to the host.
+#[derive(Clone, Debug)]
+pub enum Reach {
+    Local,
+    Ssh(SshTarget),
+    /// Behind SSH, but these environment variables are not set. Only commands that connect need them.
+    Missing(Vec<String>),
+}
+
+#[derive(Clone, Debug)]
+pub struct SshTarget {
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub key: Secret,
+    pub known_hosts: Option<String>,
+    /// `PROD_`, what the variables of this environment begin with.
+    pub prefix: String,
+}
+
+impl SshTarget {
+    /// The variable of this environment that is called `name`.
+    pub fn variable(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+}
+
+impl fmt::Display for SshTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}:{}", self.user, self.host, self.port)
+    }
+}
+
+/// The `.env` of a release.
+#[derive(Clone, Debug)]
+pub enum EnvFile {
+    /// A file on this machine.
+    Path(PathBuf),
+    /// The content came from an environment variable.
+    Content(Secret),
+    /// The variable that should hold it is not set.
+    Missing { variable: String },
+}
+
+/// The web server in front, and how its traffic is moved.
+#[derive(Clone, Debug)]
+pub struct Nginx {
+    pub upstream: String,
+    pub upstream_file: String,
+    pub site_file: String,
+    /// Loopback port on which nginx itself names the slot it obeys.
+    pub live_port: u16,
+    pub owner: NginxOwner,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NginxOwner {
+    /// The server's nginx; reloaded by `sudo nginx -s reload`.
+    System,
+    /// An nginx of the tool's own, without root, in the environment's folder.
+    Private(Switching),
+}
+
+/// How traffic is moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Switching {
+    /// The upstream file is rewritten and nginx reloaded.
+    Reload,
+    /// A flag file is the router; effective at the next request.
+    Instant,
+}
+
+impl fmt::Display for Switching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Switching::Reload => "reload",
+            Switching::Instant => "instant",
+        })
+    }
+}

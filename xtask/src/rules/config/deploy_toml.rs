@@ -1,0 +1,313 @@
+//! Reading `deploy.toml` and the environment's variables. The raw file is private to this module, and defaults are
+//! applied last; the rest of the program sees [`Config`] only.
+
+mod checks;
+mod place;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde::Deserialize;
+
+use crate::rules::config::{
+    Config, EnvFile, Environment, Fixed, Health, Hooks, Limits, Nginx, NginxOwner, Project, Reach, SiteUrl, Slots,
+    SshTarget, Switching, Tests, Traffic,
+};
+use crate::rules::failure::Kind;
+use crate::rules::secret::Secret;
+use place::Place;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConfig {
+    project: Project,
+    slots: Option<Slots>,
+    #[serde(default)]
+    health: Health,
+    #[serde(default)]
+    traffic: Traffic,
+    #[serde(default)]
+    hooks: Hooks,
+    #[serde(default)]
+    limits: Limits,
+    #[serde(default)]
+    test: Tests,
+    environments: BTreeMap<String, RawEnvironment>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEnvironment {
+    #[serde(default)]
+    ssh: bool,
+    name: Option<String>,
+    slots: Option<Slots>,
+    folder: String,
+    url: String,
+    env_file: Option<String>,
+    compose: Option<String>,
+    nginx: RawNginx,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawNginx {
+    #[serde(default)]
+    private: bool,
+    switch: Option<Switching>,
+    upstream: Option<String>,
+    upstream_file: Option<String>,
+    site_file: Option<String>,
+    live_port: Option<u16>,
+}
+
+/// Reads `deploy.toml` (`text`, from `file`) for the environment `name`. `variables` is the process's environment.
+///
+/// # Errors
+/// [`Kind::Configuration`], with line and column where the file is at fault, naming all missing variables together.
+pub fn load(text: &str, file: &Path, name: &str, variables: &BTreeMap<String, String>) -> Result<Config> {
+    let shown = file.display();
+    if text.len() > LARGEST {
+        return Err(
+            Kind::Configuration.error(format!("{shown}:1:1: the file has more than 64 KiB; is it another file?"))
+        );
+    }
+    let raw: RawConfig =
+        toml::from_str(text).map_err(|error| Kind::Configuration.error(refusal(text, file, &error)))?;
+    let root = file.parent().map(Path::to_owned).unwrap_or_default();
+    let config = resolve(raw, root, name, variables).map_err(|problem| {
+        let place = place::of_key(text, &problem.key).map(|place| format!(":{place}")).unwrap_or_default();
+        Kind::Configuration.error(format!("{shown}{place}: {}", problem.text))
+    })?;
+    Ok(Config { text: text.to_owned(), ..config })
+}
+
+/// The environment that is called `name`; where there is none, any that there is.
+pub fn known_or_first(text: &str, name: &str) -> String {
+    let names = place::tables_of(text, "environments");
+    let known = names.is_empty() || names.iter().any(|known| known == name);
+    if known { name.to_owned() } else { names[0].clone() }
+}
+
+/// Each of its texts may become a word of a command, and all words of one together may have 128 KiB.
+const LARGEST: usize = 64 * 1024;
+
+/// What the reader of TOML does not understand, with the line it stands in.
+fn refusal(text: &str, file: &Path, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start);
+    let place = Place::of_byte(text, start);
+    let line = text.lines().nth(place.line - 1).unwrap_or_default().trim();
+    let line: String = line.chars().take(120).collect();
+    let message = error.message().trim_end();
+    let hint = match message.contains("expected one of") || message.contains("missing field") {
+        true => "",
+        false => "; hint: a setting is a line as in `keep = 5` or `name = \"shop\"`, below its [section]",
+    };
+    format!("{}:{place}: {message}{hint}\n  {}", file.display(), line.escape_debug())
+}
+
+/// What is wrong, and with which key.
+#[derive(Debug)]
+struct Problem {
+    key: Vec<String>,
+    text: String,
+}
+
+impl Problem {
+    /// `key`: the names that lead to it, with dots.
+    fn at(key: &str, text: impl Into<String>) -> Problem {
+        Problem { key: key.split('.').map(str::to_owned).collect(), text: text.into() }
+    }
+
+    /// Inside of the table `[environments.<name>]`.
+    fn of_environment(self, name: &str) -> Problem {
+        let mut key = vec!["environments".to_owned(), name.to_owned()];
+        key.extend(self.key.into_iter().filter(|part| !part.is_empty()));
+        Problem { key, text: format!("[environments.{name}] {}", self.text) }
+    }
+}
+
+fn resolve(
+    mut raw: RawConfig,
+    root: PathBuf,
+    name: &str,
+    variables: &BTreeMap<String, String>,
+) -> Result<Config, Problem> {
+    checks::project(&raw.project)?;
+    checks::values(&raw)?;
+    let known: Vec<String> = raw.environments.keys().cloned().collect();
+    let environment = raw.environments.remove(name).ok_or_else(|| {
+        let (name, known) = (name.escape_debug(), known.join(", "));
+        Problem::at("environments", format!("there is no environment `{name}`; there are: {known}"))
+    })?;
+    raw.project.name = match (&environment.name, name) {
+        (Some(own), _) => {
+            checks::name(own).map_err(|problem| Problem::at("name", problem).of_environment(name))?;
+            own.clone()
+        }
+        (None, "prod" | "local") => raw.project.name,
+        (None, _) => {
+            let derived = format!("{}-{name}", raw.project.name);
+            checks::name(&derived).map_err(|problem| {
+                Problem::at("", format!("is called so on its host: {problem}; give it a `name`")).of_environment(name)
+            })?;
+            derived
+        }
+    };
+    let given = environment.slots.or(raw.slots);
+    let live_port = environment.nginx.live_port;
+    let environment = resolve_environment(environment, &raw.project, &root, name, variables)
+        .map_err(|problem| problem.of_environment(name))?;
+    let slots = given.unwrap_or_default();
+    check_ports(slots, &environment)?;
+    Ok(Config {
+        root,
+        project: raw.project,
+        slots,
+        fixed: Fixed { slots: given.is_some(), live_port: live_port.is_some() },
+        health: raw.health,
+        traffic: raw.traffic,
+        hooks: raw.hooks,
+        limits: raw.limits,
+        tests: raw.test,
+        environment,
+        text: String::new(),
+    })
+}
+
+fn check_ports(slots: Slots, environment: &Environment) -> Result<(), Problem> {
+    let ports = [slots.blue, slots.green, environment.nginx.live_port];
+    let name = &environment.name;
+    if ports.contains(&0) || ports[0] == ports[1] || ports[..2].contains(&ports[2]) {
+        let text = format!("blue, green and live_port must be three different ports, not {ports:?}");
+        let of_slots = ports[0] == ports[1] || ports[..2].contains(&0);
+        return Err(match of_slots {
+            true => Problem::at("slots", format!("[slots] {text}")),
+            false => Problem::at("nginx.live_port", format!("nginx.live_port: {text}")).of_environment(name),
+        });
+    }
+    if matches!(environment.nginx.owner, NginxOwner::Private(_)) && !environment.url.path.is_empty() {
+        let text = "url: an nginx of the tool's own serves the app at the root, so leave the path out";
+        return Err(Problem::at("url", text).of_environment(name));
+    }
+    if matches!(environment.nginx.owner, NginxOwner::Private(_)) && ports.contains(&environment.url.port) {
+        let port = environment.url.port;
+        let text = format!("url: port {port} is that of a slot or live_port; choose another");
+        return Err(Problem::at("url", text).of_environment(name));
+    }
+    Ok(())
+}
+
+fn resolve_environment(
+    raw: RawEnvironment,
+    project: &Project,
+    root: &Path,
+    name: &str,
+    variables: &BTreeMap<String, String>,
+) -> Result<Environment, Problem> {
+    let prefix = format!("{}_", name.to_uppercase().replace('-', "_"));
+    if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        return Err(Problem::at("", "the name may have a-z, 0-9 and `-`"));
+    }
+    let reach = match raw.ssh {
+        true => ssh_target(&prefix, variables).map_err(|text| Problem::at("ssh", text))?,
+        false => Reach::Local,
+    };
+    let folder = match raw.ssh {
+        true => raw.folder.trim_end_matches('/').to_owned(),
+        false => root.join(&raw.folder).display().to_string(),
+    };
+    checks::absolute("folder", &folder)?;
+    let url = SiteUrl::parse(&raw.url).ok_or_else(|| {
+        Problem::at("url", format!("url = {:?}: write http://host[:port] or https://host[:port], and the path below which nginx serves the app, if it takes one off", raw.url))
+    })?;
+    let env_file = match raw.env_file {
+        Some(path) => {
+            checks::relative(&path).map_err(|problem| Problem::at("env_file", format!("env_file: {problem}")))?;
+            EnvFile::Path(root.join(path))
+        }
+        None => {
+            let variable = format!("{prefix}ENV_FILE");
+            // GitHub gives a secret that is not set as an empty variable.
+            match variables.get(&variable).filter(|content| !content.trim().is_empty()) {
+                Some(content) => EnvFile::Content(Secret::new(content.as_bytes())),
+                None => EnvFile::Missing { variable },
+            }
+        }
+    };
+    if !matches!(raw.compose.as_deref(), None | Some("docker compose" | "docker-compose")) {
+        let text = "compose: either \"docker compose\" or \"docker-compose\"; leave it out to find out";
+        return Err(Problem::at("compose", text));
+    }
+    let nginx = resolve_nginx(raw.nginx, project, &folder, raw.ssh)?;
+    Ok(Environment { name: name.to_owned(), reach, folder, url, nginx, env_file, compose: raw.compose })
+}
+
+fn resolve_nginx(raw: RawNginx, project: &Project, folder: &str, remote: bool) -> Result<Nginx, Problem> {
+    let upstream = raw.upstream.unwrap_or_else(|| format!("{}_backend", project.name.replace('-', "_")));
+    if upstream.is_empty() || upstream.len() > 60 || !upstream.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        let text = format!("nginx.upstream = {upstream:?}: letters, digits and `_`, at most 60");
+        return Err(Problem::at("nginx.upstream", text));
+    }
+    let owner = match (raw.private, raw.switch) {
+        (true, _) if remote => {
+            return Err(Problem::at("nginx.private", "nginx.private: only where ssh = false"));
+        }
+        (true, switch) => NginxOwner::Private(switch.unwrap_or(Switching::Instant)),
+        (false, None) => NginxOwner::System,
+        (false, Some(_)) => {
+            let text = "nginx.switch is for a private nginx; a server's own is read from its site file";
+            return Err(Problem::at("nginx.switch", text));
+        }
+    };
+    let (default_upstream, default_site) = match owner {
+        NginxOwner::Private(_) => (format!("{folder}/live/upstream.conf"), format!("{folder}/nginx/site.conf")),
+        NginxOwner::System => (
+            format!("/etc/nginx/conf.d/{}_upstream.conf", project.name),
+            format!("/etc/nginx/sites-enabled/{}", project.name),
+        ),
+    };
+    let upstream_file = raw.upstream_file.unwrap_or(default_upstream);
+    let site_file = raw.site_file.unwrap_or(default_site);
+    checks::absolute("nginx.upstream_file", &upstream_file)?;
+    checks::absolute("nginx.site_file", &site_file)?;
+    Ok(Nginx { upstream, upstream_file, site_file, live_port: raw.live_port.unwrap_or(8002), owner })
+}
+
+fn ssh_target(prefix: &str, variables: &BTreeMap<String, String>) -> Result<Reach, String> {
+    let get = |name: &str| variables.get(&format!("{prefix}{name}")).filter(|value| !value.trim().is_empty());
+    let required = ["SSH_HOST", "SSH_USER", "SSH_KEY"];
+    let missing: Vec<String> =
+        required.iter().filter(|name| get(name).is_none()).map(|name| format!("{prefix}{name}")).collect();
+    let ([Some(host), Some(user), Some(key)], true) = (required.map(get), missing.is_empty()) else {
+        return Ok(Reach::Missing(missing));
+    };
+    let port = get("SSH_PORT").map_or("22", |port| port.trim());
+    let port = port
+        .parse::<u16>()
+        .ok()
+        .filter(|port| *port > 0)
+        .ok_or_else(|| format!("{prefix}SSH_PORT={port:?} is not a port"))?;
+    let plain = |text: &str, more: &[u8]| {
+        !text.starts_with('-') && text.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
+    };
+    let (host, user) = (host.trim(), user.trim());
+    if !plain(host, b".-_:") {
+        return Err(format!("{prefix}SSH_HOST={host:?} is not a host name or address"));
+    }
+    if !plain(user, b".-_") {
+        return Err(format!("{prefix}SSH_USER={user:?} is not a user name"));
+    }
+    Ok(Reach::Ssh(SshTarget {
+        host: host.to_owned(),
+        port,
+        user: user.to_owned(),
+        key: Secret::new(key.as_bytes()),
+        known_hosts: get("SSH_KNOWN_HOSTS").cloned(),
+        prefix: prefix.to_owned(),
+    }))
+}
+
+#[cfg(test)]
+mod tests;

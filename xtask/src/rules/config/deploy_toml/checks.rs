@@ -1,0 +1,146 @@
+//! What a value of `deploy.toml` may be.
+
+use std::path::Path;
+
+use crate::rules::config::{Hooks, Project};
+
+use super::{Problem, RawConfig};
+
+/// Compose project names: lower-case letters, digits, `-` and `_` (compose-spec, "Name top-level element").
+pub fn name(name: &str) -> Result<(), String> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
+    if name.is_empty() || !name.bytes().all(plain) || !name.as_bytes()[0].is_ascii_alphanumeric() || name.len() > 40 {
+        return Err(format!("name = {name:?}: use up to 40 of a-z, 0-9, `-` and `_`, a letter or digit first"));
+    }
+    let own = ["-blue", "-green", "-workers"];
+    match own.iter().find(|suffix| name.ends_with(*suffix)) {
+        Some(suffix) => Err(format!(
+            "name = {name:?}: names that end in `{suffix}` are those of another project's slots and workers"
+        )),
+        None => Ok(()),
+    }
+}
+
+pub fn project(project: &Project) -> Result<(), Problem> {
+    name(&project.name).map_err(|problem| Problem::at("project.name", format!("[project] {problem}")))?;
+    let workers = project.workers.iter().map(|worker| ("project.workers", worker));
+    let accessories = project.accessories.iter().map(|service| ("project.accessories", service));
+    for (key, service) in workers.chain(accessories).chain([("project.web", &project.web)]) {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        if service.is_empty() || service.len() > 60 || !service.bytes().all(plain) {
+            let text =
+                format!("[project] {service:?} is not a compose service name: letters, digits, `-`, `_` and `.`");
+            return Err(Problem::at(key, text));
+        }
+    }
+    for (key, services) in [("project.workers", &project.workers), ("project.accessories", &project.accessories)] {
+        if services.contains(&project.web) {
+            let text = format!("[project] `{}` is the web service and stands in `{key}` too", project.web);
+            return Err(Problem::at(key, text));
+        }
+    }
+    if let Some(both) = project.accessories.iter().find(|service| project.workers.contains(service)) {
+        let text = format!("[project] `{both}` is a worker and cannot be an accessory too");
+        return Err(Problem::at("project.accessories", text));
+    }
+    let files = project.compose.iter().map(|file| ("project.compose", file));
+    let shared = project.shared.iter().map(|path| ("project.shared", path));
+    for (key, path) in files.chain(shared).chain([("project.app", &project.app)]) {
+        relative(path).map_err(|problem| Problem::at(key, format!("[project] {problem}")))?;
+    }
+    if project.compose.is_empty() {
+        return Err(Problem::at("project.compose", "[project] compose = []: name at least one compose file"));
+    }
+    if project.keep < 2 {
+        let text = format!("[project] keep = {}: at least 2, or there is nothing to roll back to", project.keep);
+        return Err(Problem::at("project.keep", text));
+    }
+    Ok(())
+}
+
+/// All words of a hook together; quoting makes up to four bytes of one.
+pub const HOOK_BYTES: usize = 16 * 1024;
+
+pub fn values(raw: &RawConfig) -> Result<(), Problem> {
+    let path = &raw.health.path;
+    if !path.starts_with('/') || path.len() > PATH_BYTES || !path.bytes().all(|b| b.is_ascii_graphic()) {
+        let text = format!("[health] path = {path:?}: begin with `/`, printable ASCII without spaces");
+        return Err(Problem::at("health.path", text));
+    }
+    if !(1..=3600).contains(&raw.health.timeout) {
+        let text = format!("[health] timeout = {}: between 1 and 3600 seconds", raw.health.timeout);
+        return Err(Problem::at("health.timeout", text));
+    }
+    for (field, value) in [("bake", raw.traffic.bake), ("drain", raw.traffic.drain)] {
+        if value > 3600 {
+            let text = format!("[traffic] {field} = {value}: at most 3600 seconds");
+            return Err(Problem::at(&format!("traffic.{field}"), text));
+        }
+    }
+    let limits = [("ship", raw.limits.ship), ("build", raw.limits.build), ("accessories", raw.limits.accessories)];
+    for (field, value) in limits {
+        if !(1..=86_400).contains(&value) {
+            let text = format!("[limits] {field} = {value}: between 1 and 86400 seconds");
+            return Err(Problem::at(&format!("limits.{field}"), text));
+        }
+    }
+    self::hooks(&raw.hooks)?;
+    let tests = &raw.test;
+    for (key, path) in
+        [("requirements", &tests.requirements), ("folder", &tests.folder), ("selection", &tests.selection)]
+    {
+        relative(path).map_err(|problem| Problem::at(&format!("test.{key}"), format!("[test] {problem}")))?;
+    }
+    Ok(())
+}
+
+fn hooks(hooks: &Hooks) -> Result<(), Problem> {
+    for (key, hooks) in [
+        ("hooks.before_boot", &hooks.before_boot),
+        ("hooks.before_switch", &hooks.before_switch),
+        ("hooks.after_switch", &hooks.after_switch),
+    ] {
+        for words in hooks {
+            if words.is_empty() || words.iter().any(|word| word.contains('\0')) {
+                let text = "[hooks] a hook is a list of words, as in [\"python\", \"migrate.py\"]";
+                return Err(Problem::at(key, text));
+            }
+            if words.iter().map(String::len).sum::<usize>() > HOOK_BYTES {
+                return Err(Problem::at(key, "[hooks] the words of a hook have more than 16 KiB; put them in a file"));
+            }
+        }
+    }
+    if !(1..=86_400).contains(&hooks.timeout) {
+        let text = format!("[hooks] timeout = {}: between 1 and 86400 seconds", hooks.timeout);
+        return Err(Problem::at("hooks.timeout", text));
+    }
+    Ok(())
+}
+
+/// Longer ones no host can open.
+const PATH_BYTES: usize = 1024;
+
+/// A path inside the repository.
+pub fn relative(path: &str) -> Result<(), String> {
+    let inside = Path::new(path)
+        .components()
+        .all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir));
+    let short = path.len() <= PATH_BYTES;
+    match !path.is_empty() && short && inside && !path.contains(['\0', '\n']) && !path.starts_with('-') {
+        true => Ok(()),
+        false => Err(format!("{path:?}: give a path inside the repository, without `..` or a `-` first")),
+    }
+}
+
+/// An absolute path on a server, of characters that nginx, compose and a shell all take literally.
+pub fn absolute(field: &str, path: &str) -> Result<(), Problem> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
+    let dots = path.split('/').any(|part| part == "..");
+    match path.starts_with('/') && (2..=PATH_BYTES).contains(&path.len()) && !dots && path.bytes().all(plain) {
+        true => Ok(()),
+        false => {
+            let text = format!("{field} = {path:?}: an absolute path of letters, digits, `-`, `_`, `.` and `/`");
+            Err(Problem::at(field, text))
+        }
+    }
+}

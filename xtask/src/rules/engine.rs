@@ -1,0 +1,3 @@
+//! What runs containers on a host: docker compose.
+
+pub mod compose;

@@ -1,0 +1,258 @@
+//! From a project's compose file to the files of a deploy: accessories, images, one slot, workers.
+//!
+//! What is read is what `docker-compose config` printed (v1 YAML, v2 JSON): anchors, `extends`, several files and
+//! variables are resolved there. Both print `$` as `$$`, as `up` reads it again, so values pass through unchanged; both
+//! put the values of `env_file` into `environment`, so each file is a secret. The files are JSON, which every compose
+//! reads as YAML and which needs no quoting rules of ours.
+
+mod data;
+mod files;
+mod interpolation;
+pub mod keys;
+mod project;
+mod refusals;
+mod resources;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::rules::config::Slots;
+use crate::rules::failure::Kind;
+use crate::rules::release::{ReleaseId, Slot};
+use files::{base_file, build_file, slot_file, workers_file};
+use project::{Project, Service};
+
+pub use data::{Commit, Shared};
+pub use files::escaped;
+pub use interpolation::undefined;
+pub use resources::Made;
+
+/// What the compose files of a release are rendered for.
+pub struct Rendering<'a> {
+    /// The environment's name: the base compose project.
+    pub project: &'a str,
+    /// The environment's folder on the host.
+    pub folder: &'a str,
+    pub web: &'a str,
+    pub workers: &'a [String],
+    /// Accessories that `deploy.toml` names as such.
+    pub declared_accessories: &'a [String],
+    /// Paths that `deploy.toml` says outlive releases.
+    pub shared: &'a [String],
+    /// The port of the web service inside its container.
+    pub web_port: u16,
+    pub release: &'a ReleaseId,
+    pub slot: Slot,
+    /// The slots' ports on the host's loopback.
+    pub slots: Slots,
+    /// Ports that nginx has.
+    pub nginx_ports: &'a [u16],
+    /// What the release's commit has.
+    pub commit: &'a Commit,
+    /// Where containers have what mounted from now: by service and target.
+    pub found: &'a BTreeMap<(String, String), String>,
+    /// Profiles that are on, where compose does not say by itself.
+    pub profiles: Option<&'a str>,
+}
+
+impl Rendering<'_> {
+    fn release_folder(&self) -> String {
+        format!("{}/releases/{}", self.folder, self.release)
+    }
+
+    fn shared_place(&self, path: &str) -> String {
+        format!("{}/shared/{path}", self.folder)
+    }
+}
+
+/// The rendered files, each a JSON text with values of the env file in it: 0600.
+pub struct Files {
+    /// Accessories; compose project `<project>`.
+    pub base: String,
+    /// Everything that is built, with its image names.
+    pub build: String,
+    /// The web service; compose project `<project>-<slot>`.
+    pub slot: String,
+    /// The workers; compose project `<project>-workers`.
+    pub workers: Option<String>,
+    /// Names of the accessories that stay.
+    pub accessories: Vec<String>,
+    /// Accessories that run once and end, before those that wait for them.
+    pub one_shots: Vec<String>,
+    /// What each accessory is defined as, to be compared with what runs.
+    pub definitions: BTreeMap<String, String>,
+    /// Services with an image of the release.
+    pub built: Vec<String>,
+    /// Accessories that are built, once, each with its image.
+    pub images_of_accessories: BTreeMap<String, String>,
+    /// Targets of the named volumes of each of them.
+    pub volume_targets: BTreeMap<String, Vec<String>>,
+    /// Networks and volumes that slots and workers expect to find.
+    pub made: Vec<Made>,
+    /// Networks and volumes of the project by kind and name: `external-network`, `own-volume`.
+    pub resources: Vec<(String, String)>,
+    pub shared: Vec<Shared>,
+    /// What a person should know: parts of the file that a slot cannot have.
+    pub notes: Vec<String>,
+}
+
+/// The services by what they are to a deploy.
+struct Roles<'a> {
+    web: &'a Service,
+    web_name: &'a str,
+    workers: Vec<(&'a str, &'a Service)>,
+    accessories: Vec<(&'a str, &'a Service)>,
+    /// Others depend on their completion.
+    one_shots: BTreeSet<String>,
+}
+
+impl<'a> Roles<'a> {
+    fn of(project: &'a Project, rendering: &Rendering<'a>) -> Result<Roles<'a>> {
+        let service = |name: &str| {
+            project.services.get(name).with_context(|| {
+                let there: Vec<&str> = project.services.keys().map(String::as_str).collect();
+                format!(
+                    "there is no service `{name}`, which deploy.toml names; there are: {}. One that has `profiles` is there only \
+                     while its profile is on: `COMPOSE_PROFILES` in the .env",
+                    there.join(", ")
+                )
+            })
+        };
+        let web = service(rendering.web)?;
+        let workers =
+            rendering.workers.iter().map(|name| Ok((name.as_str(), service(name)?))).collect::<Result<Vec<_>>>()?;
+        let is_accessory = |name: &str| name != rendering.web && workers.iter().all(|(worker, _)| *worker != name);
+        let accessories = project.services.iter().filter(|(name, _)| is_accessory(name));
+        let one_shots = project.services.values().flat_map(Service::completed_dependencies).collect();
+        let accessories = accessories.map(|(name, service)| (name.as_str(), service)).collect();
+        Ok(Roles { web, web_name: rendering.web, workers, accessories, one_shots })
+    }
+
+    /// The web service and the workers.
+    fn released(&self) -> impl Iterator<Item = (&'a str, &'a Service)> {
+        [(self.web_name, self.web)].into_iter().chain(self.workers.iter().copied())
+    }
+
+    fn accessories(&self) -> impl Iterator<Item = (&'a str, &'a Service)> {
+        self.accessories.iter().copied()
+    }
+}
+
+/// `config` is what compose's `config` printed for the base project, run in the release's folder.
+///
+/// # Errors
+/// When it is not a compose project, lacks a service that `deploy.toml` names, or has what a deploy cannot do: all of it
+/// together. No error holds a value of the file.
+pub fn render(config: &str, rendering: &Rendering) -> Result<Files> {
+    let mut project = Project::read(config)?;
+    let named = |name: &str| name == rendering.web || rendering.workers.iter().any(|worker| worker == name);
+    project.services.retain(|name, service| named(name) || service.wanted(rendering.profiles));
+    let refused = refusals::all(&project, &Roles::of(&project, rendering)?, rendering);
+    if !refused.is_empty() {
+        return Err(Kind::Configuration.error(format!("a deploy cannot do this:\n- {}", refused.join("\n- "))));
+    }
+    project.forget_unused_secrets_and_configs();
+    let mut notes = Vec::new();
+    let shared = data::place(&mut project, rendering, &mut notes);
+    notes.extend(refusals::unknown_keys(&project));
+    let roles = Roles::of(&project, rendering)?;
+    notes.extend(web_notes(rendering, roles.web));
+    notes.extend(without_restart(&roles));
+    let released: Vec<(&str, &Service)> = roles.released().collect();
+    let (one_shots, accessories): (Vec<String>, Vec<String>) =
+        roles.accessories().map(|(name, _)| name.to_owned()).partition(|name| roles.one_shots.contains(name));
+    let one_shots = in_order(&project, one_shots);
+    let definitions: BTreeMap<String, String> =
+        roles.accessories().map(|(name, service)| (name.to_owned(), definition(service, rendering))).collect();
+    let built = released.iter().filter(|(_, service)| service.build.is_some());
+    Ok(Files {
+        base: base_file(&project, &roles, &definitions, rendering),
+        build: build_file(rendering, &project, &roles),
+        slot: slot_file(rendering, &project, &roles),
+        workers: (!roles.workers.is_empty()).then(|| workers_file(rendering, &project, &roles)),
+        built: built.map(|(name, _)| (*name).to_owned()).collect(),
+        volume_targets: released.iter().map(|(name, service)| ((*name).to_owned(), service.volume_targets())).collect(),
+        made: resources::made(&project, &released, rendering.project)?,
+        resources: resources::used(&project, rendering.project),
+        accessories,
+        one_shots,
+        images_of_accessories: roles
+            .accessories()
+            .filter(|(_, service)| service.build.is_some())
+            .map(|(name, service)| (name.to_owned(), files::image_of_accessory(rendering, name, service)))
+            .collect(),
+        definitions,
+        shared,
+        notes,
+    })
+}
+
+/// Those first that others of them wait for.
+fn in_order(project: &Project, mut left: Vec<String>) -> Vec<String> {
+    let mut ordered: Vec<String> = Vec::new();
+    while !left.is_empty() {
+        let waits = |name: &String| {
+            let dependencies = project.services.get(name).map(Service::dependencies).unwrap_or_default();
+            dependencies.iter().any(|dependency| left.iter().any(|other| other == dependency && other != name))
+        };
+        // In a circle, which compose refuses, anyone is as good as another.
+        let next = left.iter().position(|name| !waits(name)).unwrap_or_default();
+        ordered.push(left.remove(next));
+    }
+    ordered
+}
+
+/// What of the web service's ports a slot does not have.
+fn web_notes(rendering: &Rendering, web: &Service) -> Vec<String> {
+    let (name, port) = (rendering.web, rendering.web_port);
+    let ports = web.published();
+    let mut notes: Vec<String> = ports
+        .iter()
+        .filter(|published| published.inside != port)
+        .map(|published| {
+            format!(
+                "service `{name}` publishes port {} of its container too, which two versions cannot do at once: in a slot \
+                 it is not published",
+                published.inside
+            )
+        })
+        .collect();
+    if !ports.is_empty() && ports.iter().all(|published| published.inside != port) {
+        notes.push(format!("service `{name}` is asked on port {port}, which it does not publish; `web_port` in deploy.toml says on which it listens"));
+    }
+    notes
+}
+
+fn without_restart(roles: &Roles) -> Option<String> {
+    let gone = |service: &Service| !service.restarts();
+    let names: Vec<&str> = roles
+        .accessories()
+        .filter(|(name, service)| gone(service) && !roles.one_shots.contains(*name))
+        .map(|(name, _)| name)
+        .collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "after a reboot nothing starts these accessories, which have no `restart` in the compose file: {}",
+            names.join(", ")
+        )
+    })
+}
+
+/// What an accessory is, apart from the release in whose folder its files lie: the same text for the same definition.
+fn definition(service: &Service, rendering: &Rendering) -> String {
+    let release_folder = rendering.release_folder();
+    let mut body = Value::Object(service.whole()).to_string().replace(&release_folder, ".");
+    // What it has mounted of the release is a part of what it is.
+    for (path, _) in data::of_release(service, &release_folder) {
+        body.push_str(&rendering.commit.fingerprint(&path));
+    }
+    // FNV-1a (RFC draft-eastlake-fnv): no secret can be read from it, and no program has to be started.
+    let sum =
+        body.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    format!("{sum:016x}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! What is in the way on a host, told before anything is touched: each with its cause, its place and its remedy. Pure.
+
+use crate::rules::config::{Config, NginxOwner, Switching};
+use crate::rules::failure::Kind;
+use crate::rules::host::observed::{Container, Observed};
+use crate::rules::release::{ReleaseId, image};
+
+mod identity;
+mod site;
+
+/// Bytes for a release's archive, its files, and what compose, the hooks and the record write beside them.
+const RELEASE: u64 = 100_000_000;
+
+/// # Errors
+/// [`Kind::Preflight`] with everything that is in the way, at once; `more` is what the caller knows of.
+pub fn host(config: &Config, observed: &Observed, more: Vec<String>) -> Result<Switching, anyhow::Error> {
+    let nginx = &config.environment.nginx;
+    let mut problems = Vec::new();
+    if let Some(problem) = &observed.docker_problem {
+        problems.push(format!(
+            "docker does not answer ({problem}); start the daemon (`sudo systemctl start docker`), and let this user run \
+             docker (`docker` group)"
+        ));
+    } else if observed.compose.is_none() {
+        problems.push("neither `docker compose` nor `docker-compose` is installed on the host".to_owned());
+    }
+    if nginx.owner == NginxOwner::System && !observed.nginx_running {
+        problems.push("nginx does not run on the host; start it: `sudo systemctl start nginx`".to_owned());
+    }
+    if config.environment.url.tls && !observed.curl {
+        let url = &config.environment.url;
+        problems
+            .push(format!("curl is not on the host, and asks {url} there; install it: `sudo apt-get install curl`"));
+    }
+    problems.extend(identity::problems(config, observed));
+    problems.extend(standing(config, observed));
+    if observed.switching.is_none() {
+        let site = &nginx.site_file;
+        let upstream = &nginx.upstream;
+        problems.push(match observed.site_file_found {
+            true => format!("{site} has neither `proxy_pass http://{upstream}` nor `proxy_pass http://${upstream}`"),
+            false => format!("{site} is not there or not readable; `cargo xtask setup` prints how to make it"),
+        });
+    }
+    problems.extend(free_port(config, observed));
+    problems.extend(site::problem(config, observed));
+    problems.extend(more);
+    match (observed.switching, problems.is_empty()) {
+        (Some(switching), true) => Ok(switching),
+        _ => {
+            Err(Kind::Preflight
+                .error(format!("this host is not ready, nothing was touched:\n- {}", problems.join("\n- "))))
+        }
+    }
+}
+
+/// Where what is on the host is not this environment's.
+pub fn whose(config: &Config, observed: &Observed) -> Vec<String> {
+    identity::problems(config, observed)
+}
+
+/// What keeps traffic from being moved, now and until somebody mends it.
+pub fn standing(config: &Config, observed: &Observed) -> Vec<String> {
+    let nginx = [reload(config, observed), lookups(config, observed)].into_iter().flatten();
+    nginx.chain(places(observed)).collect()
+}
+
+/// Why nginx could not be reloaded, where the mode needs that.
+fn reload(config: &Config, observed: &Observed) -> Option<String> {
+    let problem = observed.nginx_problem.as_ref().filter(|_| observed.switching == Some(Switching::Reload))?;
+    let nginx = &config.environment.nginx;
+    if mends_itself(config, observed, problem) {
+        return None;
+    }
+    let refused = "nginx refuses its configuration as it is now, so it cannot be reloaded";
+    Some(if problem.contains(&format!("duplicate upstream \"{}\"", nginx.upstream)) {
+        format!(
+            "{refused}: it reads {file} twice. Remove the line that includes it from {site}, because nginx reads \
+             conf.d/*.conf by itself ({problem})",
+            file = nginx.upstream_file,
+            site = nginx.site_file,
+        )
+    } else if problem.contains("[emerg]") {
+        format!("{refused}; mend what it names until `sudo nginx -t` is content: {problem}")
+    } else {
+        format!(
+            "this user may not run `sudo nginx -t` and `sudo nginx -s reload` without a password; `cargo xtask setup` \
+             prints the rules ({problem})"
+        )
+    })
+}
+
+/// What nginx refuses is the upstream file, which somebody has spoiled or removed, while nginx itself says what it obeys: a
+/// deploy begins by writing that file anew.
+fn mends_itself(config: &Config, observed: &Observed, problem: &str) -> bool {
+    let nginx = &config.environment.nginx;
+    let of_the_file = problem.contains(&nginx.upstream_file)
+        || problem.contains(&format!("host not found in upstream \"{}\"", nginx.upstream));
+    let twice = problem.contains("duplicate upstream");
+    of_the_file && !twice && observed.answered.is_some() && observed.answered != observed.filed
+}
+
+/// nginx would remember whether the flag is there, and go on sending requests to a slot that has been stopped: on nginx
+/// 1.22 a flag that has gone counts as there until `open_file_cache_valid` is over, and with `open_file_cache off;` in the
+/// server block, whatever all sites have, it is looked up each time.
+fn lookups(config: &Config, observed: &Observed) -> Option<String> {
+    let line = observed.file_cache.as_ref().filter(|_| !observed.lookups_uncached)?;
+    (observed.switching == Some(Switching::Instant) && config.environment.nginx.owner == NginxOwner::System).then(
+        || {
+            format!(
+                "nginx remembers file lookups ({line}), so it would see the flag of the instant mode too late; add \
+             `open_file_cache off;` to the server block of {site}, where the slot is chosen, and reload nginx. The \
+             include that `cargo xtask setup` prints has that line",
+                site = config.environment.nginx.site_file,
+            )
+        },
+    )
+}
+
+/// Who goes past the switch goes to a port that is stopped after it. A way back is not held up by that.
+pub fn bypasses(observed: &Observed) -> Option<String> {
+    let lines = &observed.bypasses;
+    (!lines.is_empty()).then(|| {
+        format!(
+            "nginx leads to a slot's port past the switch, and after a deploy nothing may listen there; let these lines pass \
+             to the upstream that the site uses:\n    {}",
+            lines.join("\n    ")
+        )
+    })
+}
+
+/// Where a file that is to be replaced or made cannot be.
+fn places(observed: &Observed) -> Vec<String> {
+    let upstream = observed.unwritable_upstream.as_ref().filter(|_| observed.switching == Some(Switching::Reload));
+    let mut places: Vec<&String> = observed.unwritable.iter().chain(upstream).collect();
+    places.sort();
+    places.dedup();
+    let user = &observed.user;
+    let told = places.into_iter().map(|place| {
+        format!(
+            "{place} is not writable for {user}, and a deploy makes and renames files there; let it belong to {user}, or \
+             run the script that `cargo xtask setup` prints as root"
+        )
+    });
+    told.collect()
+}
+
+fn free_port(config: &Config, observed: &Observed) -> Option<String> {
+    let to = observed.free_slot();
+    let port = config.slots.port(to);
+    if let Some(foreign) = observed.foreign.iter().find(|foreign| foreign.slot == to) {
+        return Some(format!(
+            "port {port} of the free slot {to} is published by the container {} of somebody else; give that another \
+             port, or the slot (`slots` in deploy.toml)",
+            foreign.container
+        ));
+    }
+    observed.stranger_listens(to).then(|| {
+        format!(
+            "port {port} of the free slot {to} is taken by another process; find it with `ss -ltnp 'sport = :{port}'`, \
+             stop it, or give the slot another port (`slots` in deploy.toml)"
+        )
+    })
+}
+
+/// Whether a second version fits beside the live one: in memory and, until it is built, on disk. The live version is the
+/// measure of the one that comes.
+pub fn room(config: &Config, observed: &Observed, release: &ReleaseId) -> Vec<String> {
+    let mut problems = Vec::new();
+    let (project, room) = (&config.project, &observed.room);
+    let image_of = |release: &ReleaseId| image(&project.name, &project.web, release);
+    let size = match observed.live_release() {
+        Some(live) if !observed.images.contains_key(&image_of(release)) => {
+            observed.images.get(&image_of(live)).copied()
+        }
+        _ => None,
+    };
+    let image = size.unwrap_or_default();
+    let together = room.docker_disk.as_ref().is_none_or(|(_, place)| *place == room.releases_place);
+    let needed = if together { RELEASE.saturating_add(image) } else { RELEASE };
+    let mut disk = |place: &str, free: u64, needed: u64, what: &str| {
+        if free < needed {
+            problems.push(format!(
+                "the disk at {place} has {} free, and a deploy may take {} there: {what}; free some (`df -h {place}`, \
+                 `docker system df`, `docker builder prune`), or keep fewer releases (`keep` in deploy.toml)",
+                megabytes(free),
+                megabytes(needed)
+            ));
+        }
+    };
+    let an_image = format!("{} for an image as large as the live one", megabytes(image));
+    let a_release = format!("{} for the release", megabytes(RELEASE));
+    let both = format!("{a_release}, {an_image}");
+    disk(&room.releases_place, observed.disk_free, needed, if together { &both } else { &a_release });
+    if let (false, Some((free, place))) = (together, &room.docker_disk) {
+        disk(place, *free, image, &an_image);
+    }
+    let live = observed.live().and_then(|slot| observed.occupant(slot)).filter(|container| container.running());
+    let used_by = |container: &Container| room.memory_used.get(&container.id).copied();
+    let used = live.and_then(used_by);
+    // What waits in the free slot goes first.
+    let standby = live.and_then(|live| observed.occupant(live.slot.other())).filter(|container| container.running());
+    let freed = standby.and_then(used_by).unwrap_or_default();
+    if let (Some(used), Some(free)) = (used, room.memory_free.map(|free| free.saturating_add(freed))) {
+        // A version that comes is rarely smaller than the one that serves.
+        let needed = used.saturating_add(used / 10);
+        if free < needed {
+            problems.push(format!(
+                "{} of memory can be had, and the live version uses {}: a second one beside it needs about {}, or the \
+                 kernel ends one of them. Stop what else runs there (`docker stats`), let the app run fewer processes, or \
+                 add swap. Where the live version leaks, `cargo xtask rollback` is not held up by this",
+                megabytes(free),
+                megabytes(used),
+                megabytes(needed)
+            ));
+        }
+    }
+    problems
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{} MB", bytes / 1_000_000)
+}
+
+#[cfg(test)]
+mod tests;

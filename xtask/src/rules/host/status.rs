@@ -1,0 +1,168 @@
+//! `status`: what serves, and whether nginx, containers and record agree. Pure but for the two probes it is given.
+
+use serde::Serialize;
+
+use crate::rules::config::{Config, Switching};
+use crate::rules::host::observed::{Container, Observed, Other};
+use crate::rules::host::preflight;
+use crate::rules::release::{ReleaseId, Slot};
+
+#[derive(Debug, Serialize)]
+pub struct Status {
+    pub environment: String,
+    pub url: String,
+    pub mode: Option<Switching>,
+    pub live_slot: Option<Slot>,
+    pub live_release: Option<ReleaseId>,
+    pub slots: Vec<SlotStatus>,
+    pub workers: Vec<Other>,
+    pub accessories: Vec<Other>,
+    /// Releases on the host, the latest that served first, then those that never did.
+    pub releases: Vec<ReleaseId>,
+    pub disk_free: u64,
+    /// Where things do not agree. Empty: all is well.
+    pub problems: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct SlotStatus {
+    pub slot: Slot,
+    pub port: u16,
+    pub live: bool,
+    pub container: Option<Container>,
+}
+
+/// `site`: what a request through nginx gave, or why it counts as unhealthy.
+pub fn status(config: &Config, observed: &Observed, site: Result<(), String>) -> Status {
+    let live = observed.live();
+    let slots: Vec<SlotStatus> = Slot::BOTH
+        .into_iter()
+        .map(|slot| SlotStatus {
+            slot,
+            port: config.slots.port(slot),
+            live: live == Some(slot),
+            container: observed.occupant(slot).cloned(),
+        })
+        .collect();
+    let mut releases: Vec<ReleaseId> = observed.good_releases().into_iter().map(|release| release.id.clone()).collect();
+    releases.extend(
+        observed.releases.iter().filter(|release| release.served_at.is_none()).map(|release| release.id.clone()),
+    );
+    Status {
+        environment: config.environment.name.clone(),
+        url: config.environment.url.to_string(),
+        mode: observed.switching,
+        live_slot: live,
+        live_release: observed.live_release().cloned(),
+        slots,
+        workers: observed.others.iter().filter(|other| other.worker).cloned().collect(),
+        accessories: observed.others.iter().filter(|other| !other.worker && !other.of_before).cloned().collect(),
+        releases,
+        disk_free: observed.disk_free,
+        problems: problems(config, observed, site),
+    }
+}
+
+fn problems(config: &Config, observed: &Observed, site: Result<(), String>) -> Vec<String> {
+    let mut problems = Vec::new();
+    if let Some(problem) = &observed.docker_problem {
+        problems.push(format!("docker does not answer: {problem}"));
+    }
+    if !observed.nginx_running {
+        problems.push("nginx does not run".to_owned());
+    }
+    problems.extend(preflight::whose(config, observed));
+    problems.extend(preflight::standing(config, observed));
+    problems.extend(preflight::bypasses(observed));
+    problems.extend(observed.unwell(true));
+    problems.extend(missing_workers(config, observed));
+    problems.extend(observed.unwell(false));
+    if observed.switching.is_none() {
+        problems.push(format!("{} does not route to the slots", config.environment.nginx.site_file));
+    }
+    match (observed.answered, observed.filed) {
+        (Some(answered), Some(filed)) if answered != filed => {
+            problems.push(format!(
+                "nginx obeys slot {answered}, but its file names {filed}: a reload would move the traffic"
+            ));
+        }
+        (Some(answered), None) if observed.switching == Some(Switching::Reload) => problems.push(format!(
+            "nginx obeys slot {answered}, but the upstream file {} names no slot any more; the next deploy writes it anew",
+            config.environment.nginx.upstream_file
+        )),
+        _ => {}
+    }
+    match observed.live().map(|slot| (slot, observed.occupant(slot))) {
+        None => problems.push("no slot is live".to_owned()),
+        Some((slot, None)) => problems.push(format!("slot {slot} is live and nothing runs in it")),
+        Some((slot, Some(container))) if !container.running() => {
+            problems.push(format!("slot {slot} is live and its container {} is {}", container.name, container.status));
+        }
+        Some((slot, Some(container))) => {
+            if container.restarts > 0 {
+                problems.push(format!("the container of live slot {slot} has restarted {} times", container.restarts));
+            }
+            problems.extend(recorded(observed, container));
+        }
+    }
+    if let Err(problem) = site {
+        problems.push(problem);
+    }
+    problems
+}
+
+/// Workers that should run beside the live release and are not there at all.
+fn missing_workers(config: &Config, observed: &Observed) -> Vec<String> {
+    let deployed = observed.live_release().is_some();
+    let missing =
+        config.project.workers.iter().filter(|worker| {
+            deployed && !observed.others.iter().any(|other| other.worker && other.service == **worker)
+        });
+    missing.map(|worker| format!("the worker {worker} does not run: it has no container")).collect()
+}
+
+/// The record is never an input to a decision, but a person wants to know when it tells something else.
+fn recorded(observed: &Observed, live: &Container) -> Option<String> {
+    let record: serde_json::Value = serde_json::from_str(observed.last_record.as_deref()?).ok()?;
+    let recorded = record.get("serves")?.as_str()?;
+    let serves = live.release.as_ref().map_or("none", ReleaseId::as_str);
+    (recorded != serves).then(|| format!("the record's last line says release {recorded} serves, but it is {serves}"))
+}
+
+impl Status {
+    pub fn describe(&self) -> String {
+        let mode = self.mode.map(|mode| mode.to_string()).unwrap_or_else(|| "unknown".to_owned());
+        let mut lines = vec![format!("environment  {} ({}, {mode} mode)", self.environment, self.url)];
+        for slot in &self.slots {
+            let mark = if slot.live { "live" } else { "    " };
+            let state = slot.container.as_ref().map_or("empty".to_owned(), |container| {
+                let release =
+                    container.release.as_ref().map_or("a container of before the first deploy", ReleaseId::as_str);
+                let health = if container.health.is_empty() || !container.running() {
+                    String::new()
+                } else {
+                    format!(", {}", container.health)
+                };
+                let since = container.started_at.split('.').next().unwrap_or_default();
+                format!("{release}  {}{health}, started {since}Z", container.status)
+            });
+            lines.push(format!("{:<11}  {mark} {} {state}", format!("slot {}", slot.slot), slot.port));
+        }
+        for (what, others) in [("workers", &self.workers), ("accessories", &self.accessories)] {
+            let told: Vec<String> = others.iter().map(|other| format!("{} {}", other.service, other.status)).collect();
+            if !told.is_empty() {
+                lines.push(format!("{what:<11}  {}", told.join(", ")));
+            }
+        }
+        let releases: Vec<&str> = self.releases.iter().map(ReleaseId::as_str).collect();
+        lines.push(format!(
+            "releases     {}",
+            if releases.is_empty() { "none".to_owned() } else { releases.join(", ") }
+        ));
+        lines.push(match self.problems.is_empty() {
+            true => "all agree    nginx, containers and record".to_owned(),
+            false => format!("problems     {}", self.problems.join("\n             ")),
+        });
+        lines.join("\n")
+    }
+}

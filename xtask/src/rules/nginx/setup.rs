@@ -1,0 +1,126 @@
+//! The script that prepares a server: folders, ports, the site, the upstream file, the sudo rules. Pure: it is printed, read by
+//! a person, and run by root on the server. What it does is `scripts/setup.sh`; here it is told for which environment.
+
+use crate::rules::config::{Config, Slots, Switching};
+use crate::rules::nginx::{self, Upstream};
+use crate::rules::script::{self, quote};
+
+/// A bash script for root, that can be run again. `user` is who deploys.
+///
+/// The site file is written only where none is: a site has certificates and rules of its own.
+pub fn script(config: &Config, user: &str, switching: Switching) -> String {
+    let environment = &config.environment;
+    let values: String = values(config, user, switching)
+        .into_iter()
+        .map(|(name, value)| format!("{name}={}\n", quote(&value)))
+        .collect();
+    let texts = [
+        ("upstream_text", upstream_text(config, switching)),
+        ("include_text", nginx::switch_include(&environment.nginx.upstream, &script::flag(config))),
+        ("site_text", site(config, switching)),
+    ];
+    let texts: String =
+        texts.iter().map(|(name, text)| format!("{name}() {{\n  cat <<'FILE'\n{text}FILE\n}}\n")).collect();
+    format!(
+        "#!/usr/bin/env bash\n\
+         # Prepares this server for `cargo xtask deploy --env {}`, {switching} mode. Run as root; can be run again.\n\
+         set -euo pipefail\nexport PATH=\"$PATH:/usr/local/sbin:/usr/sbin:/sbin\"\numask 022\n{values}\n{texts}\n{}",
+        environment.name,
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/setup.sh")),
+    )
+}
+
+fn values(config: &Config, user: &str, switching: Switching) -> Vec<(&'static str, String)> {
+    let (nginx, url) = (&config.environment.nginx, &config.environment.url);
+    let yes = |given: bool| if given { "yes" } else { "no" }.to_owned();
+    let pass = nginx::proxy_lines(&nginx.upstream, switching).lines().next().unwrap_or_default().trim().to_owned();
+    let needed_lines = match switching {
+        Switching::Reload => pass,
+        Switching::Instant => format!("include {}; {pass}", include_file(config)),
+    };
+    let dollar = if switching == Switching::Instant { "$" } else { "" };
+    vec![
+        ("name", config.project.name.clone()),
+        ("folder", config.environment.folder.clone()),
+        ("user", user.to_owned()),
+        ("mode", switching.to_string()),
+        ("upstream", nginx.upstream.clone()),
+        ("upstream_file", nginx.upstream_file.clone()),
+        ("site_file", nginx.site_file.clone()),
+        ("include_file", include_file(config)),
+        ("sudo_file", format!("/etc/sudoers.d/{}-deploy", config.project.name)),
+        ("live_host", nginx::live_host(&config.project.name)),
+        ("needed", format!("proxy_pass http://{dollar}{}", nginx.upstream)),
+        ("needed_lines", needed_lines),
+        ("slots_given", yes(config.fixed.slots)),
+        ("blue", config.slots.blue.to_string()),
+        ("green", config.slots.green.to_string()),
+        ("live_given", yes(config.fixed.live_port)),
+        ("live_port", nginx.live_port.to_string()),
+        ("site_scheme", if url.tls { "https" } else { "http" }.to_owned()),
+        ("site_host", url.host.clone()),
+        ("site_port", url.port.to_string()),
+        ("site_path", format!("{}{}", url.path, config.health.path)),
+    ]
+}
+
+/// Ports that stand for those that are found on the server, and no others'.
+const MARKED: [(u16, &str); 3] = [(1, "@BLUE@"), (2, "@GREEN@"), (3, "@LIVE@")];
+
+/// nginx's file with marks in the places of ports, and in reload mode of the live slot.
+fn upstream_text(config: &Config, switching: Switching) -> String {
+    let [(blue, _), (green, _), (live_port, _)] = MARKED;
+    let upstream = Upstream { slots: Slots { blue, green }, live_port, ..script::upstream_of(config) };
+    let text = match switching {
+        Switching::Instant => upstream.instant(&script::flag(config)),
+        Switching::Reload => upstream.reload_marked("@SLOT@", "@PORT@"),
+    };
+    MARKED
+        .iter()
+        .fold(text, |text, (port, mark)| text.replace(&format!("127.0.0.1:{port};"), &format!("127.0.0.1:{mark};")))
+}
+
+fn include_file(config: &Config) -> String {
+    format!("/etc/nginx/snippets/{}-switch.conf", config.project.name)
+}
+
+fn site(config: &Config, switching: Switching) -> String {
+    let environment = &config.environment;
+    // `map` stands at the level of all sites, so its variable carries the environment's name.
+    let variable = format!("{}_upgrade", config.project.name.replace('-', "_"));
+    let upstream = &environment.nginx.upstream;
+    let proxy = nginx::proxy_lines(upstream, switching).replace("$connection_upgrade", &format!("${variable}"));
+    let include = match switching {
+        Switching::Reload => String::new(),
+        Switching::Instant => format!("    include {};\n", include_file(config)),
+    };
+    format!(
+        "{map}\nserver {{\n    listen 80;\n    server_name {name};\n    client_max_body_size 100m;\n{include}\n    \
+         location / {{\n{proxy}    }}\n}}\n",
+        map = nginx::upgrade_map(&variable),
+        name = environment.url.host,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::fixtures::config;
+
+    #[test]
+    fn the_script_is_what_was_reviewed() {
+        let config = config();
+        insta::assert_snapshot!("setup_instant", script(&config, "deploy", Switching::Instant));
+        insta::assert_snapshot!("setup_reload", script(&config, "deploy", Switching::Reload));
+    }
+
+    #[test]
+    fn two_environments_share_no_file() {
+        let prod = config();
+        let mut staging = prod.clone();
+        staging.project.name = "shop-staging".to_owned();
+        for file in [include_file, |config: &Config| format!("/etc/sudoers.d/{}-deploy", config.project.name)] {
+            assert_ne!(file(&prod), file(&staging));
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! From what was observed to the list of steps: pure, and the documentation of the pipeline.
+//!
+//! `deploy` and `rollback` are one planner with two entries. `--dry-run` prints the value that a run executes.
+
+pub mod script_of_step;
+pub mod step;
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use crate::rules::config::{Config, NginxOwner, Switching};
+use crate::rules::failure::Kind;
+use crate::rules::host::observed::{Container, Observed};
+use crate::rules::host::preflight;
+use crate::rules::plan::step::{HookPoint, Step};
+use crate::rules::release::{ReleaseId, Slot};
+
+/// What will be done, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub release: ReleaseId,
+    /// The live slot and its release, before.
+    pub from: Option<Slot>,
+    pub from_release: Option<ReleaseId>,
+    /// The workers of that release, where it is known which they are.
+    pub from_workers: Option<Vec<String>>,
+    /// The slot that will be live, after.
+    pub to: Slot,
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// The plan as a person reads it.
+    pub fn describe(&self) -> String {
+        let count = self.steps.len();
+        let steps = self.steps.iter().enumerate();
+        let lines: Vec<String> =
+            steps.map(|(index, step)| format!("[{}/{count}] {}", index + 1, step.title(&self.release))).collect();
+        lines.join("\n")
+    }
+}
+
+/// Everything a deploy does: prepare the release, then what [`replace`] does.
+pub fn deploy(config: &Config, observed: &Observed, release: &ReleaseId, tests: Tests) -> Result<Plan> {
+    let mut steps = Vec::new();
+    if tests == Tests::Run {
+        steps.push(Step::Test);
+    }
+    if observed.release(release).is_none() {
+        steps.extend([Step::Package, Step::Ship]);
+    }
+    let preparation = Preparation {
+        more: preflight::room(config, observed, release).into_iter().chain(preflight::bypasses(observed)).collect(),
+        steps,
+        render: |slot| Step::Render { slot },
+        build: true,
+        before_boot: &config.hooks.before_boot,
+    };
+    replace(config, observed, release, preparation)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tests {
+    Run,
+    /// They ran before, in a job of their own.
+    Skip,
+}
+
+/// The release to go back to: the wanted one, or the last other one that served well.
+///
+/// # Errors
+/// [`Kind::Preflight`] where there is none, with those that there are.
+pub fn way_back<'a>(observed: &'a Observed, wanted: Option<&'a ReleaseId>) -> Result<&'a ReleaseId> {
+    let live = observed.live_release();
+    let good: Vec<&ReleaseId> = observed.good_releases().into_iter().map(|release| &release.id).collect();
+    let refuse = |text: String| Err(Kind::Preflight.error(text));
+    match wanted {
+        Some(wanted) if Some(wanted) == live => refuse(format!("release {wanted} is the one that serves now")),
+        Some(wanted) if !good.contains(&wanted) => {
+            let there = good.iter().map(|id| id.as_str()).collect::<Vec<&str>>().join(", ");
+            let why = if observed.release(wanted).is_some() { "has never served well" } else { "is not on the host" };
+            refuse(format!("release {wanted} {why}; these have served well: {there}"))
+        }
+        Some(wanted) => Ok(wanted),
+        None => match good.into_iter().find(|id| Some(*id) != live) {
+            Some(previous) => Ok(previous),
+            None => refuse("there is nothing to roll back to: no other release on the host has served well".into()),
+        },
+    }
+}
+
+/// Back to a release that served well: a deploy of what is there already, by the settings it was made with (`config`).
+///
+/// Without the hooks before boot: a migration of the old code would meet a database that is ahead of it.
+pub fn rollback(config: &Config, observed: &Observed, release: &ReleaseId) -> Result<Plan> {
+    if let Some(plan) = warm(config, observed, release)? {
+        return Ok(plan);
+    }
+    let preparation = Preparation {
+        more: Vec::new(),
+        steps: Vec::new(),
+        render: |slot| Step::Restore { slot },
+        build: !observed.has_images(release),
+        before_boot: &[],
+    };
+    replace(config, observed, release, preparation)
+}
+
+/// What comes before the release can boot.
+struct Preparation<'a> {
+    /// What there is too little of, and what goes past the switch. A way back is not held up by that: it may be what helps.
+    more: Vec<String>,
+    steps: Vec<Step>,
+    /// How its compose files come to be.
+    render: fn(Slot) -> Step,
+    /// Its images may be missing.
+    build: bool,
+    before_boot: &'a [Vec<String>],
+}
+
+/// The release takes the free slot, then the traffic. In reading order.
+fn replace(config: &Config, observed: &Observed, release: &ReleaseId, preparation: Preparation) -> Result<Plan> {
+    let switching = preflight::host(config, observed, preparation.more)?;
+    let live = observed.live();
+    let to = observed.free_slot();
+    let seconds = config.traffic.drain;
+    let mut steps = preparation.steps;
+
+    steps.extend(align(config, observed, switching, live));
+    steps.push((preparation.render)(to));
+    if preparation.build {
+        steps.push(Step::Build);
+    }
+    steps.push(Step::Accessories);
+    if let Some(left) = observed.occupant(to).filter(|container| container.active()) {
+        // A standby, or what a deploy has left that was killed after its switch: it may still finish requests.
+        steps.push(Step::Drain { slot: to, seconds });
+        steps.push(match &left.release {
+            // It never came to serve well. While it boots it may not hear the signal to stop, and would be waited for.
+            Some(id) if observed.release(id).is_none_or(|release| release.served_at.is_none()) => {
+                Step::Remove { slot: to }
+            }
+            _ => Step::Stop { slot: to, containers: vec![left.id.clone()] },
+        });
+    }
+    steps.extend(hooks(to, HookPoint::BeforeBoot, preparation.before_boot));
+    steps.push(Step::Boot { slot: to });
+    steps.push(Step::AwaitHealth { slot: to });
+    steps.extend(take_over(config, observed, release, switching, to));
+    Ok(planned(observed, release, to, steps))
+}
+
+fn planned(observed: &Observed, release: &ReleaseId, to: Slot, steps: Vec<Step>) -> Plan {
+    let live = observed.live().and_then(|slot| observed.occupant(slot));
+    // Back to one that crashes is no way back.
+    let from = live.filter(|container| container.running()).map(|container| container.slot);
+    let from_release = observed.live_release();
+    let settings = from_release.and_then(|id| observed.release(id)?.settings.as_ref());
+    let from_workers = settings.map(|settings| settings.workers().to_vec());
+    Plan { release: release.clone(), from, from_release: from_release.cloned(), from_workers, to, steps }
+}
+
+/// Back to a version that still runs: only the traffic moves.
+fn warm(config: &Config, observed: &Observed, release: &ReleaseId) -> Result<Option<Plan>> {
+    let Some(live) = observed.live() else { return Ok(None) };
+    let to = live.other();
+    let waits = |container: &&Container| container.running() && container.release.as_ref() == Some(release);
+    if observed.occupant(to).filter(waits).is_none() {
+        return Ok(None);
+    }
+    let switching = preflight::host(config, observed, Vec::new())?;
+    // Its workers are started from its files.
+    let mut steps = vec![Step::Check];
+    // An nginx of ours that does as it should is left alone: it is the way back that matters now.
+    if observed.answered != Some(live) || observed.filed != Some(live) || observed.switching != Some(switching) {
+        steps.extend(align(config, observed, switching, Some(live)));
+    }
+    // It is asked no second time what it has just answered.
+    if !observed.healthy(config, to, release) {
+        steps.push(Step::AwaitHealth { slot: to });
+    }
+    steps.extend(take_over(config, observed, release, switching, to));
+    Ok(Some(planned(observed, release, to, steps)))
+}
+
+/// From a version that is healthy in slot `to` to one that has taken over everything. In reading order.
+fn take_over(config: &Config, observed: &Observed, release: &ReleaseId, switching: Switching, to: Slot) -> Vec<Step> {
+    let mut steps = hooks(to, HookPoint::BeforeSwitch, &config.hooks.before_switch);
+    steps.push(Step::Switch { switching, to });
+    steps.push(Step::Verify { slot: to });
+    if config.traffic.bake > 0 {
+        steps.push(Step::Bake { slot: to, seconds: config.traffic.bake });
+    }
+    // The last one may have been taken out.
+    if !config.project.workers.is_empty() || observed.others.iter().any(|other| other.worker) {
+        let services = config.project.workers.clone();
+        steps.push(Step::Workers { slot: to, release: release.clone(), services });
+    }
+    steps.extend(hooks(to, HookPoint::AfterSwitch, &config.hooks.after_switch));
+    steps.push(Step::MarkServed);
+    let old = observed.live().and_then(|slot| observed.occupant(slot)).filter(|container| container.active());
+    // One that crashes is no standby.
+    let stays = |container: &Container| config.traffic.standby && container.running() && container.release.is_some();
+    if let Some(old) = old.filter(|old| !stays(old)) {
+        steps.push(Step::Drain { slot: old.slot, seconds: config.traffic.drain });
+        steps.push(Step::Stop { slot: old.slot, containers: vec![old.id.clone()] });
+    }
+    let expired = expired(config.project.keep, observed, release);
+    if !expired.is_empty() {
+        steps.push(Step::Prune { releases: expired });
+    }
+    steps
+}
+
+fn hooks(slot: Slot, point: HookPoint, commands: &[Vec<String>]) -> Vec<Step> {
+    commands.iter().map(|words| Step::Hook { point, words: words.clone(), slot }).collect()
+}
+
+/// The release alone, brought to the host.
+pub fn ship(observed: &Observed, release: &ReleaseId) -> Plan {
+    beside(observed, release, |_| vec![Step::Package, Step::Ship])
+}
+
+/// The images alone, of a release that is on the host.
+pub fn build(observed: &Observed, release: &ReleaseId) -> Plan {
+    beside(observed, release, |to| vec![Step::Restore { slot: to }, Step::Build])
+}
+
+/// A part of a deploy that changes nothing that runs.
+fn beside(observed: &Observed, release: &ReleaseId, steps: impl FnOnce(Slot) -> Vec<Step>) -> Plan {
+    let to = observed.free_slot();
+    planned(observed, release, to, steps(to))
+}
+
+/// Traffic to a slot that runs a healthy version already; boots nothing, stops nothing.
+pub fn switch(config: &Config, observed: &Observed, to: Slot) -> Result<Plan> {
+    let switching = preflight::host(config, observed, preflight::bypasses(observed).into_iter().collect())?;
+    let live = observed.live();
+    let occupant = observed.occupant(to).filter(|container| container.running());
+    let Some(release) = occupant.and_then(|container| container.release.clone()) else {
+        let text = format!("slot {to} runs no release, so traffic stays where it is; `deploy` or `rollback` boots one");
+        return Err(Kind::Preflight.error(text));
+    };
+    let mut steps: Vec<Step> = align(config, observed, switching, live).into_iter().collect();
+    steps.push(Step::AwaitHealth { slot: to });
+    if live != Some(to) {
+        steps.push(Step::Switch { switching, to });
+    }
+    steps.push(Step::Verify { slot: to });
+    Ok(planned(observed, &release, to, steps))
+}
+
+/// Makes nginx, and what it would obey after a reload, agree before anything is built on it.
+fn align(config: &Config, observed: &Observed, switching: Switching, live: Option<Slot>) -> Option<Step> {
+    if let NginxOwner::Private(switching) = config.environment.nginx.owner {
+        return Some(Step::PrivateNginx { switching, live: live.unwrap_or(Slot::Green) });
+    }
+    match (switching, observed.answered, observed.filed) {
+        (Switching::Reload, Some(answered), filed) if filed != Some(answered) => {
+            Some(Step::AlignUpstream { live: answered })
+        }
+        _ => None,
+    }
+}
+
+/// Releases to remove: all but the last `keep` good ones, the one that comes, the one that serves, and those whose
+/// files something has mounted. Releases that never served well count for nothing.
+fn expired(keep: usize, observed: &Observed, coming: &ReleaseId) -> Vec<ReleaseId> {
+    let mut kept: BTreeSet<&ReleaseId> = [coming].into_iter().chain(observed.live_release()).collect();
+    for release in observed.good_releases() {
+        if kept.len() < keep {
+            kept.insert(&release.id);
+        }
+    }
+    let stays = |id: &ReleaseId| kept.contains(id) || observed.mounted.contains(id);
+    observed.releases.iter().map(|release| &release.id).filter(|id| !stays(id)).cloned().collect()
+}
+
+/// The kind of failure where a step fails. To clear a slot is a part of the boot for which it is cleared.
+pub fn failure(plan: &Plan, index: usize) -> Kind {
+    match plan.steps[index].failure() {
+        Kind::AfterSwitch if plan.steps[index..].iter().any(|step| matches!(step, Step::Boot { .. })) => Kind::Boot,
+        kind => kind,
+    }
+}
+
+/// Seconds that requests of a version that is taken back may take to end: who cancels a deploy waits for this.
+const UNDO_DRAIN: u64 = 4;
+
+/// The last step that had begun when a plan failed at step `failed`: of the steps before `sent_until`, whose scripts were sent
+/// without waiting for each, the last `never_began` had not. A signal may come before the first of them is waited for.
+pub fn reached(failed: usize, sent_until: usize, never_began: usize) -> usize {
+    failed.max(sent_until.saturating_sub(never_began + 1))
+}
+
+/// What to undo when step `reached` of `plan` is the last that had begun. Before the switch the new slot goes; from the switch
+/// on, while the old slot still runs, the traffic goes back first; after that the new version serves and nothing is undone.
+///
+/// A courtesy: a killed run does without it, and the next deploy must work all the same.
+pub fn abort(plan: &Plan, reached: usize) -> Vec<Step> {
+    let reached = &plan.steps[..=reached.min(plan.steps.len().saturating_sub(1))];
+    let any = |wanted: fn(&Step) -> bool| reached.iter().any(wanted);
+    // What runs in the slot of a warm rollback was there before.
+    let booted = any(|step| matches!(step, Step::Boot { .. } | Step::Hook { point: HookPoint::BeforeBoot, .. }));
+    let served = any(|step| matches!(step, Step::MarkServed));
+    let switched = reached.iter().find_map(|step| match step {
+        Step::Switch { switching, .. } => Some(*switching),
+        _ => None,
+    });
+    if served || (!booted && switched.is_none()) {
+        return Vec::new();
+    }
+    let mut undo = Vec::new();
+    if let (Some(switching), Some(from)) = (switched, plan.from) {
+        undo.push(Step::Switch { switching, to: from });
+        if any(|step| matches!(step, Step::Workers { .. })) {
+            undo.extend(match (&plan.from_release, &plan.from_workers) {
+                (Some(release), Some(services)) => {
+                    Some(Step::Workers { slot: from, release: release.clone(), services: services.clone() })
+                }
+                // Compose had started them before the first deploy.
+                (None, _) => Some(Step::WorkersOfBefore),
+                (Some(_), None) => None,
+            });
+        }
+        // What it was given before may still be under way in it.
+        undo.push(Step::Drain { slot: plan.to, seconds: UNDO_DRAIN });
+    }
+    if booted {
+        undo.push(Step::Remove { slot: plan.to });
+    }
+    undo
+}
+
+/// The slot that may run on where step `reached` of `plan` is the last that had begun: what served before is stopped once its
+/// requests have ended, and who cancels a deploy does not wait for those.
+pub fn left_running(plan: &Plan, reached: usize) -> Option<Slot> {
+    let served = plan.steps.iter().take(reached + 1).any(|step| *step == Step::MarkServed);
+    let stops = |step: &Step| matches!(step, Step::Stop { slot, .. } if Some(*slot) == plan.from);
+    plan.from.filter(|_| served && plan.steps.iter().skip(reached).any(stops))
+}
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+mod model;

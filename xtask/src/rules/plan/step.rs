@@ -1,0 +1,211 @@
+//! The steps a plan is made of, as data: what each is called and how its failure counts.
+
+use crate::rules::config::Switching;
+use crate::rules::failure::Kind;
+use crate::rules::release::{ReleaseId, Slot};
+
+/// One act. What it needs stands in it, so it can be printed, run again, and undone knowing nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Run the tests, on this machine.
+    Test,
+    /// Make the archive of the release, on this machine.
+    Package,
+    /// Bring the release to the host, complete or not at all.
+    Ship,
+    /// Make the tool's own nginx run, obeying `live`.
+    PrivateNginx {
+        switching: Switching,
+        live: Slot,
+    },
+    /// Make the upstream file name what nginx obeys.
+    AlignUpstream {
+        live: Slot,
+    },
+    /// Render the compose files of the release for the slot.
+    Render {
+        slot: Slot,
+    },
+    /// Take up a release that was shipped before: check that its files are as shipped, render what was stored with it.
+    Restore {
+        slot: Slot,
+    },
+    /// Refuse a release whose files are no longer as they were shipped.
+    Check,
+    /// Build the release's images.
+    Build,
+    /// Start the accessories that do not run.
+    Accessories,
+    /// Run a hook in a one-off container.
+    Hook {
+        point: HookPoint,
+        words: Vec<String>,
+        slot: Slot,
+    },
+    /// Start the release in the free slot.
+    Boot {
+        slot: Slot,
+    },
+    AwaitHealth {
+        slot: Slot,
+    },
+    /// The one act that moves traffic.
+    Switch {
+        switching: Switching,
+        to: Slot,
+    },
+    /// Prove through nginx that the new release answers.
+    Verify {
+        slot: Slot,
+    },
+    /// Watch the new version while the old one is still there to go back to.
+    Bake {
+        slot: Slot,
+        seconds: u64,
+    },
+    /// Replace the workers by these of this release, on the network of its slot. Others go.
+    Workers {
+        slot: Slot,
+        release: ReleaseId,
+        services: Vec<String>,
+    },
+    /// Give the work back to the workers that compose had started before the first deploy.
+    WorkersOfBefore,
+    /// Wait until the slot's requests in flight have ended.
+    Drain {
+        slot: Slot,
+        seconds: u64,
+    },
+    /// Stop these containers of the slot.
+    Stop {
+        slot: Slot,
+        containers: Vec<String>,
+    },
+    /// Remove what runs in the slot: a version that failed.
+    Remove {
+        slot: Slot,
+    },
+    /// Mark the release as one that served well.
+    MarkServed,
+    /// Remove releases that are no longer kept.
+    Prune {
+        releases: Vec<ReleaseId>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookPoint {
+    BeforeBoot,
+    BeforeSwitch,
+    AfterSwitch,
+}
+
+impl Step {
+    /// The first words of its title, which are the same for every release, slot and figure.
+    #[cfg(test)]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Step::Test => "Run the tests",
+            Step::Package => "Package release",
+            Step::Ship => "Ship release",
+            Step::PrivateNginx { .. } => "Make the private nginx run",
+            Step::AlignUpstream { .. } => "Make the upstream file say",
+            Step::Render { .. } => "Render the compose files",
+            Step::Restore { .. } => "Take up what was stored",
+            Step::Check => "Check the files",
+            Step::Build => "Build the images",
+            Step::Accessories => "Start the accessories",
+            Step::Hook { point: HookPoint::BeforeBoot, .. } => "Hook before boot",
+            Step::Hook { point: HookPoint::BeforeSwitch, .. } => "Hook before switch",
+            Step::Hook { point: HookPoint::AfterSwitch, .. } => "Hook after switch",
+            Step::Boot { .. } => "Boot",
+            Step::AwaitHealth { .. } => "Waiting for health check",
+            Step::Switch { .. } => "Switch traffic",
+            Step::Verify { .. } => "Verify through nginx",
+            Step::Bake { .. } => "Watch the new version",
+            Step::Workers { .. } => "Replace the workers",
+            Step::WorkersOfBefore => "Start the workers of before",
+            Step::Drain { .. } => "Drain slot",
+            Step::Stop { .. } => "Stop slot",
+            Step::Remove { .. } => "Remove the failed version",
+            Step::MarkServed => "Mark the release as good",
+            Step::Prune { .. } => "Prune old releases",
+        }
+    }
+
+    /// The name of its stage, as people see it.
+    pub fn title(&self, release: &ReleaseId) -> String {
+        match self {
+            Step::Test => "Run the tests".to_owned(),
+            Step::Package => format!("Package release {release}"),
+            Step::Ship => format!("Ship release {release}"),
+            Step::PrivateNginx { switching, live } => {
+                format!("Make the private nginx run ({switching} mode, live slot {live})")
+            }
+            Step::AlignUpstream { live } => format!("Make the upstream file say what nginx obeys: {live}"),
+            Step::Render { slot } => format!("Render the compose files for slot {slot}"),
+            Step::Restore { slot } => format!("Take up what was stored of {release}, for slot {slot}"),
+            Step::Check => format!("Check the files of {release}"),
+            Step::Build => "Build the images".to_owned(),
+            Step::Accessories => "Start the accessories that do not run".to_owned(),
+            Step::Hook { point, words, .. } => format!("Hook {}: {}", point.name(), words.join(" ")),
+            Step::Boot { slot } => format!("Boot {release} in slot {slot}"),
+            Step::AwaitHealth { .. } => "Waiting for health check".to_owned(),
+            Step::Switch { switching, to } => format!("Switch traffic to slot {to} ({switching} mode)"),
+            Step::Verify { .. } => "Verify through nginx".to_owned(),
+            Step::Bake { seconds, .. } => format!("Watch the new version for {seconds} s"),
+            Step::Workers { services, .. } if services.is_empty() => {
+                "Remove the workers, which this release has not".to_owned()
+            }
+            Step::Workers { .. } => "Replace the workers".to_owned(),
+            Step::WorkersOfBefore => "Start the workers of before the first deploy again".to_owned(),
+            Step::Drain { slot, seconds } => format!("Drain slot {slot} (at most {seconds} s)"),
+            Step::Stop { slot, .. } => format!("Stop slot {slot}"),
+            Step::Remove { slot } => format!("Remove the failed version from slot {slot}"),
+            Step::MarkServed => "Mark the release as good".to_owned(),
+            Step::Prune { releases } => format!("Prune old releases ({})", releases.len()),
+        }
+    }
+
+    /// Whether anything on the host is another after it.
+    pub fn touches_the_host(&self) -> bool {
+        !matches!(self, Step::Test | Step::Package | Step::Check | Step::AwaitHealth { .. })
+    }
+
+    /// Whether those who are served could not notice it whatever became of it.
+    pub fn is_bookkeeping(&self) -> bool {
+        matches!(self, Step::MarkServed | Step::Prune { .. })
+    }
+
+    /// The kind of failure when this step fails and says nothing closer.
+    pub fn failure(&self) -> Kind {
+        match self {
+            Step::Test => Kind::Tests,
+            Step::Package => Kind::Package,
+            Step::Ship => Kind::Ship,
+            Step::PrivateNginx { .. } | Step::AlignUpstream { .. } | Step::Restore { .. } | Step::Check => {
+                Kind::Preflight
+            }
+            Step::Render { .. } => Kind::Configuration,
+            Step::Build => Kind::Build,
+            Step::Hook { .. } => Kind::Hook,
+            Step::Accessories | Step::Boot { .. } => Kind::Boot,
+            Step::AwaitHealth { .. } => Kind::Unhealthy,
+            Step::Switch { .. } | Step::Verify { .. } => Kind::Switch,
+            Step::Bake { .. } | Step::Workers { .. } | Step::WorkersOfBefore => Kind::Bake,
+            Step::Drain { .. } | Step::Stop { .. } | Step::Remove { .. } | Step::MarkServed | Step::Prune { .. } => {
+                Kind::AfterSwitch
+            }
+        }
+    }
+}
+
+impl HookPoint {
+    pub fn name(self) -> &'static str {
+        match self {
+            HookPoint::BeforeBoot => "before boot",
+            HookPoint::BeforeSwitch => "before switch",
+            HookPoint::AfterSwitch => "after switch",
+        }
+    }
+}

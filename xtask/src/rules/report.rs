@@ -1,0 +1,179 @@
+//! How a run ended: for a person, as JSON, as a line of the record, and as a GitHub job summary.
+
+pub mod github;
+
+use anyhow::Result;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::rules::failure::{self, Kind};
+use crate::rules::release::{ReleaseId, Slot};
+
+/// Who runs this, from where; read once by `main`.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub name: String,
+    pub started_at: Timestamp,
+}
+
+/// Requests sent through nginx during a deploy.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Receipt {
+    pub requests: u32,
+    pub failed: u32,
+    pub slowest_ms: u64,
+    /// Requests that a limit of the site (`limit_req`) turned away, which say nothing of the version behind it.
+    pub turned_away: u32,
+    /// What the first failed request got.
+    pub first_failure: Option<String>,
+}
+
+impl Receipt {
+    pub fn describe(&self) -> String {
+        let failure = self.first_failure.as_ref().map(|text| format!(" (the first: {text})")).unwrap_or_default();
+        let turned_away = match self.turned_away {
+            0 => String::new(),
+            count => format!(", {count} more were turned away by a limit of the site"),
+        };
+        format!(
+            "{} requests through nginx, {} failed{failure}, slowest {} ms{turned_away}",
+            self.requests, self.failed, self.slowest_ms
+        )
+    }
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct StageTime {
+    pub name: String,
+    pub seconds: f64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "lowercase", tag = "result")]
+pub enum Outcome {
+    Succeeded,
+    Failed { exit_code: u8, error: String },
+}
+
+impl Outcome {
+    /// `hide` comes before anything is cut or written as JSON.
+    pub fn of(outcome: &Result<()>, hide: impl Fn(&str) -> String) -> Outcome {
+        match outcome {
+            Ok(()) => Outcome::Succeeded,
+            Err(error) => Outcome::Failed {
+                exit_code: Kind::of(error).unwrap_or(Kind::Unexpected) as u8,
+                error: cut(&hide(&failure::chain(error))),
+            },
+        }
+    }
+}
+
+/// Letters of an error that are recorded: what something printed in a single line may have no end.
+const RECORDED: usize = 16 * 1024;
+
+fn cut(text: &str) -> String {
+    let mut kept: String = text.chars().take(RECORDED).collect();
+    if kept.len() < text.len() {
+        kept.push_str(" … (cut)");
+    }
+    kept
+}
+
+/// Everything there is to say of a deploy, a rollback or a switch.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// `deploy`, `rollback` or `switch`.
+    pub command: &'static str,
+    pub environment: String,
+    pub url: String,
+    pub by: String,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    pub release: ReleaseId,
+    pub from_release: Option<ReleaseId>,
+    /// The slot that serves at the end.
+    pub slot: Option<Slot>,
+    /// The release that serves at the end.
+    pub serves: Option<ReleaseId>,
+    pub outcome: Outcome,
+    pub undone: Vec<String>,
+    pub stages: Vec<StageTime>,
+    pub seconds: f64,
+    pub receipt: Option<Receipt>,
+    /// Commands and copies sent over SSH.
+    pub commands: u32,
+    pub run_url: Option<String>,
+}
+
+impl Report {
+    /// For a person, at the end of the run.
+    pub fn describe(&self) -> String {
+        let mut lines = Vec::new();
+        let width = self.stages.iter().map(|stage| stage.name.chars().count()).max().unwrap_or(0);
+        for stage in &self.stages {
+            lines.push(format!("{:<width$}  {:>7.2} s", stage.name, stage.seconds));
+        }
+        lines.push(format!("{:<width$}  {:>7.2} s", "total", self.seconds));
+        lines.push(String::new());
+        lines.push(format!("url      {}", self.url));
+        lines.push(self.serving());
+        if !self.undone.is_empty() {
+            lines.push(format!("undone   {}", self.undone.join("; ")));
+        }
+        if let Some(receipt) = &self.receipt {
+            lines.push(format!("receipt  {}", receipt.describe()));
+        }
+        if let Some(next) = self.next() {
+            lines.push(format!("next     {next}"));
+        }
+        lines.join("\n")
+    }
+
+    fn serving(&self) -> String {
+        match (&self.slot, &self.serves) {
+            (Some(slot), Some(release)) => format!("serves   release {release} in slot {slot}"),
+            (Some(slot), None) => format!("serves   nothing: slot {slot} is live and runs no release"),
+            (None, _) => "serves   not known".to_owned(),
+        }
+    }
+
+    /// The one command to run next.
+    fn next(&self) -> Option<String> {
+        let Outcome::Failed { exit_code, .. } = &self.outcome else { return None };
+        let environment = &self.environment;
+        Some(match *exit_code {
+            code if code == Kind::AfterSwitch as u8 => {
+                format!("cargo xtask status --env {environment}, then deploy again")
+            }
+            // The way back needs a cause to be mended as a deploy does; meanwhile it is still the way back that is wanted.
+            _ if self.command == "deploy" => format!("mend the cause, then: cargo xtask deploy --env {environment}"),
+            _ => format!(
+                "mend the cause, then: cargo xtask {} --env {environment}; another release that served well: `cargo xtask status --env \
+                 {environment}` lists them, `rollback --to` goes there",
+                self.command
+            ),
+        })
+    }
+
+    /// GitHub's job summary, in Markdown.
+    pub fn summary(&self) -> String {
+        let verdict = match &self.outcome {
+            Outcome::Succeeded => format!("✅ {} succeeded", self.command),
+            Outcome::Failed { exit_code, .. } => format!("❌ failed (exit code {exit_code})"),
+        };
+        let mut text = format!("### {verdict}: release `{}` to `{}`\n\n", self.release, self.environment);
+        if let Outcome::Failed { error, .. } = &self.outcome {
+            text.push_str(&format!("```text\n{}\n```\n\n", error.replace("```", "'''")));
+        }
+        text.push_str(&format!("{}\n\n", self.serving()));
+        if let Some(receipt) = &self.receipt {
+            text.push_str(&format!("Receipt: {}\n\n", receipt.describe()));
+        }
+        text.push_str("| stage | seconds |\n| --- | ---: |\n");
+        for stage in &self.stages {
+            text.push_str(&format!("| {} | {:.2} |\n", stage.name.replace('|', "\\|"), stage.seconds));
+        }
+        text.push_str(&format!("| total | {:.2} |\n", self.seconds));
+        text
+    }
+}

@@ -1,0 +1,75 @@
+//! What nginx is told: files, a reload, the switch.
+
+use super::text::{SHORT, bundle, changing, script};
+use super::{Input, Script};
+use crate::rules::config::{Config, Environment, NginxOwner, Switching};
+use crate::rules::nginx::{self, Upstream};
+use crate::rules::release::Slot;
+
+/// The flag file of the instant mode.
+pub fn flag(config: &Config) -> String {
+    format!("{}/live/green", config.environment.folder)
+}
+
+/// What nginx is to know of the environment.
+pub fn upstream_of(config: &Config) -> Upstream<'_> {
+    let nginx = &config.environment.nginx;
+    Upstream { name: &config.project.name, upstream: &nginx.upstream, slots: config.slots, live_port: nginx.live_port }
+}
+
+/// Makes the upstream file name what nginx obeys.
+pub fn align_upstream(config: &Config, live: Slot) -> Script {
+    let arguments = [config.environment.folder.clone(), config.environment.nginx.upstream_file.clone()];
+    let align = script("write the upstream file", changing!("write_upstream.sh"), SHORT, arguments);
+    Script { input: Input::Bytes(upstream(config, live).into_bytes()), ..align }
+}
+
+fn upstream(config: &Config, live: Slot) -> String {
+    upstream_of(config).reload(live)
+}
+
+/// The command by which this user may test and reload nginx.
+fn nginx_words(config: &Config) -> Vec<String> {
+    match config.environment.nginx.owner {
+        NginxOwner::System => ["sudo", "-n", "nginx"].map(str::to_owned).to_vec(),
+        NginxOwner::Private(_) => {
+            let prefix = format!("{}/nginx", config.environment.folder);
+            ["nginx".to_owned(), "-p".to_owned(), format!("{prefix}/"), "-c".to_owned(), format!("{prefix}/nginx.conf")]
+                .to_vec()
+        }
+    }
+}
+
+/// Moves the traffic.
+pub fn switch(config: &Config, switching: Switching, to: Slot) -> Script {
+    let folder = config.environment.folder.clone();
+    match switching {
+        Switching::Instant => {
+            script("switch the traffic", changing!("switch_instant.sh"), SHORT, [folder, to.to_string()])
+        }
+        Switching::Reload => {
+            let mut arguments = vec![folder, config.environment.nginx.upstream_file.clone()];
+            arguments.extend(nginx_words(config));
+            let switch = script("switch the traffic", changing!("switch_reload.sh"), SHORT, arguments);
+            Script { input: Input::Bytes(upstream(config, to).into_bytes()), ..switch }
+        }
+    }
+}
+
+/// Makes the tool's own nginx run.
+pub fn private_nginx(config: &Config, switching: Switching, live: Slot) -> Script {
+    let Environment { folder, nginx, url, .. } = &config.environment;
+    let flag = flag(config);
+    let upstream = match switching {
+        Switching::Reload => upstream(config, live),
+        Switching::Instant => upstream_of(config).instant(&flag),
+    };
+    let files = [
+        ("nginx.conf", nginx::private_main(&nginx.upstream_file, &nginx.site_file)),
+        ("site.conf", nginx::private_site(&nginx.upstream, switching, &flag, url)),
+        ("live/upstream.conf", upstream),
+    ];
+    let arguments = [folder.clone(), switching.to_string(), live.to_string()];
+    let start = script("start the private nginx", changing!("private_nginx.sh"), SHORT, arguments);
+    Script { input: Input::Bytes(bundle(&files)), ..start }
+}

@@ -1,0 +1,70 @@
+//! What runs as long as a run, or at its ends: the first look, the shell that runs all other scripts, the record.
+
+use std::time::Duration;
+
+use super::text::{SHORT, changing, reading, script};
+use super::{Input, Script};
+use crate::rules::config::{Config, Environment, NginxOwner, Slots};
+
+/// A deploying side that is silent for this long has died.
+const SILENCE: Duration = Duration::from_secs(30);
+/// How long what it had begun may go on, so that a container that is being stopped gets its grace period.
+pub const GRACE: Duration = Duration::from_secs(20);
+
+/// Reports the state of the host.
+pub fn inspect(config: &Config) -> Script {
+    let Environment { folder, nginx, compose, url, .. } = &config.environment;
+    let private_pid = match nginx.owner {
+        NginxOwner::Private(_) => format!("{folder}/nginx/nginx.pid"),
+        NginxOwner::System => String::new(),
+    };
+    let Slots { blue, green } = config.slots;
+    let mut given = Vec::new();
+    given.extend(config.fixed.slots.then(|| format!("{blue} {green}")));
+    given.extend(config.fixed.live_port.then(|| nginx.live_port.to_string()));
+    let arguments = [
+        folder.clone(),
+        config.project.name.clone(),
+        nginx.upstream_file.clone(),
+        nginx.site_file.clone(),
+        nginx.live_port.to_string(),
+        blue.to_string(),
+        green.to_string(),
+        private_pid,
+        compose.clone().unwrap_or_default(),
+        config.health.path.clone(),
+        nginx.upstream.clone(),
+        if url.tls { "https" } else { "http" }.to_owned(),
+        url.authority(),
+        url.port.to_string(),
+        given.join(" "),
+        url.path.clone(),
+    ];
+    script("inspect the host", reading!("inspect.sh"), SHORT, arguments)
+}
+
+/// The shell that runs all other scripts. `holder`: who, since when, for which release, in one line; without one, it does
+/// not take the lock. `first`: the script it runs before it is asked for any, which reads no input.
+pub fn shell(config: &Config, token: &str, holder: Option<&str>, wait_seconds: u64, first: &Script) -> Script {
+    let arguments = [
+        token.to_owned(),
+        config.environment.folder.clone(),
+        holder.unwrap_or_default().replace('\n', " "),
+        wait_seconds.to_string(),
+        SILENCE.as_secs().to_string(),
+        GRACE.as_secs().to_string(),
+        first.remote_line(),
+    ];
+    script("run scripts on the host", reading!("shell.sh"), Duration::MAX, arguments)
+}
+
+/// Asks addresses of the host over HTTP, for as long as the run.
+pub fn ask() -> Script {
+    script("ask the host's own addresses", reading!("ask.sh"), Duration::MAX, [] as [&str; 0])
+}
+
+/// Adds a line to the record.
+pub fn record(config: &Config, line: &str) -> Script {
+    let record = script("write the record", changing!("record.sh"), SHORT, [config.environment.folder.clone()]);
+    Script { input: Input::Bytes(format!("{line}\n").into_bytes()), ..record }
+}

@@ -1,0 +1,106 @@
+//! What brings a release to the host, checks it there, and removes it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Input, Script};
+use crate::rules::config::Config;
+use crate::rules::release::tree::Reuse;
+use crate::rules::release::{ReleaseId, image};
+use crate::rules::secret::Secret;
+
+use super::text::{MINUTES, SHORT, bundle, changing, checking, reading, script};
+
+/// Takes the archive of a release to be.
+pub fn receive(config: &Config, release: &ReleaseId, archive: &Path, bytes: u64) -> Script {
+    let arguments = [config.environment.folder.clone(), release.to_string(), bytes.to_string()];
+    let limit = Duration::from_secs(config.limits.ship);
+    let receive = script("copy the archive", changing!("receive.sh"), limit, arguments);
+    Script { input: Input::File(archive.to_owned()), ..receive }
+}
+
+/// What `ship.sh` ends with where files of an earlier release are not what they were.
+pub const NOT_AS_SHIPPED: i32 = 75;
+
+pub fn ship(config: &Config, release: &ReleaseId, archive: Archive, parts: &Parts) -> Script {
+    let arguments = [
+        config.environment.folder.clone(),
+        release.to_string(),
+        archive.sha256.to_owned(),
+        archive.strip.to_string(),
+        archive.reuse.map(|reuse| reuse.release.to_string()).unwrap_or_default(),
+    ];
+    let same = archive.reuse.map(|reuse| {
+        let paths: Vec<u8> = reuse.sums.keys().flat_map(|path| [&b"./"[..], path, b"\0"].concat()).collect();
+        let sums = reuse.sums.iter().flat_map(|(path, sum)| listed(sum, path)).collect::<Vec<u8>>();
+        let programs = reuse.programs.iter().flat_map(|path| [&b"./"[..], path, b"\0"].concat()).collect::<Vec<u8>>();
+        [("same", paths), ("same-sums", sums), ("same-programs", programs)]
+    });
+    let mut files: Vec<(&str, &[u8])> = same.iter().flatten().map(|(name, text)| (*name, text.as_slice())).collect();
+    let sums: Vec<u8> = parts.sums.iter().flat_map(|(path, sum)| listed(sum, path)).collect();
+    let links: Vec<u8> = parts.links.iter().flat_map(|(path, to)| [path, &b"\0"[..], to, b"\0"].concat()).collect();
+    files.extend([("manifest.json", parts.manifest), ("sums", &sums), ("links", &links)]);
+    files.extend([("settings.json", parts.settings.as_bytes()), ("env", parts.env.expose())]);
+    let limit = Duration::from_secs(config.limits.ship);
+    let ship = script("unpack the release", changing!("ship.sh"), limit, arguments);
+    Script { input: Input::Secret(Secret::new(bundle(&files))), ..ship }
+}
+
+/// A file as `sha256sum -z` lists it.
+fn listed(sum: &str, path: &[u8]) -> Vec<u8> {
+    [sum.as_bytes(), b"  ", path, b"\0"].concat()
+}
+
+/// What is kept of a release where no container has it mounted.
+pub struct Parts<'a> {
+    pub manifest: &'a [u8],
+    /// Of every file: its path and its sha256, sorted by path.
+    pub sums: &'a BTreeMap<Vec<u8>, String>,
+    /// Of every symbolic link: its path and where it leads.
+    pub links: &'a BTreeMap<Vec<u8>, Vec<u8>>,
+    pub settings: &'a str,
+    pub env: &'a Secret,
+}
+
+/// Prints the manifest of a release.
+pub fn manifest(config: &Config, release: &ReleaseId) -> Script {
+    let place = format!("{}/meta/{release}/manifest.json", config.environment.folder);
+    script("read the manifest of the release that serves", "exec head -c 67108864 -- \"$1\"", SHORT, [place])
+}
+
+/// Ends with [`NOT_AS_SHIPPED`], naming files, where a release's files are no longer what they were.
+pub fn check_release(config: &Config, release: &ReleaseId) -> Script {
+    let arguments = [config.environment.folder.clone(), release.to_string()];
+    script("check the release's files", checking!("check_release.sh"), MINUTES, arguments)
+}
+
+/// What the host must know of an archive to unpack it.
+pub struct Archive<'a> {
+    pub sha256: &'a str,
+    /// Folders above the app's files inside it.
+    pub strip: usize,
+    /// What is not in it.
+    pub reuse: Option<&'a Reuse>,
+}
+
+/// How much is free where the releases are.
+pub fn space(config: &Config) -> Script {
+    let releases = format!("{}/releases", config.environment.folder);
+    script("look how much disk is free", reading!("space.sh"), SHORT, [releases])
+}
+
+/// Marks a release as one that served well.
+pub fn mark_served(config: &Config, release: &ReleaseId) -> Script {
+    let arguments = [config.environment.folder.clone(), release.to_string()];
+    script("mark the release", changing!("served.sh"), SHORT, arguments)
+}
+
+/// Removes releases and their images. `release`: the one that serves.
+pub fn prune(config: &Config, release: &ReleaseId, releases: &[ReleaseId]) -> Script {
+    // Any image of the project can remove what a container has written as another user.
+    let image = image(&config.project.name, &config.project.web, release);
+    let arguments = [config.environment.folder.clone(), image];
+    let arguments = arguments.into_iter().chain(releases.iter().map(ToString::to_string));
+    script("prune old releases", changing!("prune.sh"), MINUTES, arguments)
+}

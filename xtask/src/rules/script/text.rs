@@ -1,0 +1,59 @@
+//! The texts of the scripts, as they are sent: constants of this program. What several of them need comes first.
+
+use std::time::Duration;
+
+use super::{Input, Script};
+
+/// A script that changes the host: the prelude, then its own text.
+macro_rules! changing {
+    ($file:literal) => {
+        concat!(
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/prelude.sh")),
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $file))
+        )
+    };
+}
+
+/// The same, with what checks the files of a release.
+macro_rules! checking {
+    ($file:literal) => {
+        concat!(
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/prelude.sh")),
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/changed_files.sh")),
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $file))
+        )
+    };
+}
+
+/// A script that only reads.
+macro_rules! reading {
+    ($file:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $file))
+    };
+}
+
+pub(crate) use {changing, checking, reading};
+
+/// What a script may take that only reads or writes a little.
+pub const SHORT: Duration = Duration::from_secs(60);
+/// What a script may take that waits for docker.
+pub const MINUTES: Duration = Duration::from_secs(60 * 10);
+
+/// A script without input.
+pub fn script<A: Into<String>>(
+    name: &'static str,
+    text: &'static str,
+    limit: Duration,
+    arguments: impl IntoIterator<Item = A>,
+) -> Script {
+    Script { name, text, arguments: arguments.into_iter().map(Into::into).collect(), input: Input::Nothing, limit }
+}
+
+/// Several files as one stream: of each its name, its size, its bytes.
+pub fn bundle<Content: AsRef<[u8]>>(files: &[(&str, Content)]) -> Vec<u8> {
+    let part = |(name, content): &(&str, Content)| {
+        let content = content.as_ref();
+        [format!("{name} {}\n", content.len()).as_bytes(), content].concat()
+    };
+    files.iter().flat_map(part).collect()
+}

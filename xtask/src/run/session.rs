@@ -1,0 +1,119 @@
+//! The first look: connect, take the lock where something is to change, have the host say what it is.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::io::console;
+use crate::io::host::{Claim, Host};
+use crate::io::local::dotenv::Env;
+use crate::io::local::package;
+use crate::rules::config::{Config, env_file};
+use crate::rules::failure::Kind;
+use crate::rules::host::observed::{self, Observed};
+use crate::rules::release::ReleaseId;
+use crate::rules::release::settings::Settings;
+use crate::rules::report::Caller;
+use crate::rules::script::{self, Input};
+use crate::rules::secret::mask;
+
+/// Time for docker to give back the port of a container that has ended.
+const PORT_GONE: Duration = Duration::from_secs(3);
+
+/// A connected host with what it said of itself.
+pub struct Session {
+    /// With the ports that the host has.
+    pub config: Config,
+    pub observed: Observed,
+    pub host: Host,
+}
+
+impl Session {
+    /// For commands that only read.
+    pub fn look(config: &Config) -> Result<Session> {
+        Session::on(config, Host::connect(config, None, script::inspect(config))?)
+    }
+
+    /// For commands that change the host: takes the lock before looking, holds it to the end.
+    pub fn own(config: &Config, caller: &Caller, purpose: &str, wait_seconds: u64) -> Result<Session> {
+        let since = caller.started_at.strftime("%Y-%m-%d %H:%M:%S UTC");
+        let holder = format!("{} since {since} for: {purpose}", caller.name);
+        let claim = Claim { holder: &holder, wait_seconds };
+        let mut session = Session::on(config, Host::connect(config, Some(&claim), script::inspect(config))?)?;
+        session.let_a_port_go()?;
+        Ok(session)
+    }
+
+    /// Docker ends what a cancelled run had asked it to end, and only then gives the port back: with a look in between, the
+    /// container has exited and its port is taken.
+    fn let_a_port_go(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        while self.observed.stranger_listens(self.observed.free_slot()) && begun.elapsed() < PORT_GONE {
+            std::thread::sleep(Duration::from_millis(200));
+            self.observed = inspect(&self.config, &self.host)?;
+        }
+        Ok(())
+    }
+
+    fn on(config: &Config, host: Host) -> Result<Session> {
+        let observed = inspect(config, &host)?;
+        let config = match observed.ports {
+            Some((slots, live_port)) => config.with_ports(slots, live_port),
+            None => config.clone(),
+        };
+        // Whatever a container of any release prints from here on, its settings are hidden.
+        for release in &observed.releases {
+            let assignments = env_file::read(release.env.expose()).unwrap_or_default();
+            console::mask(mask::secrets(&assignments, &config.text));
+        }
+        Ok(Session { config, observed, host })
+    }
+
+    /// The configuration with the settings that a release was made with.
+    ///
+    /// # Errors
+    /// [`Kind::Preflight`] where they are not there.
+    pub fn settings_of(&self, release: &ReleaseId) -> Result<Config> {
+        let stored = self.observed.release(release).and_then(|release| release.settings.as_ref());
+        let settings = stored.ok_or_else(|| {
+            Kind::Preflight.error(format!(
+                "release {release} was made by another version of this tool, which kept its settings elsewhere; deploy its commit instead"
+            ))
+        })?;
+        Ok(settings.applied(&self.config))
+    }
+
+    /// The release that this source, this `.env` and these settings are: the one on the host where it is the same and as it was
+    /// shipped, else a new id.
+    pub fn choose_release(&self, base: &ReleaseId, env: &Env) -> Result<ReleaseId> {
+        let settings = Some(Settings::of(&self.config));
+        let env_sum = package::sha256(Input::Secret(env.content.clone()))?;
+        let numbered = (2..=9999).map(|number| base.numbered(number));
+        for id in std::iter::once(base.clone()).chain(numbered) {
+            match self.observed.release(&id) {
+                None => return Ok(id),
+                Some(release) if release.env_sum != env_sum || release.settings != settings => {}
+                Some(_) if self.is_as_shipped(&id)? => return Ok(id),
+                Some(_) => {}
+            }
+        }
+        Err(anyhow::anyhow!("there are 9999 releases of {base}"))
+    }
+
+    fn is_as_shipped(&self, release: &ReleaseId) -> Result<bool> {
+        let checked = self.host.finish(&script::check_release(&self.config, release))?;
+        if checked.code == Some(script::NOT_AS_SHIPPED) {
+            console::warning(&format!(
+                "files of release {release} on the host are no longer as they were shipped, so it is sent anew:\n{}",
+                checked.tail
+            ));
+            return Ok(false);
+        }
+        checked.success().map(|_| true)
+    }
+}
+
+/// Asks the host once more.
+pub fn inspect(config: &Config, host: &Host) -> Result<Observed> {
+    observed::parse(&host.text(&script::inspect(config))?, config).context("what the host said of itself")
+}

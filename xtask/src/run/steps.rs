@@ -1,0 +1,92 @@
+//! The steps that are more than one script on the host: they ask, wait, and judge.
+
+mod health;
+mod render;
+mod traffic;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::io::host::Host;
+use crate::io::local::package::{Earlier, Package};
+use crate::io::local::pytest;
+use crate::rules::config::Config;
+use crate::rules::failure::Kind;
+use crate::rules::host::observed::Observed;
+use crate::rules::release::settings::Settings;
+use crate::rules::release::tree::Content;
+use crate::rules::script::{self, Parts, Script};
+use crate::rules::secret::Secret;
+
+pub use health::await_health;
+pub use render::{Printed, refuse_changed_files, refuse_early, render, stored_commit, stored_project, tell};
+pub use traffic::{bake, verify};
+
+/// # Errors
+/// [`Kind::Tests`] naming the tests that failed.
+pub fn test(config: &Config, group: Option<&str>, extra: &[String]) -> Result<pytest::Summary> {
+    let state: PathBuf = config.root.join(".deploy");
+    let tests = pytest::Tests {
+        root: &config.root,
+        app: &config.project.app,
+        folder: &config.tests.folder,
+        requirements: &config.tests.requirements,
+        selection_file: &config.tests.selection,
+        overrides: &config.tests.groups,
+        python: &config.tests.python,
+        env: &config.tests.env,
+        state: &state,
+    };
+    pytest::run(&tests, group, extra)
+}
+
+/// What the release that serves has of the release to come. Nothing, where it cannot be read: then all is sent.
+pub fn earlier(config: &Config, host: &Host, observed: &Observed) -> Result<Option<Earlier>> {
+    let Some(release) = observed.live_release().filter(|id| observed.release(id).is_some()) else { return Ok(None) };
+    let manifest = host.finish(&script::manifest(config, release))?;
+    // A release of an earlier version of this tool tells less.
+    let content = serde_json::from_slice::<Content>(&manifest.stdout).ok().filter(|_| manifest.code == Some(0));
+    Ok(content.map(|content| Earlier { release: release.clone(), content }))
+}
+
+/// Whether a release is on the host now, or its archive has to hold all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shipped {
+    Complete,
+    /// Files that were to be taken from an earlier release are no longer what they were.
+    NotAsShipped,
+}
+
+/// `next` is what will be run after it: it is sent along.
+///
+/// # Errors
+/// Where the archive does not arrive whole; nothing is left that looks like a release.
+pub fn ship(config: &Config, host: &Host, package: &Package, env: &Secret, next: Option<Script>) -> Result<Shipped> {
+    let receive = script::receive(config, &package.release, &package.archive, package.bytes);
+    let lost = |error: &anyhow::Error| Kind::of(error) == Some(Kind::Connection);
+    host.send_beside(&receive).map_err(|error| match host.text(&script::space(config)) {
+        _ if lost(&error) => error,
+        Ok(space) => error.context(format!(
+            "the archive of {} bytes could not be copied to {}; {}; where the disk is full, free some and deploy again",
+            package.bytes,
+            config.environment.folder,
+            space.trim()
+        )),
+        Err(_) => error,
+    })?;
+    let manifest = std::fs::read(&package.manifest)
+        .with_context(|| format!("reading the manifest {}", package.manifest.display()))?;
+    let settings = serde_json::to_string(&Settings::of(config)).context("writing the settings")?;
+    let Package { sums, links, .. } = package;
+    let parts = Parts { manifest: &manifest, sums, links, settings: &settings, env };
+    let archive = script::Archive { sha256: &package.sha256, strip: package.strip, reuse: package.reuse.as_ref() };
+    let ship = script::ship(config, &package.release, archive, &parts);
+    host.send_ahead([ship.clone()].into_iter().chain(next).collect())?;
+    let shipped = host.finish(&ship)?;
+    if shipped.code == Some(script::NOT_AS_SHIPPED) {
+        host.forget_ahead()?;
+        return Ok(Shipped::NotAsShipped);
+    }
+    shipped.success().map(|_| Shipped::Complete)
+}

@@ -1,0 +1,163 @@
+//! Waiting until a slot is healthy, and seeing its container end.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::io::host::Host;
+use crate::io::host::probe::{Polls, Probe};
+use crate::io::process::{self, Held};
+use crate::io::{console, interrupt};
+use crate::rules::config::Config;
+use crate::rules::failure::Kind;
+use crate::rules::health::{self, judge};
+use crate::rules::release::{ReleaseId, Slot};
+use crate::rules::script;
+
+/// Time from the start of one health probe to the next, at first and at last.
+const POLL: Duration = Duration::from_millis(20);
+const SLOWEST_POLL: Duration = Duration::from_secs(1);
+/// How long one probe may take.
+pub const PROBE: Duration = Duration::from_secs(5);
+/// Lines of a container's log in an error.
+pub const LOG_LINES: usize = 40;
+/// How long docker may take to give them: one that starts and ends other containers was seen to take more than 2 s.
+const LOGS: Duration = Duration::from_secs(20);
+
+/// Polls the slot until it is healthy; the first success wins. Ends at once when its container does.
+///
+/// # Errors
+/// [`Kind::Unhealthy`] with what the last probe saw and the container's last log lines.
+pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slot) -> Result<()> {
+    let mut polls = Polls::new(Probe::slot(config, host, slot), &config.health.path);
+    let mut watch = None;
+    let start = Instant::now();
+    let deadline = start + config.health.limit();
+    let mut answers = Answers::default();
+    while Instant::now() < deadline {
+        interrupt::check()?;
+        host.check()?;
+        let begun = Instant::now();
+        polls.start(PROBE.min(deadline.saturating_duration_since(begun)).max(Duration::from_millis(1)));
+        while let Some(answer) = polls.answer(begun + pause(begun.duration_since(start))) {
+            match answer {
+                Ok(answer) => match judge(&answer, &config.health.expect, Some(release)) {
+                    Ok(()) => return Ok(()),
+                    Err(reason) => answers.add(reason.shown(console::masked), reason.hint),
+                },
+                Err(error) => answers.add(format!("{error:#}"), Some(health::WEB_PORT)),
+            }
+        }
+        // Not before it is needed: one that is healthy at once, as in a rollback, has no time to end.
+        let watch = match &mut watch {
+            Some(watch) => watch,
+            none => none.insert(Watch::start(config, host, slot)?),
+        };
+        if let Some(ended) = ended(watch, LOGS)? {
+            return Err(Kind::Unhealthy.error(format!("the container of slot {slot} {ended}")));
+        }
+    }
+    let logs = host.text(&script::logs(config, slot, LOG_LINES))?;
+    Err(Kind::Unhealthy.error(format!(
+        "slot {slot} did not become healthy within {} s. GET {} on port {} as {} gave:\n{}\n{}the container's last log lines, \
+         without those of these requests:\n{}",
+        config.health.timeout,
+        config.health.path,
+        config.slots.port(slot),
+        config.environment.url.authority(),
+        process::indent(&answers.describe()),
+        answers.hint(),
+        process::indent(&console::masked_lines(&logs))
+    )))
+}
+
+/// Time from the start of one probe to the next: a version that is soon ready is soon seen, and one that is not is not flooded.
+fn pause(waited: Duration) -> Duration {
+    (waited / 20).clamp(POLL, SLOWEST_POLL)
+}
+
+/// What the probes of a slot that never became healthy saw, in the order first seen.
+#[derive(Default)]
+struct Answers(Vec<(String, u32, Option<&'static str>)>);
+
+impl Answers {
+    fn add(&mut self, reason: String, hint: Option<&'static str>) {
+        match self.0.iter_mut().find(|(seen, _, _)| *seen == reason) {
+            Some((_, count, _)) => *count += 1,
+            None => self.0.push((reason, 1, hint)),
+        }
+    }
+
+    fn describe(&self) -> String {
+        let latest = self.0.iter().rev().take(6).rev();
+        let lines: Vec<String> = latest.map(|(reason, count, _)| format!("{count} times: {reason}")).collect();
+        if lines.is_empty() { format!("no answer, each for {} s", PROBE.as_secs()) } else { lines.join("\n") }
+    }
+
+    /// The setting that would help against what was seen last.
+    fn hint(&self) -> String {
+        let hint = self.0.last().and_then(|(_, _, hint)| *hint);
+        let slow = "`[health] timeout` is the number of seconds that a version may take";
+        hint.map_or_else(|| format!("{slow}\n"), |hint| format!("{hint}; {slow}\n"))
+    }
+}
+
+/// Watches the container of a slot for as long as it lives.
+pub struct Watch(Option<Held>);
+
+impl Watch {
+    pub fn start(config: &Config, host: &Host, slot: Slot) -> Result<Watch> {
+        Ok(Watch(Some(host.hold(&script::watch(config, slot))?)))
+    }
+}
+
+impl Drop for Watch {
+    /// Over a slow link its end takes a while, and nothing depends on it.
+    fn drop(&mut self) {
+        let held = self.0.take();
+        std::thread::spawn(move || drop(held));
+    }
+}
+
+/// How the watched container has ended, if it has, with the last log lines that docker gives within `limit`.
+pub fn ended(Watch(watch): &Watch, limit: Duration) -> Result<Option<String>> {
+    let Some(watch) = watch else { return Ok(None) };
+    while let Some(line) = watch.ready_line() {
+        if let Some(how) = line.strip_prefix("ended\t") {
+            let mut text = format!("does not keep running: it {how}; its last log lines:");
+            let until = Instant::now() + limit;
+            while let Some(line) = watch.line(until.saturating_duration_since(Instant::now()))? {
+                text.push_str(&format!("\n  {}", console::masked_lines(&line)));
+            }
+            if Instant::now() >= until {
+                text.push_str(&format!("\n  (docker has not given all of them within {} s)", limit.as_secs()));
+            }
+            return Ok(Some(text));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::process::{Command, hold};
+
+    /// What is told of a container whose log takes docker 3 s.
+    fn told(limit: Duration) -> String {
+        let script = r"printf 'ended\tis exited\n'; sleep 3; echo 'settings are incomplete'";
+        let watch = Watch(Some(hold(&Command::new("watch", ["sh", "-c", script])).unwrap()));
+        let told = (0..100).find_map(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            ended(&watch, limit).unwrap()
+        });
+        told.expect("its end was not seen")
+    }
+
+    #[test]
+    fn the_log_of_a_container_that_ended_is_told_or_that_docker_did_not_give_it_in_time() {
+        let how = "does not keep running: it is exited; its last log lines:\n  ";
+        assert_eq!(told(LOGS), format!("{how}settings are incomplete"));
+        assert_eq!(told(Duration::from_secs(1)), format!("{how}(docker has not given all of them within 1 s)"));
+    }
+}

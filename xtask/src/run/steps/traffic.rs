@@ -1,0 +1,180 @@
+//! Asking through nginx: proving a switch, and watching the new version after it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::io::host::Host;
+use crate::io::host::probe::Probe;
+use crate::io::{console, interrupt, process};
+use crate::rules::config::Config;
+use crate::rules::failure::Kind;
+use crate::rules::health::{Answer, judge};
+use crate::rules::release::{ReleaseId, Slot};
+use crate::rules::{nginx, script};
+
+use super::health::{LOG_LINES, PROBE, Watch, ended};
+
+/// How long nginx may take until new workers serve.
+const SETTLE: Duration = Duration::from_secs(10);
+/// Failures in a row that end a bake: one alone may be the watcher's.
+const BAKE_FAILURES: u32 = 3;
+/// Time between two probes of a bake, and the longest where nginx turns them away.
+const BAKE_POLL: Duration = Duration::from_millis(100);
+const TURNED_AWAY_POLL: Duration = Duration::from_secs(2);
+/// How long docker may take to give a container's log after the switch: until then, the traffic goes to a version that has ended.
+const LIVE_LOGS: Duration = Duration::from_secs(2);
+
+/// The site as its users reach it, and the version that should answer there.
+pub struct Site<'a> {
+    config: &'a Config,
+    site: Probe,
+    slot: Probe,
+    release: Option<&'a ReleaseId>,
+}
+
+/// What a request through nginx came back with.
+pub enum Served {
+    Well,
+    /// nginx itself refused it for a limit of the site, while the version behind it is healthy.
+    TurnedAway,
+    Badly(String),
+}
+
+impl<'a> Site<'a> {
+    pub fn of(config: &'a Config, host: &Host, slot: Slot, release: Option<&'a ReleaseId>) -> Site<'a> {
+        Site { config, site: Probe::site(config, host), slot: Probe::slot(config, host, slot), release }
+    }
+
+    pub fn ask(&self) -> Served {
+        let Config { environment, health, .. } = self.config;
+        let asked = format!("{}{}", environment.url, health.path);
+        let answer = match self.site.get(&health.path, PROBE) {
+            Ok(answer) => answer,
+            Err(error) => return Served::Badly(format!("{asked} does not answer: {error:#}")),
+        };
+        match judge(&answer, &health.expect, self.release) {
+            Ok(()) => Served::Well,
+            Err(_) if self.is_turned_away(&answer) => Served::TurnedAway,
+            Err(reason) => Served::Badly(format!("{asked} gives {}", reason.shown(console::masked))),
+        }
+    }
+
+    /// A limit may have a page of the site's own: then the slot itself tells.
+    fn is_turned_away(&self, answer: &Answer) -> bool {
+        let healthy = |answer: &Answer| judge(answer, &self.config.health.expect, self.release).is_ok();
+        answer.is_turned_away()
+            || (matches!(answer.status, 429 | 503)
+                && self.slot.get(&self.config.health.path, PROBE).is_ok_and(|answer| healthy(&answer)))
+    }
+}
+
+/// Proves that a request through nginx reaches the new release: nginx says it obeys the slot, and the site answers
+/// healthy, as that release where it names one.
+///
+/// `nginx -s reload` returns before the new workers serve, so this is asked until it is so.
+///
+/// # Errors
+/// [`Kind::Switch`] with what nginx and the site say instead.
+pub fn verify(config: &Config, host: &Host, release: &ReleaseId, slot: Slot) -> Result<()> {
+    let (live, site) = (Probe::live(config, host), Site::of(config, host, slot, Some(release)));
+    let deadline = Instant::now() + SETTLE;
+    let mut pause = Duration::from_millis(20);
+    loop {
+        interrupt::check()?;
+        host.check()?;
+        let (obeyed, served) = both(|| obeys(config, &live, slot), || site.ask());
+        let over = Instant::now() >= deadline;
+        let problem = match (obeyed, served) {
+            (Ok(()), Served::Well) => return Ok(()),
+            (Ok(()), Served::TurnedAway) if over => {
+                console::warning(
+                    "a limit of the site turns the tool's own requests away, so that only nginx's word proves the switch",
+                );
+                return Ok(());
+            }
+            (Ok(()), Served::TurnedAway) => {
+                pause = (pause * 2).min(TURNED_AWAY_POLL);
+                String::new()
+            }
+            (Err(problem), _) | (Ok(()), Served::Badly(problem)) => problem,
+        };
+        if over {
+            return Err(Kind::Switch.error(format!("the new release does not answer through nginx: {problem}")));
+        }
+        std::thread::sleep(pause);
+    }
+}
+
+/// Asks both at once: over a slow link each takes its time.
+fn both(
+    one: impl FnOnce() -> Result<(), String>,
+    other: impl FnOnce() -> Served + Send,
+) -> (Result<(), String>, Served) {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(other);
+        let one = one();
+        (one, other.join().unwrap_or_else(|_| Served::Badly("the probe panicked".to_owned())))
+    })
+}
+
+fn obeys(config: &Config, live: &Probe, slot: Slot) -> Result<(), String> {
+    match live.get("/", PROBE) {
+        Ok(answer) if nginx::slot_in_answer(&answer.body, &config.project.name) == Some(slot) => Ok(()),
+        Ok(answer) => {
+            let said: String = console::masked(answer.body.trim()).chars().take(60).collect();
+            Err(format!("nginx says {said:?}, not that it obeys slot {slot} of {}", config.project.name))
+        }
+        Err(error) => Err(format!("nginx does not say which slot it obeys: {error:#}")),
+    }
+}
+
+/// Watches the new version, through nginx and its container, for some seconds.
+///
+/// # Errors
+/// [`Kind::Bake`] when it fails; the caller goes back to the old one, which still runs.
+pub fn bake(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, seconds: u64) -> Result<()> {
+    let site = Site::of(config, host, slot, Some(release));
+    let watch = Watch::start(config, host, slot)?;
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    let mut failures = 0;
+    let (mut took, mut pause) = (Duration::ZERO, BAKE_POLL);
+    // A probe that would not be answered before the end is none.
+    while Instant::now() + took < deadline {
+        interrupt::check()?;
+        host.check()?;
+        let begun = Instant::now();
+        if let Some(ended) = ended(&watch, LIVE_LOGS)? {
+            return Err(Kind::Bake.error(format!("after the switch, the container of slot {slot} {ended}")));
+        }
+        match site.ask() {
+            Served::Well => failures = 0,
+            Served::TurnedAway => {
+                pause = (pause * 2).min(TURNED_AWAY_POLL);
+                console::note(&format!(
+                    "a limit of the site turned a request of this tool away; the next in {} ms",
+                    pause.as_millis()
+                ));
+            }
+            Served::Badly(problem) => {
+                failures += 1;
+                console::note(&format!("failed probe {failures} of {BAKE_FAILURES}: {problem}"));
+                if failures == BAKE_FAILURES {
+                    return Err(turned_bad(config, host, slot, &problem));
+                }
+            }
+        }
+        took = begun.elapsed();
+        std::thread::sleep(pause.min(deadline.saturating_duration_since(Instant::now())));
+    }
+    std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
+    Ok(())
+}
+
+fn turned_bad(config: &Config, host: &Host, slot: Slot, problem: &str) -> anyhow::Error {
+    let logs = host
+        .text(&script::logs(config, slot, LOG_LINES))
+        .map_or_else(|error| format!("{error:#}"), |logs| console::masked_lines(&logs));
+    Kind::Bake
+        .error(format!("after the switch, {problem}\nthe container's last log lines:\n{}", process::indent(&logs)))
+}

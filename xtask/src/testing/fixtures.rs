@@ -1,0 +1,88 @@
+//! A configuration, a release, a server, as tests of the rules need them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::rules::config::{Config, Switching, deploy_toml};
+use crate::rules::health::Answer;
+use crate::rules::host::observed::{Container, Foreign, Observed, StoredRelease};
+use crate::rules::release::settings::Settings;
+use crate::rules::release::{ReleaseId, Slot};
+use crate::rules::secret::Secret;
+
+const TOML: &str = r#"
+    [project]
+    name = "shop"
+    app = "app"
+    web = "web"
+    workers = ["mailer"]
+    keep = 3
+    [hooks]
+    before_boot = [["migrate"]]
+    before_switch = [["warm"]]
+    after_switch = [["tell"]]
+    [environments.prod]
+    ssh = true
+    folder = "/srv/shop"
+    url = "https://shop.example"
+    nginx = {}
+"#;
+
+pub fn config() -> Config {
+    deploy_toml::load(TOML, Path::new("/repo/deploy.toml"), "prod", &BTreeMap::new()).unwrap()
+}
+
+pub fn release(number: u32) -> ReleaseId {
+    ReleaseId::parse(&format!("20260131-1745{number:02}-1a2b3c4")).unwrap()
+}
+
+pub fn container(slot: Slot, number: u32, status: &str) -> Container {
+    Container {
+        id: format!("{slot}-{number}"),
+        name: format!("shop-{slot}"),
+        slot,
+        release: Some(release(number)),
+        status: status.to_owned(),
+        health: "healthy".to_owned(),
+        restarts: 0,
+        started_at: String::new(),
+        ports: Vec::new(),
+        binds: Vec::new(),
+    }
+}
+
+pub fn foreign(slot: Slot, container: &str) -> Foreign {
+    Foreign { slot, container: container.to_owned(), compose_project: None }
+}
+
+pub fn stored(id: ReleaseId, served_at: Option<u64>) -> StoredRelease {
+    let settings = Some(Settings::of(&config()));
+    let built = vec!["shop-web".to_owned()];
+    StoredRelease { id, env_sum: String::new(), served_at, built, settings, env: Secret::new("") }
+}
+
+/// What a healthy version says.
+pub fn well() -> Answer {
+    Answer { status: 200, body: r#"{"status":"ok"}"#.to_owned() }
+}
+
+/// A server with `live` in its slot, and good releases `1..=count` of which the last is live.
+pub fn server(live: Slot, count: u32) -> Observed {
+    let stored = |number| stored(release(number), Some(u64::from(number)));
+    Observed {
+        answered: Some(live),
+        filed: Some(live),
+        switching: Some(Switching::Instant),
+        site_file_found: true,
+        nginx_running: true,
+        compose: Some("docker compose".to_owned()),
+        curl: true,
+        disk_free: 1_000_000_000,
+        answers: BTreeMap::from([(live, well())]),
+        site: Some(well()),
+        listening: [live].into(),
+        containers: vec![container(live, count, "running"), container(live.other(), count - 1, "exited")],
+        releases: (1..=count).map(stored).collect(),
+        ..Observed::default()
+    }
+}
