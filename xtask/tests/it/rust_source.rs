@@ -66,7 +66,10 @@ impl Source {
                 before.ends_with("super").then(|| module.len().saturating_sub(1))
             };
             let Some(root) = root.filter(|_| !before.ends_with("::super")) else { continue };
-            paths.extend(expanded(rest).into_iter().map(|path| module[..root].iter().cloned().chain(path).collect()));
+            for path in expanded(rest) {
+                let up = path.iter().take_while(|name| *name == "super").count();
+                paths.push(module[..root.saturating_sub(up)].iter().chain(&path[up..]).cloned().collect());
+            }
         }
         paths
     }
