@@ -33,7 +33,7 @@ impl Build {
     /// [`Kind::Preflight`] where the release is not on the host.
     pub fn run(&self, invocation: &Invocation) -> Result<()> {
         let Invocation { config: today, caller, .. } = invocation;
-        let session = Session::own(today, caller, "build", self.lock.lock_wait)?;
+        let session = Session::connect_locked(today, caller, "build", self.lock.lock_wait)?;
         let release = match &self.release {
             Some(release) => release.clone(),
             None => {

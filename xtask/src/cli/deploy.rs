@@ -28,15 +28,16 @@ impl Deploy {
     pub fn run(&self, invocation: &Invocation) -> Result<()> {
         let Invocation { config, caller, .. } = invocation;
         let candidate = Candidate::of(invocation, self.dirty)?;
-        let tests = if self.skip_tests { plan::Tests::Skip } else { plan::Tests::Run };
+        let tests = if self.skip_tests { plan::TestStage::Skip } else { plan::TestStage::Run };
         let plan = |session: &Session| {
             let release = session.choose_release(&candidate.base, &candidate.env)?;
             plan::deploy(&session.config, &session.observed, &release, tests)
         };
         if self.plan.dry_run {
-            return dry_run(invocation, &plan(&Session::look(config)?)?);
+            return dry_run(invocation, &plan(&Session::connect_read_only(config)?)?);
         }
-        let session = Session::own(config, caller, &format!("deploy of {}", candidate.base), self.lock.lock_wait)?;
+        let session =
+            Session::connect_locked(config, caller, &format!("deploy of {}", candidate.base), self.lock.lock_wait)?;
         let plan = plan(&session)?;
         execute(invocation, candidate.execution(&session, caller), &plan)
     }

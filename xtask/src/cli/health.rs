@@ -31,7 +31,7 @@ impl Health {
     /// [`Kind::Unhealthy`] where it does not become healthy in time, or runs no release.
     pub fn run(&self, invocation: &Invocation) -> Result<()> {
         let config = invocation.config;
-        let session = Session::look(config)?;
+        let session = Session::connect_read_only(config)?;
         let observed = &session.observed;
         let slot = self.slot.or(observed.live()).ok_or_else(|| Kind::Preflight.error("no slot is live; name one"))?;
         let release = observed.occupant(slot).and_then(|container| container.release.clone());

@@ -11,11 +11,11 @@ use crate::rules::release::ReleaseId;
 use crate::run::execution::Execution;
 use crate::run::session::Session;
 
-/// Go back to a release that served well
+/// Go back to a release that is known to be good
 #[derive(Debug, Args)]
 #[command(after_help = "Example: cargo xtask rollback --env prod --to 20260131-174502-1a2b3c4")]
 pub struct Rollback {
-    /// The release to go back to; without it the last other one that served well
+    /// The release to go back to; without it the last other one that is known good
     #[arg(long, value_name = "RELEASE", value_parser = ReleaseId::parse)]
     to: Option<ReleaseId>,
     #[command(flatten)]
@@ -33,9 +33,9 @@ impl Rollback {
             Ok::<_, anyhow::Error>((plan::rollback(&config, &session.observed, release)?, config))
         };
         if self.plan.dry_run {
-            return dry_run(invocation, &plan(&Session::look(config)?)?.0);
+            return dry_run(invocation, &plan(&Session::connect_read_only(config)?)?.0);
         }
-        let session = Session::own(config, caller, "rollback", self.lock.lock_wait)?;
+        let session = Session::connect_locked(config, caller, "rollback", self.lock.lock_wait)?;
         preflight::bypasses(&session.observed).iter().for_each(|line| console::warning(line));
         let (plan, config) = plan(&session)?;
         execute(invocation, Execution::new(&session, &config, caller, "rollback"), &plan)

@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::Invocation;
 use crate::io::console;
-use crate::rules::config::{NginxOwner, Reach, Switching};
+use crate::rules::config::{NginxOwner, Reach, SwitchMode};
 use crate::rules::failure::Kind;
 use crate::rules::nginx::setup;
 
@@ -19,8 +19,8 @@ pub struct Setup {
     #[arg(long, value_name = "USER")]
     user: Option<String>,
     /// How traffic is to be moved: `instant` (a flag file, no reload) or `reload` (upstream file and reload)
-    #[arg(long, value_enum, default_value_t = Switching::Instant)]
-    mode: Switching,
+    #[arg(long, value_enum, default_value_t = SwitchMode::Instant)]
+    mode: SwitchMode,
 }
 
 impl Setup {

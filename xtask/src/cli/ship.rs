@@ -34,7 +34,8 @@ impl Ship {
     pub fn run(&self, invocation: &Invocation) -> Result<()> {
         let Invocation { config, caller, .. } = invocation;
         let candidate = Candidate::of(invocation, self.dirty)?;
-        let session = Session::own(config, caller, &format!("ship of {}", candidate.base), self.lock.lock_wait)?;
+        let session =
+            Session::connect_locked(config, caller, &format!("ship of {}", candidate.base), self.lock.lock_wait)?;
         let release = session.choose_release(&candidate.base, &candidate.env)?;
         let present = session.observed.release(&release).is_some();
         let mut bytes = 0;

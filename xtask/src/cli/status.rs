@@ -21,7 +21,7 @@ impl Status {
     /// # Errors
     /// [`Kind::Drift`] where they do not agree.
     pub fn run(&self, invocation: &Invocation) -> Result<()> {
-        let session = Session::look(invocation.config)?;
+        let session = Session::connect_read_only(invocation.config)?;
         // The live release is judged by its own settings.
         let live = session.observed.live_release().and_then(|release| session.settings_of(release).ok());
         let config = live.as_ref().unwrap_or(&session.config);
@@ -43,6 +43,6 @@ fn site(config: &Config, observed: &Observed) -> Result<(), String> {
     if answer.is_turned_away() {
         return Ok(());
     }
-    health::judge(answer, &config.health.expect, observed.live_release())
+    health::check(answer, &config.health.expect, observed.live_release())
         .map_err(|reason| format!("{asked} through nginx gives {}", reason.shown(console::masked)))
 }

@@ -33,9 +33,9 @@ impl Switch {
             Ok::<_, anyhow::Error>((plan::switch(&config, observed, to)?, config))
         };
         if self.plan.dry_run {
-            return dry_run(invocation, &plan(&Session::look(config)?)?.0);
+            return dry_run(invocation, &plan(&Session::connect_read_only(config)?)?.0);
         }
-        let session = Session::own(config, caller, "switch", self.lock.lock_wait)?;
+        let session = Session::connect_locked(config, caller, "switch", self.lock.lock_wait)?;
         let (plan, config) = plan(&session)?;
         execute(invocation, Execution::new(&session, &config, caller, "switch"), &plan)
     }

@@ -13,8 +13,8 @@ use anyhow::{Context, Result, anyhow};
 
 use crate::io::host::ask::Asker;
 use crate::io::host::shell::{Shell, Show};
-use crate::io::host::ssh::{Session, Start};
-use crate::io::process::{self, Command, Finished, Held};
+use crate::io::host::ssh::{Connection, Start};
+use crate::io::process::{self, Child, Command, Finished};
 use crate::rules::config::{Config, Reach};
 use crate::rules::failure::Kind;
 use crate::rules::script::{self, Script};
@@ -31,7 +31,7 @@ pub struct Host {
 
 enum Connected {
     Local,
-    Ssh(Box<Session>),
+    Ssh(Box<Connection>),
 }
 
 /// Who holds the lock, in one line, and how many seconds to wait for it.
@@ -59,13 +59,13 @@ impl Host {
                 let shell = local(&start)?;
                 (
                     Connected::Local,
-                    Asker::start(move || process::hold(&Command::new(ask.name, ask.words()).in_clean_environment())),
+                    Asker::start(move || process::spawn(&Command::new(ask.name, ask.words()).in_clean_environment())),
                     shell,
                 )
             }
             Reach::Ssh(target) => {
-                let (session, asker, shell) = Session::open(target, &config.root.join(".deploy"), &start, &ask)?;
-                (Connected::Ssh(Box::new(session)), asker, shell)
+                let (connection, asker, shell) = Connection::open(target, &config.root.join(".deploy"), &start, &ask)?;
+                (Connected::Ssh(Box::new(connection)), asker, shell)
             }
             Reach::Missing(variables) => return Err(config.missing(variables)),
         };
@@ -108,7 +108,7 @@ impl Host {
     fn lost(&self) -> anyhow::Error {
         match &self.reach {
             Connected::Local => ended(&self.shell.tail()),
-            Connected::Ssh(session) => session.lost(&self.shell),
+            Connected::Ssh(connection) => connection.lost(&self.shell),
         }
     }
 
@@ -119,8 +119,8 @@ impl Host {
     }
 
     /// A script that stays; it ends when what is returned is dropped, or when this process ends.
-    pub fn hold(&self, script: &Script) -> Result<Held> {
-        process::hold(&self.command(script))
+    pub fn spawn(&self, script: &Script) -> Result<Child> {
+        process::spawn(&self.command(script))
     }
 
     /// Runs a script beside the shell, for an input that may take long: meanwhile the shell hears that we live.
@@ -129,7 +129,7 @@ impl Host {
         if finished.code != Some(0) {
             self.check_soon()?;
         }
-        if finished.tail.contains("Session open refused by peer") || finished.tail.contains("open failed") {
+        if finished.tail.contains("Connection open refused by peer") || finished.tail.contains("open failed") {
             return Err(Kind::Connection.error(format!(
                 "the server's sshd takes no third session of a connection, and a deploy needs four: set `MaxSessions 10`, which is sshd's \
                  default, in /etc/ssh/sshd_config and reload it:\n{}",
@@ -144,7 +144,7 @@ impl Host {
         self.beside.fetch_add(1, Ordering::Relaxed);
         match &self.reach {
             Connected::Local => Command::new(script.name, script.words()).in_clean_environment(),
-            Connected::Ssh(session) => session.command(script.name, &script.login_line()),
+            Connected::Ssh(connection) => connection.command(script.name, &script.login_line()),
         }
     }
 
@@ -152,7 +152,7 @@ impl Host {
     fn check_soon(&self) -> Result<()> {
         match &self.reach {
             Connected::Local => Ok(()),
-            Connected::Ssh(session) => session.check(&self.shell),
+            Connected::Ssh(connection) => connection.check(&self.shell),
         }
     }
 
@@ -174,14 +174,14 @@ impl Drop for Host {
     /// A connection ends by itself and takes along what belongs to it; to wait for that would cost a round trip.
     fn drop(&mut self) {
         if let Connected::Ssh(_) = self.reach {
-            self.shell.leave();
+            self.shell.detach();
         }
     }
 }
 
 fn local(start: &Start) -> Result<Shell> {
-    let held = process::hold(&Command::new(start.script.name, start.script.words()).in_clean_environment())?;
-    let shell = Shell::new(held, &start.token, Some(&start.first));
+    let child = process::spawn(&Command::new(start.script.name, start.script.words()).in_clean_environment())?;
+    let shell = Shell::new(child, &start.token, Some(&start.first));
     shell.await_ready(start.wait, || ended(&shell.tail()))?;
     Ok(shell)
 }

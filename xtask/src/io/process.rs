@@ -18,9 +18,9 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::io::{console, interrupt};
 use crate::rules::script::{ENVIRONMENT, Input};
 
-mod held;
+mod child;
 
-pub use held::{Held, Line, Next, Writer, hold};
+pub use child::{Child, Line, Next, Writer, spawn};
 
 /// Lines of standard error kept for an error message.
 const TAIL_LINES: usize = 25;

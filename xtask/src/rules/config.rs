@@ -336,24 +336,24 @@ pub enum NginxOwner {
     /// The server's nginx; reloaded by `sudo nginx -s reload`.
     System,
     /// An nginx of the tool's own, without root, in the environment's folder.
-    Private(Switching),
+    Private(SwitchMode),
 }
 
 /// How traffic is moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Switching {
+pub enum SwitchMode {
     /// The upstream file is rewritten and nginx reloaded.
     Reload,
     /// A flag file is the router; effective at the next request.
     Instant,
 }
 
-impl fmt::Display for Switching {
+impl fmt::Display for SwitchMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Switching::Reload => "reload",
-            Switching::Instant => "instant",
+            SwitchMode::Reload => "reload",
+            SwitchMode::Instant => "instant",
         })
     }
 }

@@ -94,7 +94,7 @@ const HOST: &str = "the app is asked by the site's name, as its users ask it: le
 ///
 /// # Errors
 /// Why it is not healthy.
-pub fn judge(answer: &Answer, expect: &BTreeMap<String, Value>, release: Option<&ReleaseId>) -> Result<(), Reason> {
+pub fn check(answer: &Answer, expect: &BTreeMap<String, Value>, release: Option<&ReleaseId>) -> Result<(), Reason> {
     if answer.status != 200 {
         let reason = Reason::new(format!("status {}", answer.status), &answer.body);
         return Err(match answer.status {
@@ -132,7 +132,7 @@ mod tests {
     fn judged(status: u16, body: &str) -> Result<(), Reason> {
         let expect = BTreeMap::from([("status".to_owned(), Value::from("ok"))]);
         let release = ReleaseId::parse("20260131-174502-1a2b3c4").unwrap();
-        judge(&Answer { status, body: body.to_owned() }, &expect, Some(&release))
+        check(&Answer { status, body: body.to_owned() }, &expect, Some(&release))
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 pub mod setup;
 
-use crate::rules::config::{SiteUrl, Slots, Switching};
+use crate::rules::config::{SiteUrl, Slots, SwitchMode};
 use crate::rules::release::Slot;
 
 /// What nginx knows of an environment's slots.
@@ -34,10 +34,10 @@ impl Upstream<'_> {
     pub fn reload_marked(&self, live: &str, port: &str) -> String {
         format!(
             "# Written by `cargo xtask`; the live slot is {live}. Read by nginx at its next reload.\n\
-             upstream {upstream} {{\n    server 127.0.0.1:{port};\n}}\n\n# The two slots.\n{both}\n{witness}",
+             upstream {upstream} {{\n    server 127.0.0.1:{port};\n}}\n\n# The two slots.\n{both}\n{live_slot_endpoint}",
             upstream = self.upstream,
             both = self.both(),
-            witness = self.witness(&format!("    return 200 \"{} {live}\\n\";\n", self.name)),
+            live_slot_endpoint = self.live_slot_endpoint(&format!("    return 200 \"{} {live}\\n\";\n", self.name)),
         )
     }
 
@@ -50,7 +50,7 @@ impl Upstream<'_> {
         format!(
             "# The two slots. Which one is live is decided by the presence of {flag}.\n{}\n{}",
             self.both(),
-            self.witness(&choice)
+            self.live_slot_endpoint(&choice)
         )
     }
 
@@ -64,7 +64,7 @@ impl Upstream<'_> {
 
     /// nginx's own answer to which slot of which environment it obeys; on the loopback only, under a name of its own, so that
     /// any number of environments share the port.
-    fn witness(&self, answer: &str) -> String {
+    fn live_slot_endpoint(&self, answer: &str) -> String {
         format!(
             "# nginx itself says which slot it obeys.\nserver {{\n    listen 127.0.0.1:{};\n    server_name {};\n    access_log off;\n    \
              default_type text/plain;\n{answer}}}\n",
@@ -98,10 +98,10 @@ pub fn switch_include(upstream: &str, flag: &str) -> String {
 }
 
 /// What a site's `location` says to reach the live slot: the target, headers, websockets.
-pub fn proxy_lines(upstream: &str, switching: Switching) -> String {
+pub fn proxy_lines(upstream: &str, switching: SwitchMode) -> String {
     let target = match switching {
-        Switching::Reload => upstream.to_owned(),
-        Switching::Instant => format!("${upstream}"),
+        SwitchMode::Reload => upstream.to_owned(),
+        SwitchMode::Instant => format!("${upstream}"),
     };
     format!(
         "        proxy_pass http://{target};\n        proxy_http_version 1.1;\n        proxy_set_header Host $http_host;\n        \
@@ -131,10 +131,10 @@ pub fn private_main(upstream_file: &str, site_file: &str) -> String {
 }
 
 /// The private nginx's site.
-pub fn private_site(upstream: &str, switching: Switching, flag: &str, url: &SiteUrl) -> String {
+pub fn private_site(upstream: &str, switching: SwitchMode, flag: &str, url: &SiteUrl) -> String {
     let include = match switching {
-        Switching::Reload => String::new(),
-        Switching::Instant => switch_include(upstream, flag).lines().map(|line| format!("    {line}\n")).collect(),
+        SwitchMode::Reload => String::new(),
+        SwitchMode::Instant => switch_include(upstream, flag).lines().map(|line| format!("    {line}\n")).collect(),
     };
     format!(
         "{map}\nserver {{\n    listen 127.0.0.1:{port};\n    server_name {host};\n    client_max_body_size 100m;\n{include}\n    \
@@ -147,7 +147,7 @@ pub fn private_site(upstream: &str, switching: Switching, flag: &str, url: &Site
 }
 
 /// Which mode a site file is in: `proxy_pass` to the upstream, or to the variable that the switch include sets.
-pub fn switching_of_site(site: &str, upstream: &str) -> Option<Switching> {
+pub fn switching_of_site(site: &str, upstream: &str) -> Option<SwitchMode> {
     let passes = |target: &str| {
         directives(site).any(|line| {
             line.strip_prefix("proxy_pass")
@@ -156,9 +156,9 @@ pub fn switching_of_site(site: &str, upstream: &str) -> Option<Switching> {
         })
     };
     if passes(&format!("http://${upstream}")) {
-        Some(Switching::Instant)
+        Some(SwitchMode::Instant)
     } else if passes(&format!("http://{upstream}")) {
-        Some(Switching::Reload)
+        Some(SwitchMode::Reload)
     } else {
         None
     }
@@ -236,13 +236,13 @@ mod tests {
     fn the_mode_is_read_from_the_site_file() {
         let site = |target: &str| format!("server {{\n  location / {{ proxy_pass {target}; }}\n}}");
         let mode = |target: &str| switching_of_site(&site(target), "gifty_backend");
-        assert_eq!(mode("http://gifty_backend"), Some(Switching::Reload));
-        assert_eq!(mode("http://gifty_backend/"), Some(Switching::Reload));
-        assert_eq!(mode("http://$gifty_backend"), Some(Switching::Instant));
+        assert_eq!(mode("http://gifty_backend"), Some(SwitchMode::Reload));
+        assert_eq!(mode("http://gifty_backend/"), Some(SwitchMode::Reload));
+        assert_eq!(mode("http://$gifty_backend"), Some(SwitchMode::Instant));
         assert_eq!(mode("http://127.0.0.1:8000"), None);
         assert_eq!(mode("http://gifty_backend_old"), None);
         assert_eq!(switching_of_site("# proxy_pass http://gifty_backend;", "gifty_backend"), None);
-        for switching in [Switching::Reload, Switching::Instant] {
+        for switching in [SwitchMode::Reload, SwitchMode::Instant] {
             let url = SiteUrl { tls: false, host: "localhost".into(), port: 8080, path: String::new() };
             let ours = private_site("gifty_backend", switching, "/srv/live/green", &url);
             assert_eq!(switching_of_site(&ours, "gifty_backend"), Some(switching), "{ours}");

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use crate::rules::config::{Config, NginxOwner, Switching};
+use crate::rules::config::{Config, NginxOwner, SwitchMode};
 use crate::rules::failure::Kind;
 use crate::rules::host::observed::{Container, Observed};
 use crate::rules::host::preflight;
@@ -41,60 +41,60 @@ impl Plan {
     }
 }
 
-/// Everything a deploy does: prepare the release, then what [`replace`] does.
-pub fn deploy(config: &Config, observed: &Observed, release: &ReleaseId, tests: Tests) -> Result<Plan> {
+/// Everything a deploy does: prepare the release, then what [`boot_and_cut_over`] does.
+pub fn deploy(config: &Config, observed: &Observed, release: &ReleaseId, tests: TestStage) -> Result<Plan> {
     let mut steps = Vec::new();
-    if tests == Tests::Run {
+    if tests == TestStage::Run {
         steps.push(Step::Test);
     }
     if observed.release(release).is_none() {
         steps.extend([Step::Package, Step::Ship]);
     }
     let preparation = Preparation {
-        more: preflight::room(config, observed, release).into_iter().chain(preflight::bypasses(observed)).collect(),
+        more: preflight::capacity(config, observed, release).into_iter().chain(preflight::bypasses(observed)).collect(),
         steps,
         render: |slot| Step::Render { slot },
         build: true,
         before_boot: &config.hooks.before_boot,
     };
-    replace(config, observed, release, preparation)
+    boot_and_cut_over(config, observed, release, preparation)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tests {
+pub enum TestStage {
     Run,
     /// They ran before, in a job of their own.
     Skip,
 }
 
-/// The release to go back to: the wanted one, or the last other one that served well.
+/// The release to go back to: the wanted one, or the last other one that is known good.
 ///
 /// # Errors
 /// [`Kind::Preflight`] where there is none, with those that there are.
 pub fn way_back<'a>(observed: &'a Observed, wanted: Option<&'a ReleaseId>) -> Result<&'a ReleaseId> {
     let live = observed.live_release();
-    let good: Vec<&ReleaseId> = observed.good_releases().into_iter().map(|release| &release.id).collect();
+    let good: Vec<&ReleaseId> = observed.known_good_releases().into_iter().map(|release| &release.id).collect();
     let refuse = |text: String| Err(Kind::Preflight.error(text));
     match wanted {
         Some(wanted) if Some(wanted) == live => refuse(format!("release {wanted} is the one that serves now")),
         Some(wanted) if !good.contains(&wanted) => {
             let there = good.iter().map(|id| id.as_str()).collect::<Vec<&str>>().join(", ");
-            let why = if observed.release(wanted).is_some() { "has never served well" } else { "is not on the host" };
-            refuse(format!("release {wanted} {why}; these have served well: {there}"))
+            let why = if observed.release(wanted).is_some() { "is not known good" } else { "is not on the host" };
+            refuse(format!("release {wanted} {why}; these are known good: {there}"))
         }
         Some(wanted) => Ok(wanted),
         None => match good.into_iter().find(|id| Some(*id) != live) {
             Some(previous) => Ok(previous),
-            None => refuse("there is nothing to roll back to: no other release on the host has served well".into()),
+            None => refuse("there is nothing to roll back to: no other release on the host is known good".into()),
         },
     }
 }
 
-/// Back to a release that served well: a deploy of what is there already, by the settings it was made with (`config`).
+/// Back to a release that is known good: a deploy of what is there already, by the settings it was made with (`config`).
 ///
 /// Without the hooks before boot: a migration of the old code would meet a database that is ahead of it.
 pub fn rollback(config: &Config, observed: &Observed, release: &ReleaseId) -> Result<Plan> {
-    if let Some(plan) = warm(config, observed, release)? {
+    if let Some(plan) = rollback_to_standby(config, observed, release)? {
         return Ok(plan);
     }
     let preparation = Preparation {
@@ -104,7 +104,7 @@ pub fn rollback(config: &Config, observed: &Observed, release: &ReleaseId) -> Re
         build: !observed.has_images(release),
         before_boot: &[],
     };
-    replace(config, observed, release, preparation)
+    boot_and_cut_over(config, observed, release, preparation)
 }
 
 /// What comes before the release can boot.
@@ -120,7 +120,12 @@ struct Preparation<'a> {
 }
 
 /// The release takes the free slot, then the traffic. In reading order.
-fn replace(config: &Config, observed: &Observed, release: &ReleaseId, preparation: Preparation) -> Result<Plan> {
+fn boot_and_cut_over(
+    config: &Config,
+    observed: &Observed,
+    release: &ReleaseId,
+    preparation: Preparation,
+) -> Result<Plan> {
     let switching = preflight::host(config, observed, preparation.more)?;
     let live = observed.live();
     let to = observed.free_slot();
@@ -138,7 +143,7 @@ fn replace(config: &Config, observed: &Observed, release: &ReleaseId, preparatio
         steps.push(Step::Drain { slot: to, seconds });
         steps.push(match &left.release {
             // It never came to serve well. While it boots it may not hear the signal to stop, and would be waited for.
-            Some(id) if observed.release(id).is_none_or(|release| release.served_at.is_none()) => {
+            Some(id) if observed.release(id).is_none_or(|release| release.known_good_at.is_none()) => {
                 Step::Remove { slot: to }
             }
             _ => Step::Stop { slot: to, containers: vec![left.id.clone()] },
@@ -147,7 +152,7 @@ fn replace(config: &Config, observed: &Observed, release: &ReleaseId, preparatio
     steps.extend(hooks(to, HookPoint::BeforeBoot, preparation.before_boot));
     steps.push(Step::Boot { slot: to });
     steps.push(Step::AwaitHealth { slot: to });
-    steps.extend(take_over(config, observed, release, switching, to));
+    steps.extend(cut_over(config, observed, release, switching, to));
     Ok(planned(observed, release, to, steps))
 }
 
@@ -162,7 +167,7 @@ fn planned(observed: &Observed, release: &ReleaseId, to: Slot, steps: Vec<Step>)
 }
 
 /// Back to a version that still runs: only the traffic moves.
-fn warm(config: &Config, observed: &Observed, release: &ReleaseId) -> Result<Option<Plan>> {
+fn rollback_to_standby(config: &Config, observed: &Observed, release: &ReleaseId) -> Result<Option<Plan>> {
     let Some(live) = observed.live() else { return Ok(None) };
     let to = live.other();
     let waits = |container: &&Container| container.running() && container.release.as_ref() == Some(release);
@@ -173,19 +178,22 @@ fn warm(config: &Config, observed: &Observed, release: &ReleaseId) -> Result<Opt
     // Its workers are started from its files.
     let mut steps = vec![Step::Check];
     // An nginx of ours that does as it should is left alone: it is the way back that matters now.
-    if observed.answered != Some(live) || observed.filed != Some(live) || observed.switching != Some(switching) {
+    if observed.running_slot != Some(live)
+        || observed.configured_slot != Some(live)
+        || observed.switching != Some(switching)
+    {
         steps.extend(align(config, observed, switching, Some(live)));
     }
     // It is asked no second time what it has just answered.
     if !observed.healthy(config, to, release) {
         steps.push(Step::AwaitHealth { slot: to });
     }
-    steps.extend(take_over(config, observed, release, switching, to));
+    steps.extend(cut_over(config, observed, release, switching, to));
     Ok(Some(planned(observed, release, to, steps)))
 }
 
 /// From a version that is healthy in slot `to` to one that has taken over everything. In reading order.
-fn take_over(config: &Config, observed: &Observed, release: &ReleaseId, switching: Switching, to: Slot) -> Vec<Step> {
+fn cut_over(config: &Config, observed: &Observed, release: &ReleaseId, switching: SwitchMode, to: Slot) -> Vec<Step> {
     let mut steps = hooks(to, HookPoint::BeforeSwitch, &config.hooks.before_switch);
     steps.push(Step::Switch { switching, to });
     steps.push(Step::Verify { slot: to });
@@ -198,7 +206,7 @@ fn take_over(config: &Config, observed: &Observed, release: &ReleaseId, switchin
         steps.push(Step::Workers { slot: to, release: release.clone(), services });
     }
     steps.extend(hooks(to, HookPoint::AfterSwitch, &config.hooks.after_switch));
-    steps.push(Step::MarkServed);
+    steps.push(Step::MarkKnownGood);
     let old = observed.live().and_then(|slot| observed.occupant(slot)).filter(|container| container.active());
     // One that crashes is no standby.
     let stays = |container: &Container| config.traffic.standby && container.running() && container.release.is_some();
@@ -219,16 +227,16 @@ fn hooks(slot: Slot, point: HookPoint, commands: &[Vec<String>]) -> Vec<Step> {
 
 /// The release alone, brought to the host.
 pub fn ship(observed: &Observed, release: &ReleaseId) -> Plan {
-    beside(observed, release, |_| vec![Step::Package, Step::Ship])
+    prepare_only(observed, release, |_| vec![Step::Package, Step::Ship])
 }
 
 /// The images alone, of a release that is on the host.
 pub fn build(observed: &Observed, release: &ReleaseId) -> Plan {
-    beside(observed, release, |to| vec![Step::Restore { slot: to }, Step::Build])
+    prepare_only(observed, release, |to| vec![Step::Restore { slot: to }, Step::Build])
 }
 
 /// A part of a deploy that changes nothing that runs.
-fn beside(observed: &Observed, release: &ReleaseId, steps: impl FnOnce(Slot) -> Vec<Step>) -> Plan {
+fn prepare_only(observed: &Observed, release: &ReleaseId, steps: impl FnOnce(Slot) -> Vec<Step>) -> Plan {
     let to = observed.free_slot();
     planned(observed, release, to, steps(to))
 }
@@ -252,23 +260,23 @@ pub fn switch(config: &Config, observed: &Observed, to: Slot) -> Result<Plan> {
 }
 
 /// Makes nginx, and what it would obey after a reload, agree before anything is built on it.
-fn align(config: &Config, observed: &Observed, switching: Switching, live: Option<Slot>) -> Option<Step> {
+fn align(config: &Config, observed: &Observed, switching: SwitchMode, live: Option<Slot>) -> Option<Step> {
     if let NginxOwner::Private(switching) = config.environment.nginx.owner {
         return Some(Step::PrivateNginx { switching, live: live.unwrap_or(Slot::Green) });
     }
-    match (switching, observed.answered, observed.filed) {
-        (Switching::Reload, Some(answered), filed) if filed != Some(answered) => {
-            Some(Step::AlignUpstream { live: answered })
+    match (switching, observed.running_slot, observed.configured_slot) {
+        (SwitchMode::Reload, Some(running_slot), configured_slot) if configured_slot != Some(running_slot) => {
+            Some(Step::AlignUpstream { live: running_slot })
         }
         _ => None,
     }
 }
 
 /// Releases to remove: all but the last `keep` good ones, the one that comes, the one that serves, and those whose
-/// files something has mounted. Releases that never served well count for nothing.
+/// files something has mounted. Releases that are not known good count for nothing.
 fn expired(keep: usize, observed: &Observed, coming: &ReleaseId) -> Vec<ReleaseId> {
     let mut kept: BTreeSet<&ReleaseId> = [coming].into_iter().chain(observed.live_release()).collect();
-    for release in observed.good_releases() {
+    for release in observed.known_good_releases() {
         if kept.len() < keep {
             kept.insert(&release.id);
         }
@@ -290,7 +298,7 @@ const UNDO_DRAIN: u64 = 4;
 
 /// The last step that had begun when a plan failed at step `failed`: of the steps before `sent_until`, whose scripts were sent
 /// without waiting for each, the last `never_began` had not. A signal may come before the first of them is waited for.
-pub fn reached(failed: usize, sent_until: usize, never_began: usize) -> usize {
+pub fn last_started_step(failed: usize, sent_until: usize, never_began: usize) -> usize {
     failed.max(sent_until.saturating_sub(never_began + 1))
 }
 
@@ -298,12 +306,12 @@ pub fn reached(failed: usize, sent_until: usize, never_began: usize) -> usize {
 /// on, while the old slot still runs, the traffic goes back first; after that the new version serves and nothing is undone.
 ///
 /// A courtesy: a killed run does without it, and the next deploy must work all the same.
-pub fn abort(plan: &Plan, reached: usize) -> Vec<Step> {
+pub fn undo_steps(plan: &Plan, reached: usize) -> Vec<Step> {
     let reached = &plan.steps[..=reached.min(plan.steps.len().saturating_sub(1))];
     let any = |wanted: fn(&Step) -> bool| reached.iter().any(wanted);
     // What runs in the slot of a warm rollback was there before.
     let booted = any(|step| matches!(step, Step::Boot { .. } | Step::Hook { point: HookPoint::BeforeBoot, .. }));
-    let served = any(|step| matches!(step, Step::MarkServed));
+    let served = any(|step| matches!(step, Step::MarkKnownGood));
     let switched = reached.iter().find_map(|step| match step {
         Step::Switch { switching, .. } => Some(*switching),
         _ => None,
@@ -320,7 +328,7 @@ pub fn abort(plan: &Plan, reached: usize) -> Vec<Step> {
                     Some(Step::Workers { slot: from, release: release.clone(), services: services.clone() })
                 }
                 // Compose had started them before the first deploy.
-                (None, _) => Some(Step::WorkersOfBefore),
+                (None, _) => Some(Step::UnmanagedWorkers),
                 (Some(_), None) => None,
             });
         }
@@ -336,7 +344,7 @@ pub fn abort(plan: &Plan, reached: usize) -> Vec<Step> {
 /// The slot that may run on where step `reached` of `plan` is the last that had begun: what served before is stopped once its
 /// requests have ended, and who cancels a deploy does not wait for those.
 pub fn left_running(plan: &Plan, reached: usize) -> Option<Slot> {
-    let served = plan.steps.iter().take(reached + 1).any(|step| *step == Step::MarkServed);
+    let served = plan.steps.iter().take(reached + 1).any(|step| *step == Step::MarkKnownGood);
     let stops = |step: &Step| matches!(step, Step::Stop { slot, .. } if Some(*slot) == plan.from);
     plan.from.filter(|_| served && plan.steps.iter().skip(reached).any(stops))
 }

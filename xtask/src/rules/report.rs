@@ -148,7 +148,7 @@ impl Report {
             // The way back needs a cause to be mended as a deploy does; meanwhile it is still the way back that is wanted.
             _ if self.command == "deploy" => format!("mend the cause, then: cargo xtask deploy --env {environment}"),
             _ => format!(
-                "mend the cause, then: cargo xtask {} --env {environment}; another release that served well: `cargo xtask status --env \
+                "mend the cause, then: cargo xtask {} --env {environment}; another release that is known to be good: `cargo xtask status --env \
                  {environment}` lists them, `rollback --to` goes there",
                 self.command
             ),

@@ -11,9 +11,9 @@ use crate::io::local::package::{self, Earlier, Package, Source};
 use crate::io::local::pytest;
 use crate::io::{console, interrupt};
 use crate::rules::config::Config;
-use crate::rules::engine::compose::{Commit, Files};
+use crate::rules::engine::compose::{Commit, RenderedCompose};
 use crate::rules::failure::{self, Kind};
-use crate::rules::health::{Answer, judge};
+use crate::rules::health::{self, Answer};
 use crate::rules::plan::step::Step;
 use crate::rules::plan::{self, Plan, script_of_step};
 use crate::rules::release::{ReleaseId, Slot};
@@ -34,7 +34,7 @@ pub struct Execution<'a> {
     pub source: Option<Source>,
     pub env: Option<Env>,
     pub package: Option<Package>,
-    pub files: Option<Files>,
+    pub files: Option<RenderedCompose>,
     pub tests: Option<pytest::Summary>,
     stages: Vec<StageTime>,
     /// Something on the host may be another already.
@@ -113,7 +113,7 @@ impl<'a> Execution<'a> {
         let before = observed.live_release().and_then(|id| observed.release(id)?.settings.as_ref());
         let alike = before.is_none_or(|before| before.is_asked_like(&config.health));
         let expect = config.health.expect.clone();
-        let judge = move |answer: &Answer| match judge(answer, &expect, None) {
+        let judge = move |answer: &Answer| match health::check(answer, &expect, None) {
             Err(_) if !alike && answer.status < 500 => Ok(()),
             judged => judged.map_err(|reason| reason.shown(console::masked)),
         };
@@ -284,7 +284,7 @@ impl<'a> Execution<'a> {
     /// Ends what was sent ahead, and gives the last step that had begun when one failed.
     fn stop_at(&self, failed: usize) -> usize {
         match self.session.host.forget_ahead() {
-            Ok(never_began) => plan::reached(failed, self.sent_until, never_began),
+            Ok(never_began) => plan::last_started_step(failed, self.sent_until, never_began),
             Err(error) => {
                 console::warning(&failure::chain(&error));
                 failed
@@ -296,7 +296,7 @@ impl<'a> Execution<'a> {
     fn undo(&mut self, plan: &Plan, failed: usize) -> Vec<String> {
         let reached = self.stop_at(failed);
         let mut undone = Vec::new();
-        for step in plan::abort(plan, reached) {
+        for step in plan::undo_steps(plan, reached) {
             let title = step.title(&plan.release);
             console::note(&format!("undo: {title}"));
             match self.act(&plan.release, &step) {

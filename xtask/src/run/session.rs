@@ -30,25 +30,25 @@ pub struct Session {
 
 impl Session {
     /// For commands that only read.
-    pub fn look(config: &Config) -> Result<Session> {
+    pub fn connect_read_only(config: &Config) -> Result<Session> {
         Session::on(config, Host::connect(config, None, script::inspect(config))?)
     }
 
     /// For commands that change the host: takes the lock before looking, holds it to the end.
-    pub fn own(config: &Config, caller: &Caller, purpose: &str, wait_seconds: u64) -> Result<Session> {
+    pub fn connect_locked(config: &Config, caller: &Caller, purpose: &str, wait_seconds: u64) -> Result<Session> {
         let since = caller.started_at.strftime("%Y-%m-%d %H:%M:%S UTC");
         let holder = format!("{} since {since} for: {purpose}", caller.name);
         let claim = Claim { holder: &holder, wait_seconds };
         let mut session = Session::on(config, Host::connect(config, Some(&claim), script::inspect(config))?)?;
-        session.let_a_port_go()?;
+        session.wait_for_port_release()?;
         Ok(session)
     }
 
     /// Docker ends what a cancelled run had asked it to end, and only then gives the port back: with a look in between, the
     /// container has exited and its port is taken.
-    fn let_a_port_go(&mut self) -> Result<()> {
+    fn wait_for_port_release(&mut self) -> Result<()> {
         let begun = Instant::now();
-        while self.observed.stranger_listens(self.observed.free_slot()) && begun.elapsed() < PORT_GONE {
+        while self.observed.port_taken_by_other(self.observed.free_slot()) && begun.elapsed() < PORT_GONE {
             std::thread::sleep(Duration::from_millis(200));
             self.observed = inspect(&self.config, &self.host)?;
         }

@@ -27,7 +27,7 @@ pub use traffic::{bake, verify};
 /// [`Kind::Tests`] naming the tests that failed.
 pub fn test(config: &Config, group: Option<&str>, extra: &[String]) -> Result<pytest::Summary> {
     let state: PathBuf = config.root.join(".deploy");
-    let tests = pytest::Tests {
+    let tests = pytest::PytestRun {
         root: &config.root,
         app: &config.project.app,
         folder: &config.tests.folder,

@@ -92,5 +92,5 @@ give_back() {
     fi
   done <"$before"
   if [ -n "$stay" ]; then printf '%s' "$stay" >"$before"; else rm "$before"; fi
-  [ -z "$problems" ] || fail "these workers of before the first deploy could not be started again:$problems"
+  [ -z "$problems" ] || fail "these unmanaged workers could not be started again:$problems"
 }

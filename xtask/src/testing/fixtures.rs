@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::rules::config::{Config, Switching, deploy_toml};
+use crate::rules::config::{Config, SwitchMode, deploy_toml};
 use crate::rules::health::Answer;
 use crate::rules::host::observed::{Container, Foreign, Observed, StoredRelease};
 use crate::rules::release::settings::Settings;
@@ -55,10 +55,10 @@ pub fn foreign(slot: Slot, container: &str) -> Foreign {
     Foreign { slot, container: container.to_owned(), compose_project: None }
 }
 
-pub fn stored(id: ReleaseId, served_at: Option<u64>) -> StoredRelease {
+pub fn stored(id: ReleaseId, known_good_at: Option<u64>) -> StoredRelease {
     let settings = Some(Settings::of(&config()));
     let built = vec!["shop-web".to_owned()];
-    StoredRelease { id, env_sum: String::new(), served_at, built, settings, env: Secret::new("") }
+    StoredRelease { id, env_sum: String::new(), known_good_at, built, settings, env: Secret::new("") }
 }
 
 /// What a healthy version says.
@@ -70,9 +70,9 @@ pub fn well() -> Answer {
 pub fn server(live: Slot, count: u32) -> Observed {
     let stored = |number| stored(release(number), Some(u64::from(number)));
     Observed {
-        answered: Some(live),
-        filed: Some(live),
-        switching: Some(Switching::Instant),
+        running_slot: Some(live),
+        configured_slot: Some(live),
+        switching: Some(SwitchMode::Instant),
         site_file_found: true,
         nginx_running: true,
         compose: Some("docker compose".to_owned()),

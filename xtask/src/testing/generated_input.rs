@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::rules::config::{Config, Slots, deploy_toml, env_file};
-use crate::rules::engine::compose::{self, Rendering};
+use crate::rules::engine::compose::{self, RenderInput};
 use crate::rules::failure::Kind;
 use crate::rules::health::{self, Answer};
 use crate::rules::host::observed;
@@ -210,7 +210,7 @@ proptest! {
         let expect = BTreeMap::from([("status".to_owned(), Value::from("ok"))]);
         let release = ReleaseId::parse(RELEASE).unwrap();
         let answer = Answer { status, body: body.clone() };
-        match health::judge(&answer, &expect, Some(&release)) {
+        match health::check(&answer, &expect, Some(&release)) {
             Ok(()) => prop_assert!(status == 200 && serde_json::from_str::<Value>(&body).unwrap()["status"] == "ok"),
             Err(reason) => {
                 let shown = reason.shown(str::to_owned);
@@ -289,12 +289,12 @@ pub fn small_toml() -> String {
         .to_owned()
 }
 
-pub fn rendered(config: &str) -> anyhow::Result<compose::Files> {
+pub fn rendered(config: &str) -> anyhow::Result<compose::RenderedCompose> {
     let workers = ["scheduler".to_owned(), "scraper".to_owned()];
     let release = ReleaseId::parse(RELEASE).unwrap();
     compose::render(
         config,
-        &Rendering {
+        &RenderInput {
             project: "shop",
             folder: "/srv/shop",
             web: "api",
@@ -315,7 +315,7 @@ pub fn rendered(config: &str) -> anyhow::Result<compose::Files> {
 
 /// What holds of every file that is rendered: it is JSON, has the services it should have, and the slot's is one service on its
 /// own port and on its own network.
-fn check_files(files: &compose::Files) {
+fn check_files(files: &compose::RenderedCompose) {
     let read = |text: &str| serde_json::from_str::<Value>(text).expect("a rendered file is JSON");
     let names = |file: &Value| file["services"].as_object().map(|all| all.keys().cloned().collect::<Vec<String>>());
     let slot = read(&files.slot);

@@ -50,7 +50,7 @@ fn what_is_very_long_is_read_or_refused_soon() {
         assert!(selection::parse(some(8_000), "t.yaml").is_err() && rendered(some(8_000)).is_err());
         assert!(selection::parse(&format!("test_groups:\n{}", some(8_000)), "t.yaml").is_err());
         assert!(observed::parse(&text, &config).is_err() && ReleaseId::parse(&text).is_err());
-        assert!(health::judge(&Answer { status: 200, body: text.clone() }, &expect, None).is_err());
+        assert!(health::check(&Answer { status: 200, body: text.clone() }, &expect, None).is_err());
         let named = format!("<testsuite><testcase name=\"{text}\"><error/></testcase></testsuite>");
         let _any = (junit::parse(&text), junit::parse(&named), env_file::read(some(1 << 19).as_bytes()));
         let _any = nginx::slot_in_upstream(&text, "x", Slots::default());

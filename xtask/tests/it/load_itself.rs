@@ -11,7 +11,7 @@ use crate::load::{Address, Client, Figures, Load};
 
 /// What a server does with a request.
 #[derive(Clone, Copy, PartialEq)]
-enum Deed {
+enum Fault {
     Answer,
     /// Answers, says that it will close, and closes.
     Announce,
@@ -34,7 +34,7 @@ struct BadServer {
 }
 
 impl BadServer {
-    fn start(choose: fn(u64) -> Deed) -> (Address, Arc<BadServer>) {
+    fn start(choose: fn(u64) -> Fault) -> (Address, Arc<BadServer>) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = Address { port: listener.local_addr().unwrap().port(), host: "localhost".to_owned() };
         let server = Arc::new(BadServer::default());
@@ -48,52 +48,52 @@ impl BadServer {
         (address, server)
     }
 
-    fn serve(&self, mut stream: TcpStream, choose: fn(u64) -> Deed) {
+    fn serve(&self, mut stream: TcpStream, choose: fn(u64) -> Fault) {
         stream.set_nodelay(true).unwrap();
         while stream.peek(&mut [0]).is_ok_and(|count| count == 1) {
-            let deed = choose(self.requests.fetch_add(1, Ordering::SeqCst) + 1);
-            self.done[deed as usize].fetch_add(1, Ordering::SeqCst);
-            if deed == Deed::Reset {
+            let fault = choose(self.requests.fetch_add(1, Ordering::SeqCst) + 1);
+            self.done[fault as usize].fetch_add(1, Ordering::SeqCst);
+            if fault == Fault::Reset {
                 // To close while a request lies there unread is what makes the system send a reset.
                 return;
             }
             let mut request = [0; 1024];
             let read = stream.read(&mut request).unwrap();
             assert!(request[..read].starts_with(b"GET /health HTTP/1.1\r\n") && request[..read].ends_with(b"\r\n\r\n"));
-            let keep = request[..read].windows(10).any(|word| word == b"keep-alive") && deed != Deed::Announce;
+            let keep = request[..read].windows(10).any(|word| word == b"keep-alive") && fault != Fault::Announce;
             let head = if keep { "" } else { "Connection: close\r\n" };
             let ok = format!("HTTP/1.1 200 OK\r\n{head}Content-Length: 15\r\n\r\n{{\"status\":\"ok\"}}");
-            let answer = match deed {
-                Deed::Close => return,
-                Deed::Break => ok[..ok.len() - 4].to_owned(),
-                Deed::Refuse => format!("HTTP/1.1 503 No\r\n{head}Content-Length: 2\r\n\r\nno"),
-                Deed::Mistake => ok.replace("ok\"}", "no\"}"),
+            let answer = match fault {
+                Fault::Close => return,
+                Fault::Break => ok[..ok.len() - 4].to_owned(),
+                Fault::Refuse => format!("HTTP/1.1 503 No\r\n{head}Content-Length: 2\r\n\r\nno"),
+                Fault::Mistake => ok.replace("ok\"}", "no\"}"),
                 _ => ok,
             };
-            if deed == Deed::Wait {
+            if fault == Fault::Wait {
                 std::thread::sleep(Duration::from_millis(400));
             }
             stream.write_all(answer.as_bytes()).unwrap();
-            if !keep || deed == Deed::Break {
+            if !keep || fault == Fault::Break {
                 return;
             }
         }
     }
 
-    fn done(&self, deed: Deed) -> u64 {
-        self.done[deed as usize].load(Ordering::SeqCst)
+    fn done(&self, fault: Fault) -> u64 {
+        self.done[fault as usize].load(Ordering::SeqCst)
     }
 
     /// What clients must have seen of it.
     fn failures(&self) -> BTreeMap<String, u64> {
         let named = [
-            (Deed::Close, "closed without an answer"),
-            (Deed::Break, "closed in the middle of an answer"),
-            (Deed::Reset, "connection reset"),
-            (Deed::Refuse, "status 503"),
-            (Deed::Mistake, "wrong body"),
+            (Fault::Close, "closed without an answer"),
+            (Fault::Break, "closed in the middle of an answer"),
+            (Fault::Reset, "connection reset"),
+            (Fault::Refuse, "status 503"),
+            (Fault::Mistake, "wrong body"),
         ];
-        let done = named.map(|(deed, name)| (name.to_owned(), self.done(deed)));
+        let done = named.map(|(fault, name)| (name.to_owned(), self.done(fault)));
         done.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 }
@@ -104,16 +104,16 @@ fn load(address: &Address, kind: Client) -> Figures {
     load.finish().remove(&kind).unwrap()
 }
 
-fn mostly_well(number: u64) -> Deed {
+fn mostly_well(number: u64) -> Fault {
     match number {
-        n if n % 150 == 0 => Deed::Reset,
-        n if n % 100 == 0 => Deed::Close,
-        n if n % 70 == 0 => Deed::Refuse,
-        n if n % 60 == 0 => Deed::Mistake,
-        n if n % 45 == 0 => Deed::Break,
-        n if n % 30 == 0 => Deed::Announce,
-        400 => Deed::Wait,
-        _ => Deed::Answer,
+        n if n % 150 == 0 => Fault::Reset,
+        n if n % 100 == 0 => Fault::Close,
+        n if n % 70 == 0 => Fault::Refuse,
+        n if n % 60 == 0 => Fault::Mistake,
+        n if n % 45 == 0 => Fault::Break,
+        n if n % 30 == 0 => Fault::Announce,
+        400 => Fault::Wait,
+        _ => Fault::Answer,
     }
 }
 
@@ -126,7 +126,7 @@ fn every_kind_of_failure_is_counted_exactly() {
         assert_eq!(figures.sent, server.requests.load(Ordering::SeqCst), "{figures}");
         assert_eq!(server.failures().len(), 5);
         assert_eq!(figures.failed, server.failures(), "{kind:?}");
-        assert!(server.done(Deed::Announce) > 0, "an announced close is no failure, but none was tried");
+        assert!(server.done(Fault::Announce) > 0, "an announced close is no failure, but none was tried");
     }
 }
 
@@ -134,9 +134,9 @@ fn every_kind_of_failure_is_counted_exactly() {
 #[test]
 fn the_few_among_many_are_counted_exactly() {
     let (address, server) = BadServer::start(|number| match number {
-        n if n % 1_500 == 0 => Deed::Reset,
-        n if n % 1_000 == 0 => Deed::Close,
-        _ => Deed::Answer,
+        n if n % 1_500 == 0 => Fault::Reset,
+        n if n % 1_000 == 0 => Fault::Close,
+        _ => Fault::Answer,
     });
     let load = Load::start(&address, &[Client::NewConnection], 1_200);
     std::thread::sleep(Duration::from_secs(4));
@@ -175,9 +175,9 @@ fn a_close_without_announcement_costs_a_kept_connection_one_request() {
 /// What is not asked while the site pauses is asked after it.
 #[test]
 fn a_pause_is_not_hidden_by_sending_less() {
-    let (address, server) = BadServer::start(|number| if number % 100 == 0 { Deed::Wait } else { Deed::Answer });
+    let (address, server) = BadServer::start(|number| if number % 100 == 0 { Fault::Wait } else { Fault::Answer });
     let figures = load(&address, Client::NewConnection);
-    assert!(server.done(Deed::Wait) >= 8 && figures.slowest >= Duration::from_millis(400), "{figures}");
+    assert!(server.done(Fault::Wait) >= 8 && figures.slowest >= Duration::from_millis(400), "{figures}");
     assert!(figures.sent > 900 && figures.failures() == 0, "{figures}");
 }
 

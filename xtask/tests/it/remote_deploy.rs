@@ -68,7 +68,7 @@ pub fn a_backend_that_runs_already_is_taken_over(server: &Server, site: &Site) {
         std::thread::sleep(Duration::from_millis(200));
     }
     let before = site.xtask(&["status"]);
-    assert!(before.stdout.contains("a container of before the first deploy"), "{before}");
+    assert!(before.stdout.contains("an unmanaged container"), "{before}");
     let (accessory, calls) = (redis(server), worker_calls(server));
 
     a_take_over_that_fails_gives_the_work_back(server, site);
@@ -91,7 +91,7 @@ fn a_take_over_that_fails_gives_the_work_back(server: &Server, site: &Site) {
     let failed = under_load("a take-over that fails", server, Clients::OneConnectionPerRequest, || {
         site.xtask(&["deploy", "--skip-tests"]).must_end_with(14)
     });
-    failed.must_say(&["Start the workers of before the first deploy again"]);
+    failed.must_say(&["Start the unmanaged workers again"]);
     site.configure("after_switch = [[\"false\"]]", "# after_switch = []");
     let workers = "docker ps --filter label=com.docker.compose.service=worker --format '{{.Label \"com.docker.compose.project\"}}'";
     assert_eq!(server.root(workers), "gifty\n", "what works now is not the worker of before");

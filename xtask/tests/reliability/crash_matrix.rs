@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::cut::{Cut, Cutter};
-use super::place::{Place, Remote};
+use super::target::{Remote, Target};
 use crate::load::{Client, Load, assert_none_failed};
 use crate::local_project::Project;
 use crate::remote_secrets::only_releases_hold_secrets;
@@ -29,7 +29,7 @@ struct Totals {
     deploys: Vec<Duration>,
 }
 
-fn matrix(place: &Place, mode: &str, clients: &[Client], arguments: &[&str]) {
+fn matrix(place: &Target, mode: &str, clients: &[Client], arguments: &[&str]) {
     let cutter = Cutter::new();
     // Data that is not in the commit, and a commit that is new.
     let code = "      - .:/app\n    env_file";
@@ -65,7 +65,7 @@ fn matrix(place: &Place, mode: &str, clients: &[Client], arguments: &[&str]) {
 
 /// From one status to the next.
 fn case(
-    place: &Place,
+    place: &Target,
     cutter: &Cutter,
     arguments: &[&str],
     cut: &Cut,
@@ -112,7 +112,7 @@ fn case(
 }
 
 /// While nginx reloads, its old and its new workers answer for a moment.
-fn status_that_is_true(place: &Place, what: &str) -> Value {
+fn status_that_is_true(place: &Target, what: &str) -> Value {
     let begun = Instant::now();
     loop {
         let status = place.xtask(&["status", "--json"]);
@@ -173,14 +173,14 @@ const ROLLBACK: &[&str] = &["rollback"];
 fn local(mode: &str, clients: &[Client], arguments: &[&str]) {
     let project = Project::new(mode);
     project.rewrite("deploy.toml", "drain = 12", "drain = 5");
-    matrix(&Place::Local(&project), mode, clients, arguments);
+    matrix(&Target::Local(&project), mode, clients, arguments);
 }
 
 fn remote(compose: Compose, mode: &str, clients: &[Client], arguments: &[&str]) {
     let server = Server::start(compose);
     let site = Site::new(&server, mode);
     let remote = Remote { server, site };
-    matrix(&Place::Remote(&remote), mode, clients, arguments);
+    matrix(&Target::Remote(&remote), mode, clients, arguments);
     only_releases_hold_secrets(&remote.server);
 }
 

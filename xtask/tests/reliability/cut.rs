@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::place::Place;
+use super::target::Target;
 use crate::team::{Run, Team};
 
 /// A place to kill the tool at.
@@ -57,7 +57,7 @@ impl Cutter {
     }
 
     /// Lets a run come to its end, and gives all places where it could have been cut.
-    pub fn places(&self, place: &Place, arguments: &[&str]) -> Vec<Cut> {
+    pub fn places(&self, place: &Target, arguments: &[&str]) -> Vec<Cut> {
         let _none = std::fs::remove_file(self.folder.path().join("talk"));
         let mut command = place.command(arguments);
         self.prepare(&mut command, "");
@@ -77,7 +77,7 @@ impl Cutter {
     }
 
     /// Runs the tool until it is killed there; it has no exit code then.
-    pub fn cut(&self, place: &Place, arguments: &[&str], cut: &Cut) -> Run {
+    pub fn cut(&self, place: &Target, arguments: &[&str], cut: &Cut) -> Run {
         let mut command = place.command(arguments);
         let at = match cut {
             Cut::Stage(_) => String::new(),

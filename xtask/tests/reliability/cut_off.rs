@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::cut::{Cut, Cutter, begun};
-use super::place::{Place, Remote};
+use super::target::{Remote, Target};
 use crate::load::{BOTH, Load, assert_none_failed};
 use crate::remote_secrets::only_releases_hold_secrets;
 use crate::remote_site::Site;
@@ -17,7 +17,7 @@ const FREE: Duration = Duration::from_secs(60);
 
 /// Everything a command of a deploy could change.
 const STATE: &str = "cd /app/gifty-backend; docker ps -a --no-trunc --format '{{.ID}} {{.State}}' | sort; docker image ls -q | sort; \
-    ls -A live releases; cat deploys.jsonl | wc -l; ls -A meta/*/served";
+    ls -A live releases; cat deploys.jsonl | wc -l; ls -A meta/*/known-good";
 
 fn drop_packets(server: &Server, action: &str) {
     server.root(&format!(
@@ -30,7 +30,7 @@ fn a_network_that_is_cut_at_any_stage_loses_nothing() {
     let server = Server::start(Compose::V2);
     let site = Site::new(&server, "instant");
     let remote = Remote { server, site };
-    let place = Place::Remote(&remote);
+    let place = Target::Remote(&remote);
     for number in 0..4 {
         place.new_version(&format!("before the cuts {number}"));
         place.deploy();

@@ -8,7 +8,7 @@ mod cut_off;
 mod hostile;
 mod long_run;
 mod neighbours;
-mod place;
 mod reboot;
 mod round_trips;
 mod signals;
+mod target;

@@ -17,7 +17,7 @@ const STAGES: [&str; 16] = [
     "Verify through nginx",
     "Watch the new version",
     "Replace the workers",
-    "Mark the release as good",
+    "Mark the release as known good",
     "Drain slot",
     "Stop slot",
     "Prune old releases",

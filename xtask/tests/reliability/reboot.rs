@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::cut::{Cut, Cutter, begun};
-use super::place::{Place, Remote};
+use super::target::{Remote, Target};
 use crate::load;
 use crate::remote_site::Site;
 use crate::server::{Compose, Server};
@@ -22,7 +22,7 @@ fn down_at_every_stage(compose: Compose, mode: &str, turns: [Down; 2]) {
     let site = Site::new(&server, mode);
     let mut remote = Remote { server, site };
     let names: Vec<String> = {
-        let place = Place::Remote(&remote);
+        let place = Target::Remote(&remote);
         for number in 0..4 {
             place.new_version(&format!("before it goes down {number}"));
             place.deploy();
@@ -36,7 +36,7 @@ fn down_at_every_stage(compose: Compose, mode: &str, turns: [Down; 2]) {
     for (number, name) in names.iter().enumerate() {
         let down = turns[number % 2];
         let what = format!("{mode} mode, {down:?} at {name:?}");
-        let place = Place::Remote(&remote);
+        let place = Target::Remote(&remote);
         let before = place.answers();
         place.new_version(&what);
         let mut deploy = place.start(place.command(&["deploy", "--skip-tests"]));
@@ -48,7 +48,7 @@ fn down_at_every_stage(compose: Compose, mode: &str, turns: [Down; 2]) {
         }
         let run = deploy.end();
         remote.site.set("PROD_SSH_PORT", &remote.server.ssh_port().to_string());
-        let place = Place::Remote(&remote);
+        let place = Target::Remote(&remote);
         let powered = Instant::now();
         while !load::get(&place.address(), "/health").is_ok_and(|answer| answer.status == 200) {
             assert!(powered.elapsed() < Duration::from_secs(60), "{what}: the site does not come back");

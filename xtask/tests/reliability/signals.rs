@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::cut::{Cut, Cutter, begun, stages};
-use super::place::{Place, Remote};
+use super::target::{Remote, Target};
 use crate::load::{BOTH, Load, assert_none_failed};
 use crate::local_project::Project;
 use crate::remote_secrets::only_releases_hold_secrets;
@@ -14,7 +14,7 @@ use crate::team::Team;
 const RATE: u32 = 20;
 const LIMIT: Duration = Duration::from_secs(10);
 
-fn cancelled_at_every_stage(place: &Place) {
+fn cancelled_at_every_stage(place: &Target) {
     for number in 0..4 {
         place.new_version(&format!("before the signals {number}"));
         place.deploy();
@@ -44,7 +44,7 @@ fn cancelled_at_every_stage(place: &Place) {
         assert_eq!(status["live_release"], place.answers(), "{what}: {status:#}\n{run}");
         let serves = format!("serves   release {} in slot", status["live_release"].as_str().unwrap());
         assert!(run.stdout.contains(&serves), "{what}: it does not say that {serves}: {run}");
-        let marked = stages(&run.stderr).any(|stage| stage == "Mark the release as good");
+        let marked = stages(&run.stderr).any(|stage| stage == "Mark the release as known good");
         assert!(run.code == Some(0) || marked || status["live_release"] == before, "{what}: not undone\n{run}");
         let mut left = place.leftovers();
         // Who cancels does not wait for the last requests of the old version, and none of them is cut off.
@@ -67,7 +67,7 @@ fn cancelled_at_every_stage(place: &Place) {
 }
 
 /// Who is in a hurry asks twice.
-fn a_second_signal_ends_at_once(place: &Place) {
+fn a_second_signal_ends_at_once(place: &Target) {
     place.new_version("in a hurry");
     let deploy = place.deploy_up_to("Waiting for health check");
     deploy.signal("-INT");
@@ -86,8 +86,8 @@ fn a_second_signal_ends_at_once(place: &Place) {
 fn a_local_deploy_may_be_cancelled_at_every_stage() {
     let project = Project::new("instant");
     project.rewrite("deploy.toml", "drain = 12", "drain = 5");
-    cancelled_at_every_stage(&Place::Local(&project));
-    a_second_signal_ends_at_once(&Place::Local(&project));
+    cancelled_at_every_stage(&Target::Local(&project));
+    a_second_signal_ends_at_once(&Target::Local(&project));
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_remote_deploy_may_be_cancelled_at_every_stage() {
     let server = Server::start(Compose::V2);
     let site = Site::new(&server, "instant");
     let remote = Remote { server, site };
-    cancelled_at_every_stage(&Place::Remote(&remote));
-    a_second_signal_ends_at_once(&Place::Remote(&remote));
+    cancelled_at_every_stage(&Target::Remote(&remote));
+    a_second_signal_ends_at_once(&Target::Remote(&remote));
     only_releases_hold_secrets(&remote.server);
 }

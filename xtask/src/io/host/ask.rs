@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow, bail};
 
 use crate::io::console;
-use crate::io::process::{self, Held, Line, Next, Writer};
+use crate::io::process::{self, Child, Line, Next, Writer};
 use crate::rules::health::Answer;
 
 /// What a round trip may take on top of the time that the host waits.
@@ -28,7 +28,7 @@ pub struct Question<'a> {
     pub path: &'a str,
 }
 
-/// The script that asks, held. Can be used by several threads at once.
+/// The script that asks, as a child process. Can be used by several threads at once.
 #[derive(Clone)]
 pub struct Asker {
     /// Its standard input, once it has been started.
@@ -46,17 +46,17 @@ struct Waiting {
 
 impl Asker {
     /// Starts the script while others go on. Who asks meanwhile waits for it.
-    pub fn start(hold: impl FnOnce() -> Result<Held> + Send + 'static) -> Asker {
+    pub fn start(spawn: impl FnOnce() -> Result<Child> + Send + 'static) -> Asker {
         let waiting = Arc::new(Mutex::new(Ok(HashMap::new())));
         let asker = Asker { input: Arc::default(), number: Arc::default(), waiting };
         let listener = asker.clone();
         std::thread::spawn(move || {
-            let held = hold();
-            let input = held.as_ref().map(Held::input).map_err(|error| format!("{error:#}"));
+            let child = spawn();
+            let input = child.as_ref().map(Child::input).map_err(|error| format!("{error:#}"));
             // Set here only.
             let _set = listener.input.set(input);
-            if let Ok(held) = held {
-                listener.listen(&held);
+            if let Ok(child) = child {
+                listener.listen(&child);
             }
         });
         asker
@@ -112,15 +112,15 @@ impl Asker {
     }
 
     /// Hands out what the host says, until it ends; who waits then, waits in vain.
-    fn listen(&self, held: &Held) {
+    fn listen(&self, child: &Child) {
         loop {
-            match held.next(Instant::now() + Duration::from_secs(3600)) {
+            match child.next(Instant::now() + Duration::from_secs(3600)) {
                 Next::Line(Line::Output(line)) => self.hear(&line),
                 Next::Line(Line::Error(_)) | Next::Silence => {}
                 Next::End => break,
             }
         }
-        *self.waiting() = Err(format!("what asks on the host has ended: {}", held.tail()));
+        *self.waiting() = Err(format!("what asks on the host has ended: {}", child.tail()));
     }
 
     /// `NUMBER + PIECE`, `NUMBER = BYTES`, `NUMBER ! REASON`; anything else is not of the script.
@@ -170,7 +170,7 @@ mod tests {
 
     fn asker() -> Asker {
         let words = ["bash", "-c", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/ask.sh"))];
-        Asker::start(move || process::hold(&Command::new("ask", words)))
+        Asker::start(move || process::spawn(&Command::new("ask", words)))
     }
 
     /// A server that gives this answer to one request, and what it was sent.
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn where_nothing_asks_any_more_the_error_says_why() {
-        let refused = Asker::start(|| process::hold(&Command::new("ask", ["sh", "-c", "echo 'session refused' >&2"])));
+        let refused = Asker::start(|| process::spawn(&Command::new("ask", ["sh", "-c", "echo 'session refused' >&2"])));
         let question = Question { tls: false, port: 9, host: "x", behind_tls: false, path: "/" };
         for _ in 0..2 {
             let begun = Instant::now();

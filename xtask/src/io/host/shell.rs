@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::io::host::ask::Asker;
-use crate::io::process::{self, Finished, Held, Line, Next};
+use crate::io::process::{self, Child, Finished, Line, Next};
 use crate::io::{console, interrupt};
 use crate::rules::failure::Kind;
 use crate::rules::script::{Input, Script};
@@ -34,7 +34,7 @@ use collected::Collected;
 
 /// A shell on the host that is ready for scripts.
 pub struct Shell {
-    held: Held,
+    child: Child,
     /// What its own lines begin with, so that no output of a script is taken for one.
     token: String,
     /// The number of the script sent last.
@@ -60,12 +60,12 @@ pub enum Show {
 
 impl Shell {
     /// A shell that was started just now, with the script that it was given to run first.
-    pub fn new(held: Held, token: &str, first: Option<&Script>) -> Shell {
+    pub fn new(child: Child, token: &str, first: Option<&Script>) -> Shell {
         let ahead: VecDeque<(u32, Script)> = first.map(|script| (1, script.clone())).into_iter().collect();
         let sent = Cell::new(first.map_or(0, |_| 1));
         let (ahead, early) = (RefCell::new(ahead), RefCell::default());
         let (ended, lost) = (Arc::default(), Arc::default());
-        Shell { held, token: token.to_owned(), sent, ahead, early, ended, lost, process: Cell::new(0) }
+        Shell { child, token: token.to_owned(), sent, ahead, early, ended, lost, process: Cell::new(0) }
     }
 
     /// Waits until the shell is ready, which it is once it has the lock, if it is to hold it.
@@ -99,7 +99,7 @@ impl Shell {
         let deadline = process::after(limit);
         loop {
             interrupt::check()?;
-            match self.held.next(deadline.min(Instant::now() + LOOK)) {
+            match self.child.next(deadline.min(Instant::now() + LOOK)) {
                 Next::Line(Line::Output(line)) => {
                     if let Some(said) = line.strip_prefix(&self.token).and_then(|line| line.strip_prefix(' ')) {
                         return Ok(Some(said.to_owned()));
@@ -137,7 +137,7 @@ impl Shell {
 
     /// Says again and again that we live.
     fn beat(&self) {
-        let (input, ended) = (self.held.input(), Arc::clone(&self.ended));
+        let (input, ended) = (self.child.input(), Arc::clone(&self.ended));
         std::thread::spawn(move || {
             // Where it cannot be written, the next script finds the shell ended and says so.
             while !ended.load(Ordering::Relaxed) && input.write(b"\n").is_ok() {
@@ -172,7 +172,7 @@ impl Shell {
         let mut request = format!("{chain} {number} {lengths} {}\n{line}", script.name).into_bytes();
         request.extend_from_slice(input);
         // Where the shell has ended, waiting for it says why.
-        let _ended = self.held.input().write(&request);
+        let _ended = self.child.input().write(&request);
         Ok(number)
     }
 
@@ -200,7 +200,7 @@ impl Shell {
         let mut come = std::mem::take(&mut *self.early.borrow_mut());
         let deadline = Instant::now() + PATIENCE + GIVEN_UP;
         while Instant::now() < deadline {
-            match come.pop_front().map_or_else(|| self.held.next(Instant::now() + PATIENCE), Next::Line) {
+            match come.pop_front().map_or_else(|| self.child.next(Instant::now() + PATIENCE), Next::Line) {
                 Next::Line(Line::Output(line)) => match self.mark(&line) {
                     Some(Mark::Begin(at)) if at == number => return Ok(never_began),
                     Some(Mark::Begin(at)) => never_began -= usize::from(ahead.iter().any(|(sent, _)| *sent == at)),
@@ -216,7 +216,7 @@ impl Shell {
     }
 
     fn stop(&self) -> Result<()> {
-        self.held.input().write(b"stop\n")
+        self.child.input().write(b"stop\n")
     }
 
     fn wait(&self, number: u32, script: &Script, show: Show) -> Result<Option<Finished>> {
@@ -225,7 +225,7 @@ impl Shell {
         let mut come = std::mem::take(&mut *self.early.borrow_mut());
         let mut of_later = VecDeque::new();
         while output.code.is_none() || !output.errors_ended {
-            match come.pop_front().map_or_else(|| self.held.next(Instant::now() + LOOK), Next::Line) {
+            match come.pop_front().map_or_else(|| self.child.next(Instant::now() + LOOK), Next::Line) {
                 Next::End => return Ok(None),
                 Next::Silence if self.lost.load(Ordering::Relaxed) => return Ok(None),
                 Next::Silence => {}
@@ -295,17 +295,17 @@ impl Shell {
 
     /// Whether the shell still runs.
     pub fn alive(&self) -> Result<bool> {
-        Ok(!self.lost.load(Ordering::Relaxed) && self.held.alive()?)
+        Ok(!self.lost.load(Ordering::Relaxed) && self.child.alive()?)
     }
 
     /// Lets it end by itself.
-    pub fn leave(&self) {
-        self.held.leave();
+    pub fn detach(&self) {
+        self.child.detach();
     }
 
     /// What was said to standard error last, after the end of the last script that has ended.
     pub fn tail(&self) -> String {
-        let said = self.held.tail();
+        let said = self.child.tail();
         let lines: Vec<&str> = said.lines().filter(|line| !line.is_empty()).collect();
         lines.rsplit(|line| line.starts_with(&self.token)).next().unwrap_or_default().join("\n")
     }

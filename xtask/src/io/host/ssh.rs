@@ -36,37 +36,37 @@ pub struct Start {
 
 /// An open connection. Once the shell that came with it is dropped, it closes and takes the agent and the session's
 /// folder along.
-pub struct Session {
+pub struct Connection {
     target: SshTarget,
     folder: PathBuf,
 }
 
-impl Session {
+impl Connection {
     /// Connects and starts the shell on the server, and beside it what asks there. `state` keeps the host keys that were accepted at first use.
     ///
     /// # Errors
     /// [`Kind::HostKey`] where the server's key is not the known one, [`Kind::Connection`] where there is no connection,
     /// [`Kind::Locked`] and [`Kind::Preflight`] where there is no lock.
-    pub fn open(target: &SshTarget, state: &Path, start: &Start, ask: &Script) -> Result<(Session, Asker, Shell)> {
+    pub fn open(target: &SshTarget, state: &Path, start: &Start, ask: &Script) -> Result<(Connection, Asker, Shell)> {
         for program in ["ssh", "ssh-agent", "ssh-add"] {
             process::require(program, "install the OpenSSH client")?;
         }
         let private = private_folder()?;
         let known = KnownHosts::prepare(target, private.path(), state)?;
         let route = Route::of(target)?;
-        let master = process::hold(&master(target, private.path(), &known, &route, &start.script))?;
+        let master = process::spawn(&master(target, private.path(), &known, &route, &start.script))?;
         // From here on the session's own shell removes it, also when this process is killed.
-        let session = Session { target: target.clone(), folder: private.keep() };
-        let (control, ask) = (session.control(), session.command(ask.name, &ask.login_line()));
+        let connection = Connection { target: target.clone(), folder: private.keep() };
+        let (control, ask) = (connection.control(), connection.command(ask.name, &ask.login_line()));
         let limit = CONNECTED.saturating_add(start.wait);
         let asker = Asker::start(move || {
             connected(&control, limit)?;
-            process::hold(&ask)
+            process::spawn(&ask)
         });
         let shell = Shell::new(master, &start.token, Some(&start.first));
         shell.await_ready(limit, || refused(target, &shell))?;
         known.announce(target);
-        Ok((session, asker, shell))
+        Ok((connection, asker, shell))
     }
 
     /// The words that run `line` on the server through the held connection.

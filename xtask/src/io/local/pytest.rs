@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 const LISTED: usize = 20;
 
 /// What to test and with what. Relative paths are relative to `root`, the folder of `deploy.toml`.
-pub struct Tests<'a> {
+pub struct PytestRun<'a> {
     pub root: &'a Path,
     /// The app's folder, in which pytest runs.
     pub app: &'a str,
@@ -95,7 +95,7 @@ impl Summary {
 /// # Errors
 /// Where the tests could not be run, or say nothing: wrong selection, no Python, requirements that cannot be
 /// installed, no test found, pytest itself failed.
-pub fn run(tests: &Tests, only: Option<&str>, extra: &[String]) -> Result<Summary> {
+pub fn run(tests: &PytestRun, only: Option<&str>, extra: &[String]) -> Result<Summary> {
     if extra.iter().any(|argument| argument.starts_with("--junit-xml") || argument.starts_with("--junitxml")) {
         let file = tests.state.join("junit.xml");
         return Err(Kind::Usage.error(format!("leave out --junitxml: the results are always in {}", file.display())));
@@ -119,7 +119,7 @@ pub fn run(tests: &Tests, only: Option<&str>, extra: &[String]) -> Result<Summar
     let finished = process::stream(&command(tests, &state, &venv.folder, &selection, extra, report.path()))?;
     let text = std::fs::read(report.path()).context("reading the results of pytest")?;
     let results = junit::parse(&String::from_utf8_lossy(&text));
-    let results = judge(finished.code, results, extra)?;
+    let results = check_ending(finished.code, results, extra)?;
     ending.check(extra)?;
     report.persist(&junit).with_context(|| format!("writing {}", junit.display()))?;
     Ok(summarise(results, selection, venv.version.clone(), junit))
@@ -135,7 +135,7 @@ fn remove_stale(junit: &Path) -> Result<()> {
     }
 }
 
-fn choose(tests: &Tests, only: Option<&str>, extra: &[String]) -> Result<Selection> {
+fn choose(tests: &PytestRun, only: Option<&str>, extra: &[String]) -> Result<Selection> {
     let app = tests.root.join(tests.app);
     let folder = app.join(tests.folder);
     if !folder.is_dir() {
@@ -202,7 +202,7 @@ fn names_tests(extra: &[String], disk: &Disk) -> bool {
 }
 
 fn command(
-    tests: &Tests,
+    tests: &PytestRun,
     state: &Path,
     venv: &Path,
     selection: &Selection,
@@ -237,7 +237,7 @@ fn command(
 }
 
 /// What pytest's exit code means (docs.pytest.org, "Exit codes"), seen together with what it reported.
-fn judge(code: Option<i32>, results: Result<Results>, extra: &[String]) -> Result<Results> {
+fn check_ending(code: Option<i32>, results: Result<Results>, extra: &[String]) -> Result<Results> {
     let failures = results.as_ref().map_or(0, |results| results.failed + results.errors);
     let nothing_ran =
         results.as_ref().is_ok_and(|results| *results == Results { seconds: results.seconds, ..Results::default() });
@@ -293,10 +293,10 @@ mod tests {
         let some = |passed, failed, errors| Ok(Results { passed, failed, errors, ..Results::default() });
         let none = || Err(anyhow::anyhow!("cut off"));
         let asked = words(&["-x"]);
-        assert_eq!(judge(Some(0), some(3, 0, 0), &[]).unwrap().passed, 3);
-        assert_eq!(judge(Some(1), some(3, 1, 0), &[]).unwrap().failed, 1);
-        assert_eq!(judge(Some(2), some(0, 0, 1), &[]).unwrap().errors, 1, "a file that cannot be imported");
-        assert!(judge(Some(0), none(), &words(&["--help"])).is_ok());
+        assert_eq!(check_ending(Some(0), some(3, 0, 0), &[]).unwrap().passed, 3);
+        assert_eq!(check_ending(Some(1), some(3, 1, 0), &[]).unwrap().failed, 1);
+        assert_eq!(check_ending(Some(2), some(0, 0, 1), &[]).unwrap().errors, 1, "a file that cannot be imported");
+        assert!(check_ending(Some(0), none(), &words(&["--help"])).is_ok());
         let plain: &[String] = &[];
         let refused = [
             (Some(0), some(0, 0, 0), plain, "ran no test", Kind::Tests),
@@ -312,7 +312,7 @@ mod tests {
             (None, some(3, 0, 0), plain, "signal", Kind::Tests),
         ];
         for (code, results, extra, expected, kind) in refused {
-            let error = judge(code, results, extra).expect_err(expected);
+            let error = check_ending(code, results, extra).expect_err(expected);
             assert!(error.to_string().contains(expected), "{code:?}: {error}");
             assert!(Kind::of(&error).is_none_or(|found| found == kind), "{code:?}: {error}");
         }

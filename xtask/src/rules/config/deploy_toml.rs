@@ -2,7 +2,7 @@
 //! applied last; the rest of the program sees [`Config`] only.
 
 mod checks;
-mod place;
+mod position;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ use serde::Deserialize;
 
 use crate::rules::config::{
     Config, EnvFile, Environment, Fixed, Health, Hooks, Limits, Nginx, NginxOwner, Project, Reach, SiteUrl, Slots,
-    SshTarget, Switching, Tests, Traffic,
+    SshTarget, SwitchMode, Tests, Traffic,
 };
 use crate::rules::failure::Kind;
 use crate::rules::secret::Secret;
-use place::Place;
+use position::Position;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,7 +55,7 @@ struct RawEnvironment {
 struct RawNginx {
     #[serde(default)]
     private: bool,
-    switch: Option<Switching>,
+    switch: Option<SwitchMode>,
     upstream: Option<String>,
     upstream_file: Option<String>,
     site_file: Option<String>,
@@ -77,15 +77,15 @@ pub fn load(text: &str, file: &Path, name: &str, variables: &BTreeMap<String, St
         toml::from_str(text).map_err(|error| Kind::Configuration.error(refusal(text, file, &error)))?;
     let root = file.parent().map(Path::to_owned).unwrap_or_default();
     let config = resolve(raw, root, name, variables).map_err(|problem| {
-        let place = place::of_key(text, &problem.key).map(|place| format!(":{place}")).unwrap_or_default();
-        Kind::Configuration.error(format!("{shown}{place}: {}", problem.text))
+        let position = position::of_key(text, &problem.key).map(|at| format!(":{at}")).unwrap_or_default();
+        Kind::Configuration.error(format!("{shown}{position}: {}", problem.text))
     })?;
     Ok(Config { text: text.to_owned(), ..config })
 }
 
 /// The environment that is called `name`; where there is none, any that there is.
 pub fn known_or_first(text: &str, name: &str) -> String {
-    let names = place::tables_of(text, "environments");
+    let names = position::tables_of(text, "environments");
     let known = names.is_empty() || names.iter().any(|known| known == name);
     if known { name.to_owned() } else { names[0].clone() }
 }
@@ -96,15 +96,15 @@ const LARGEST: usize = 64 * 1024;
 /// What the reader of TOML does not understand, with the line it stands in.
 fn refusal(text: &str, file: &Path, error: &toml::de::Error) -> String {
     let start = error.span().map_or(0, |span| span.start);
-    let place = Place::of_byte(text, start);
-    let line = text.lines().nth(place.line - 1).unwrap_or_default().trim();
+    let position = Position::of_byte(text, start);
+    let line = text.lines().nth(position.line - 1).unwrap_or_default().trim();
     let line: String = line.chars().take(120).collect();
     let message = error.message().trim_end();
     let hint = match message.contains("expected one of") || message.contains("missing field") {
         true => "",
         false => "; hint: a setting is a line as in `keep = 5` or `name = \"shop\"`, below its [section]",
     };
-    format!("{}:{place}: {message}{hint}\n  {}", file.display(), line.escape_debug())
+    format!("{}:{position}: {message}{hint}\n  {}", file.display(), line.escape_debug())
 }
 
 /// What is wrong, and with which key.
@@ -254,7 +254,7 @@ fn resolve_nginx(raw: RawNginx, project: &Project, folder: &str, remote: bool) -
         (true, _) if remote => {
             return Err(Problem::at("nginx.private", "nginx.private: only where ssh = false"));
         }
-        (true, switch) => NginxOwner::Private(switch.unwrap_or(Switching::Instant)),
+        (true, switch) => NginxOwner::Private(switch.unwrap_or(SwitchMode::Instant)),
         (false, None) => NginxOwner::System,
         (false, Some(_)) => {
             let text = "nginx.switch is for a private nginx; a server's own is read from its site file";

@@ -30,7 +30,7 @@ pub use interpolation::undefined;
 pub use resources::Made;
 
 /// What the compose files of a release are rendered for.
-pub struct Rendering<'a> {
+pub struct RenderInput<'a> {
     /// The environment's name: the base compose project.
     pub project: &'a str,
     /// The environment's folder on the host.
@@ -57,7 +57,7 @@ pub struct Rendering<'a> {
     pub profiles: Option<&'a str>,
 }
 
-impl Rendering<'_> {
+impl RenderInput<'_> {
     fn release_folder(&self) -> String {
         format!("{}/releases/{}", self.folder, self.release)
     }
@@ -68,7 +68,7 @@ impl Rendering<'_> {
 }
 
 /// The rendered files, each a JSON text with values of the env file in it: 0600.
-pub struct Files {
+pub struct RenderedCompose {
     /// Accessories; compose project `<project>`.
     pub base: String,
     /// Everything that is built, with its image names.
@@ -109,7 +109,7 @@ struct Roles<'a> {
 }
 
 impl<'a> Roles<'a> {
-    fn of(project: &'a Project, rendering: &Rendering<'a>) -> Result<Roles<'a>> {
+    fn of(project: &'a Project, rendering: &RenderInput<'a>) -> Result<Roles<'a>> {
         let service = |name: &str| {
             project.services.get(name).with_context(|| {
                 let there: Vec<&str> = project.services.keys().map(String::as_str).collect();
@@ -145,7 +145,7 @@ impl<'a> Roles<'a> {
 /// # Errors
 /// When it is not a compose project, lacks a service that `deploy.toml` names, or has what a deploy cannot do: all of it
 /// together. No error holds a value of the file.
-pub fn render(config: &str, rendering: &Rendering) -> Result<Files> {
+pub fn render(config: &str, rendering: &RenderInput) -> Result<RenderedCompose> {
     let mut project = Project::read(config)?;
     let named = |name: &str| name == rendering.web || rendering.workers.iter().any(|worker| worker == name);
     project.services.retain(|name, service| named(name) || service.wanted(rendering.profiles));
@@ -167,7 +167,7 @@ pub fn render(config: &str, rendering: &Rendering) -> Result<Files> {
     let definitions: BTreeMap<String, String> =
         roles.accessories().map(|(name, service)| (name.to_owned(), definition(service, rendering))).collect();
     let built = released.iter().filter(|(_, service)| service.build.is_some());
-    Ok(Files {
+    Ok(RenderedCompose {
         base: base_file(&project, &roles, &definitions, rendering),
         build: build_file(rendering, &project, &roles),
         slot: slot_file(rendering, &project, &roles),
@@ -205,7 +205,7 @@ fn in_order(project: &Project, mut left: Vec<String>) -> Vec<String> {
 }
 
 /// What of the web service's ports a slot does not have.
-fn web_notes(rendering: &Rendering, web: &Service) -> Vec<String> {
+fn web_notes(rendering: &RenderInput, web: &Service) -> Vec<String> {
     let (name, port) = (rendering.web, rendering.web_port);
     let ports = web.published();
     let mut notes: Vec<String> = ports
@@ -241,7 +241,7 @@ fn without_restart(roles: &Roles) -> Option<String> {
 }
 
 /// What an accessory is, apart from the release in whose folder its files lie: the same text for the same definition.
-fn definition(service: &Service, rendering: &Rendering) -> String {
+fn definition(service: &Service, rendering: &RenderInput) -> String {
     let release_folder = rendering.release_folder();
     let mut body = Value::Object(service.whole()).to_string().replace(&release_folder, ".");
     // What it has mounted of the release is a part of what it is.

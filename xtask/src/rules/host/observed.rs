@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
-use crate::rules::config::{Config, NginxOwner, Slots, Switching};
-use crate::rules::health::{Answer, judge};
+use crate::rules::config::{Config, NginxOwner, Slots, SwitchMode};
+use crate::rules::health::{self, Answer};
 use crate::rules::nginx;
 use crate::rules::release::settings::Settings;
 use crate::rules::release::{ReleaseId, Slot};
@@ -28,10 +28,10 @@ pub struct Observed {
     /// What nginx said when it was asked which slot it obeys.
     pub said: Option<String>,
     /// The slot nginx itself says it obeys, for this environment.
-    pub answered: Option<Slot>,
+    pub running_slot: Option<Slot>,
     /// The slot that nginx's files name: what it would obey after a reload.
-    pub filed: Option<Slot>,
-    pub switching: Option<Switching>,
+    pub configured_slot: Option<Slot>,
+    pub switching: Option<SwitchMode>,
     pub site_file_found: bool,
     pub nginx_running: bool,
     /// Why this user cannot make nginx reload: sudo's or nginx's own words.
@@ -70,7 +70,7 @@ pub struct Observed {
     pub answers: BTreeMap<Slot, Answer>,
     /// Bytes free where the releases are.
     pub disk_free: u64,
-    pub room: Room,
+    pub capacity: Capacity,
     /// What a site over TLS is asked with.
     pub curl: bool,
     /// Who asks.
@@ -89,7 +89,7 @@ pub struct Observed {
 
 /// What there is of disk and memory, and what a version takes. What could not be found out is not there.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Room {
+pub struct Capacity {
     /// The file system of the releases.
     pub releases_place: String,
     /// Bytes free where docker keeps images, and that file system.
@@ -172,8 +172,8 @@ pub struct StoredRelease {
     pub id: ReleaseId,
     /// sha256 of its `.env`, hexadecimal.
     pub env_sum: String,
-    /// Seconds since 1970 when it last became the one that serves; `None`: it never served well.
-    pub served_at: Option<u64>,
+    /// Seconds since 1970 when it last became the one that serves; `None`: it is not known good.
+    pub known_good_at: Option<u64>,
     /// Repositories of the images that were built for it; none, where it never came to that.
     pub built: Vec<String>,
     /// `None`: another version of this tool wrote them.
@@ -184,7 +184,7 @@ pub struct StoredRelease {
 impl Observed {
     /// The slot that routes: what nginx answers, and where it does not run, what it will obey when it starts.
     pub fn live(&self) -> Option<Slot> {
-        self.answered.or(self.filed)
+        self.running_slot.or(self.configured_slot)
     }
 
     /// The slot of the next version.
@@ -193,7 +193,7 @@ impl Observed {
     }
 
     /// Whether somebody listens on a slot's port, and no container of ours that could is there.
-    pub fn stranger_listens(&self, slot: Slot) -> bool {
+    pub fn port_taken_by_other(&self, slot: Slot) -> bool {
         let ours = self.containers.iter().any(|container| container.slot == slot && container.status != "exited");
         self.listening.contains(&slot) && !ours
     }
@@ -211,7 +211,9 @@ impl Observed {
 
     /// Whether this release answered in the slot, and was healthy, when the host was looked at.
     pub fn healthy(&self, config: &Config, slot: Slot, release: &ReleaseId) -> bool {
-        self.answers.get(&slot).is_some_and(|answer| judge(answer, &config.health.expect, Some(release)).is_ok())
+        self.answers
+            .get(&slot)
+            .is_some_and(|answer| health::check(answer, &config.health.expect, Some(release)).is_ok())
     }
 
     /// Whether all images of a release are on the host.
@@ -225,11 +227,11 @@ impl Observed {
         self.releases.iter().find(|release| release.id == *id)
     }
 
-    /// Releases that have served well, the latest first.
-    pub fn good_releases(&self) -> Vec<&StoredRelease> {
+    /// Releases that are known good, the latest first.
+    pub fn known_good_releases(&self) -> Vec<&StoredRelease> {
         let mut good: Vec<&StoredRelease> =
-            self.releases.iter().filter(|release| release.served_at.is_some()).collect();
-        good.sort_by_key(|release| std::cmp::Reverse((release.served_at, release.id.clone())));
+            self.releases.iter().filter(|release| release.known_good_at.is_some()).collect();
+        good.sort_by_key(|release| std::cmp::Reverse((release.known_good_at, release.id.clone())));
         good
     }
 }
@@ -252,14 +254,14 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
     for line in text.lines().filter(|line| !line.is_empty()) {
         let fields: Vec<&str> = line.split('\t').collect();
         let read = || format!("reading the host's report, a line `{}`", fields[0].escape_debug());
-        if room(&fields, &mut observed).with_context(read)? {
+        if capacity(&fields, &mut observed).with_context(read)? {
             continue;
         }
         match fields[..] {
             ["folder", place] => observed.folder = place.to_owned(),
             ["live", answer] => {
                 observed.said = Some(answer.to_owned()).filter(|answer| !answer.is_empty());
-                observed.answered = nginx::slot_in_answer(answer, &config.project.name);
+                observed.running_slot = nginx::slot_in_answer(answer, &config.project.name);
             }
             ["flag", _] => flag = true,
             ["upstream", text] => {
@@ -287,8 +289,8 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
             ["compose", tool] => observed.compose = Some(tool.to_owned()).filter(|tool| !tool.is_empty()),
             ["docker-problem", problem] => observed.docker_problem = Some(problem.trim().to_owned()),
             ["container", ..] => containers::read(&fields, config, &mut observed).with_context(read)?,
-            ["release", id, env_sum, served_at, built, settings, env] => {
-                observed.releases.extend(read_release([id, env_sum, served_at, built, settings, env]));
+            ["release", id, env_sum, known_good_at, built, settings, env] => {
+                observed.releases.extend(read_release([id, env_sum, known_good_at, built, settings, env]));
             }
             ["listening", port] => observed.listening.extend(slot_of(port, config)),
             ["answer", port, text] => observed.answers.extend(slot_of(port, config).zip(read_answer(&lines(text)))),
@@ -305,28 +307,28 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
     }
     // Files of the other mode name no slot.
     let mode = observed.switching.filter(|mode| found.is_none_or(|found| found == *mode));
-    observed.filed = mode.and_then(|mode| filed(mode, flag, &upstream, config));
+    observed.configured_slot = mode.and_then(|mode| configured_slot(mode, flag, &upstream, config));
     Ok(observed)
 }
 
 /// Reads a line of what there is of disk and memory, and what a version takes. `false`: it is another one.
-fn room(fields: &[&str], observed: &mut Observed) -> Result<bool> {
-    let room = &mut observed.room;
+fn capacity(fields: &[&str], observed: &mut Observed) -> Result<bool> {
+    let capacity = &mut observed.capacity;
     match fields[..] {
         ["image", bytes, tags] => {
             let bytes = bytes.parse()?;
             let tags: Vec<String> = serde_json::from_str(tags)?;
             observed.images.extend(tags.into_iter().map(|tag| (tag, bytes)));
         }
-        ["memory", id, bytes] => drop(room.memory_used.insert(id.to_owned(), bytes.parse()?)),
+        ["memory", id, bytes] => drop(capacity.memory_used.insert(id.to_owned(), bytes.parse()?)),
         ["memory-free", bytes] => {
             let bytes: u64 = bytes.parse()?;
-            room.memory_free = Some(room.memory_free.unwrap_or_default().saturating_add(bytes));
+            capacity.memory_free = Some(capacity.memory_free.unwrap_or_default().saturating_add(bytes));
         }
-        ["docker-disk-free", bytes, place] => room.docker_disk = Some((bytes.parse()?, place.to_owned())),
+        ["docker-disk-free", bytes, place] => capacity.docker_disk = Some((bytes.parse()?, place.to_owned())),
         ["disk-free", bytes, place] => {
             observed.disk_free = bytes.parse()?;
-            room.releases_place = place.to_owned();
+            capacity.releases_place = place.to_owned();
         }
         _ => return Ok(false),
     }
@@ -338,10 +340,10 @@ fn slot_of(port: &str, config: &Config) -> Option<Slot> {
 }
 
 /// The slot that nginx's files name.
-fn filed(mode: Switching, flag: bool, upstream: &str, config: &Config) -> Option<Slot> {
+fn configured_slot(mode: SwitchMode, flag: bool, upstream: &str, config: &Config) -> Option<Slot> {
     match mode {
-        Switching::Instant => Some(if flag { Slot::Green } else { Slot::Blue }),
-        Switching::Reload => nginx::slot_in_upstream(upstream, &config.environment.nginx.upstream, config.slots),
+        SwitchMode::Instant => Some(if flag { Slot::Green } else { Slot::Blue }),
+        SwitchMode::Reload => nginx::slot_in_upstream(upstream, &config.environment.nginx.upstream, config.slots),
     }
 }
 
@@ -359,11 +361,11 @@ fn ports(text: &str) -> Option<(Slots, u16)> {
 }
 
 /// A folder that is not named like a release was not made by us and is left alone.
-fn read_release([id, env_sum, served_at, built, settings, env]: [&str; 6]) -> Option<StoredRelease> {
+fn read_release([id, env_sum, known_good_at, built, settings, env]: [&str; 6]) -> Option<StoredRelease> {
     Some(StoredRelease {
         id: ReleaseId::parse(id).ok()?,
         env_sum: env_sum.to_owned(),
-        served_at: served_at.parse().ok(),
+        known_good_at: known_good_at.parse().ok(),
         built: unescaped(built).lines().map(str::to_owned).filter(|repository| !repository.is_empty()).collect(),
         settings: Settings::read(&unescaped(settings)),
         env: Secret::new(unescaped(env)),

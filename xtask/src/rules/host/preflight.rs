@@ -1,6 +1,6 @@
 //! What is in the way on a host, told before anything is touched: each with its cause, its place and its remedy. Pure.
 
-use crate::rules::config::{Config, NginxOwner, Switching};
+use crate::rules::config::{Config, NginxOwner, SwitchMode};
 use crate::rules::failure::Kind;
 use crate::rules::host::observed::{Container, Observed};
 use crate::rules::release::{ReleaseId, image};
@@ -13,7 +13,7 @@ const RELEASE: u64 = 100_000_000;
 
 /// # Errors
 /// [`Kind::Preflight`] with everything that is in the way, at once; `more` is what the caller knows of.
-pub fn host(config: &Config, observed: &Observed, more: Vec<String>) -> Result<Switching, anyhow::Error> {
+pub fn host(config: &Config, observed: &Observed, more: Vec<String>) -> Result<SwitchMode, anyhow::Error> {
     let nginx = &config.environment.nginx;
     let mut problems = Vec::new();
     if let Some(problem) = &observed.docker_problem {
@@ -33,7 +33,7 @@ pub fn host(config: &Config, observed: &Observed, more: Vec<String>) -> Result<S
             .push(format!("curl is not on the host, and asks {url} there; install it: `sudo apt-get install curl`"));
     }
     problems.extend(identity::problems(config, observed));
-    problems.extend(standing(config, observed));
+    problems.extend(standing_problems(config, observed));
     if observed.switching.is_none() {
         let site = &nginx.site_file;
         let upstream = &nginx.upstream;
@@ -60,16 +60,16 @@ pub fn whose(config: &Config, observed: &Observed) -> Vec<String> {
 }
 
 /// What keeps traffic from being moved, now and until somebody mends it.
-pub fn standing(config: &Config, observed: &Observed) -> Vec<String> {
+pub fn standing_problems(config: &Config, observed: &Observed) -> Vec<String> {
     let nginx = [reload(config, observed), lookups(config, observed)].into_iter().flatten();
-    nginx.chain(places(observed)).collect()
+    nginx.chain(unwritable_folders(observed)).collect()
 }
 
 /// Why nginx could not be reloaded, where the mode needs that.
 fn reload(config: &Config, observed: &Observed) -> Option<String> {
-    let problem = observed.nginx_problem.as_ref().filter(|_| observed.switching == Some(Switching::Reload))?;
+    let problem = observed.nginx_problem.as_ref().filter(|_| observed.switching == Some(SwitchMode::Reload))?;
     let nginx = &config.environment.nginx;
-    if mends_itself(config, observed, problem) {
+    if next_deploy_rewrites_it(config, observed, problem) {
         return None;
     }
     let refused = "nginx refuses its configuration as it is now, so it cannot be reloaded";
@@ -92,12 +92,12 @@ fn reload(config: &Config, observed: &Observed) -> Option<String> {
 
 /// What nginx refuses is the upstream file, which somebody has spoiled or removed, while nginx itself says what it obeys: a
 /// deploy begins by writing that file anew.
-fn mends_itself(config: &Config, observed: &Observed, problem: &str) -> bool {
+fn next_deploy_rewrites_it(config: &Config, observed: &Observed, problem: &str) -> bool {
     let nginx = &config.environment.nginx;
     let of_the_file = problem.contains(&nginx.upstream_file)
         || problem.contains(&format!("host not found in upstream \"{}\"", nginx.upstream));
     let twice = problem.contains("duplicate upstream");
-    of_the_file && !twice && observed.answered.is_some() && observed.answered != observed.filed
+    of_the_file && !twice && observed.running_slot.is_some() && observed.running_slot != observed.configured_slot
 }
 
 /// nginx would remember whether the flag is there, and go on sending requests to a slot that has been stopped: on nginx
@@ -105,7 +105,7 @@ fn mends_itself(config: &Config, observed: &Observed, problem: &str) -> bool {
 /// server block, whatever all sites have, it is looked up each time.
 fn lookups(config: &Config, observed: &Observed) -> Option<String> {
     let line = observed.file_cache.as_ref().filter(|_| !observed.lookups_uncached)?;
-    (observed.switching == Some(Switching::Instant) && config.environment.nginx.owner == NginxOwner::System).then(
+    (observed.switching == Some(SwitchMode::Instant) && config.environment.nginx.owner == NginxOwner::System).then(
         || {
             format!(
                 "nginx remembers file lookups ({line}), so it would see the flag of the instant mode too late; add \
@@ -130,8 +130,8 @@ pub fn bypasses(observed: &Observed) -> Option<String> {
 }
 
 /// Where a file that is to be replaced or made cannot be.
-fn places(observed: &Observed) -> Vec<String> {
-    let upstream = observed.unwritable_upstream.as_ref().filter(|_| observed.switching == Some(Switching::Reload));
+fn unwritable_folders(observed: &Observed) -> Vec<String> {
+    let upstream = observed.unwritable_upstream.as_ref().filter(|_| observed.switching == Some(SwitchMode::Reload));
     let mut places: Vec<&String> = observed.unwritable.iter().chain(upstream).collect();
     places.sort();
     places.dedup();
@@ -155,7 +155,7 @@ fn free_port(config: &Config, observed: &Observed) -> Option<String> {
             foreign.container
         ));
     }
-    observed.stranger_listens(to).then(|| {
+    observed.port_taken_by_other(to).then(|| {
         format!(
             "port {port} of the free slot {to} is taken by another process; find it with `ss -ltnp 'sport = :{port}'`, \
              stop it, or give the slot another port (`slots` in deploy.toml)"
@@ -165,9 +165,9 @@ fn free_port(config: &Config, observed: &Observed) -> Option<String> {
 
 /// Whether a second version fits beside the live one: in memory and, until it is built, on disk. The live version is the
 /// measure of the one that comes.
-pub fn room(config: &Config, observed: &Observed, release: &ReleaseId) -> Vec<String> {
+pub fn capacity(config: &Config, observed: &Observed, release: &ReleaseId) -> Vec<String> {
     let mut problems = Vec::new();
-    let (project, room) = (&config.project, &observed.room);
+    let (project, capacity) = (&config.project, &observed.capacity);
     let image_of = |release: &ReleaseId| image(&project.name, &project.web, release);
     let size = match observed.live_release() {
         Some(live) if !observed.images.contains_key(&image_of(release)) => {
@@ -176,7 +176,7 @@ pub fn room(config: &Config, observed: &Observed, release: &ReleaseId) -> Vec<St
         _ => None,
     };
     let image = size.unwrap_or_default();
-    let together = room.docker_disk.as_ref().is_none_or(|(_, place)| *place == room.releases_place);
+    let together = capacity.docker_disk.as_ref().is_none_or(|(_, place)| *place == capacity.releases_place);
     let needed = if together { RELEASE.saturating_add(image) } else { RELEASE };
     let mut disk = |place: &str, free: u64, needed: u64, what: &str| {
         if free < needed {
@@ -191,17 +191,17 @@ pub fn room(config: &Config, observed: &Observed, release: &ReleaseId) -> Vec<St
     let an_image = format!("{} for an image as large as the live one", megabytes(image));
     let a_release = format!("{} for the release", megabytes(RELEASE));
     let both = format!("{a_release}, {an_image}");
-    disk(&room.releases_place, observed.disk_free, needed, if together { &both } else { &a_release });
-    if let (false, Some((free, place))) = (together, &room.docker_disk) {
+    disk(&capacity.releases_place, observed.disk_free, needed, if together { &both } else { &a_release });
+    if let (false, Some((free, place))) = (together, &capacity.docker_disk) {
         disk(place, *free, image, &an_image);
     }
     let live = observed.live().and_then(|slot| observed.occupant(slot)).filter(|container| container.running());
-    let used_by = |container: &Container| room.memory_used.get(&container.id).copied();
+    let used_by = |container: &Container| capacity.memory_used.get(&container.id).copied();
     let used = live.and_then(used_by);
     // What waits in the free slot goes first.
     let standby = live.and_then(|live| observed.occupant(live.slot.other())).filter(|container| container.running());
     let freed = standby.and_then(used_by).unwrap_or_default();
-    if let (Some(used), Some(free)) = (used, room.memory_free.map(|free| free.saturating_add(freed))) {
+    if let (Some(used), Some(free)) = (used, capacity.memory_free.map(|free| free.saturating_add(freed))) {
         // A version that comes is rarely smaller than the one that serves.
         let needed = used.saturating_add(used / 10);
         if free < needed {

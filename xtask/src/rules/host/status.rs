@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::rules::config::{Config, Switching};
+use crate::rules::config::{Config, SwitchMode};
 use crate::rules::host::observed::{Container, Observed, Other};
 use crate::rules::host::preflight;
 use crate::rules::release::{ReleaseId, Slot};
@@ -11,7 +11,7 @@ use crate::rules::release::{ReleaseId, Slot};
 pub struct Status {
     pub environment: String,
     pub url: String,
-    pub mode: Option<Switching>,
+    pub mode: Option<SwitchMode>,
     pub live_slot: Option<Slot>,
     pub live_release: Option<ReleaseId>,
     pub slots: Vec<SlotStatus>,
@@ -44,9 +44,10 @@ pub fn status(config: &Config, observed: &Observed, site: Result<(), String>) ->
             container: observed.occupant(slot).cloned(),
         })
         .collect();
-    let mut releases: Vec<ReleaseId> = observed.good_releases().into_iter().map(|release| release.id.clone()).collect();
+    let mut releases: Vec<ReleaseId> =
+        observed.known_good_releases().into_iter().map(|release| release.id.clone()).collect();
     releases.extend(
-        observed.releases.iter().filter(|release| release.served_at.is_none()).map(|release| release.id.clone()),
+        observed.releases.iter().filter(|release| release.known_good_at.is_none()).map(|release| release.id.clone()),
     );
     Status {
         environment: config.environment.name.clone(),
@@ -72,7 +73,7 @@ fn problems(config: &Config, observed: &Observed, site: Result<(), String>) -> V
         problems.push("nginx does not run".to_owned());
     }
     problems.extend(preflight::whose(config, observed));
-    problems.extend(preflight::standing(config, observed));
+    problems.extend(preflight::standing_problems(config, observed));
     problems.extend(preflight::bypasses(observed));
     problems.extend(observed.unwell(true));
     problems.extend(missing_workers(config, observed));
@@ -80,14 +81,14 @@ fn problems(config: &Config, observed: &Observed, site: Result<(), String>) -> V
     if observed.switching.is_none() {
         problems.push(format!("{} does not route to the slots", config.environment.nginx.site_file));
     }
-    match (observed.answered, observed.filed) {
-        (Some(answered), Some(filed)) if answered != filed => {
+    match (observed.running_slot, observed.configured_slot) {
+        (Some(running_slot), Some(configured_slot)) if running_slot != configured_slot => {
             problems.push(format!(
-                "nginx obeys slot {answered}, but its file names {filed}: a reload would move the traffic"
+                "nginx obeys slot {running_slot}, but its file names {configured_slot}: a reload would move the traffic"
             ));
         }
-        (Some(answered), None) if observed.switching == Some(Switching::Reload) => problems.push(format!(
-            "nginx obeys slot {answered}, but the upstream file {} names no slot any more; the next deploy writes it anew",
+        (Some(running_slot), None) if observed.switching == Some(SwitchMode::Reload) => problems.push(format!(
+            "nginx obeys slot {running_slot}, but the upstream file {} names no slot any more; the next deploy writes it anew",
             config.environment.nginx.upstream_file
         )),
         _ => {}
@@ -136,8 +137,7 @@ impl Status {
         for slot in &self.slots {
             let mark = if slot.live { "live" } else { "    " };
             let state = slot.container.as_ref().map_or("empty".to_owned(), |container| {
-                let release =
-                    container.release.as_ref().map_or("a container of before the first deploy", ReleaseId::as_str);
+                let release = container.release.as_ref().map_or("an unmanaged container", ReleaseId::as_str);
                 let health = if container.health.is_empty() || !container.running() {
                     String::new()
                 } else {

@@ -1,14 +1,14 @@
 //! The script that prepares a server: folders, ports, the site, the upstream file, the sudo rules. Pure: it is printed, read by
 //! a person, and run by root on the server. What it does is `scripts/setup.sh`; here it is told for which environment.
 
-use crate::rules::config::{Config, Slots, Switching};
+use crate::rules::config::{Config, Slots, SwitchMode};
 use crate::rules::nginx::{self, Upstream};
 use crate::rules::script::{self, quote};
 
 /// A bash script for root, that can be run again. `user` is who deploys.
 ///
 /// The site file is written only where none is: a site has certificates and rules of its own.
-pub fn script(config: &Config, user: &str, switching: Switching) -> String {
+pub fn script(config: &Config, user: &str, switching: SwitchMode) -> String {
     let environment = &config.environment;
     let values: String = values(config, user, switching)
         .into_iter()
@@ -30,15 +30,15 @@ pub fn script(config: &Config, user: &str, switching: Switching) -> String {
     )
 }
 
-fn values(config: &Config, user: &str, switching: Switching) -> Vec<(&'static str, String)> {
+fn values(config: &Config, user: &str, switching: SwitchMode) -> Vec<(&'static str, String)> {
     let (nginx, url) = (&config.environment.nginx, &config.environment.url);
     let yes = |given: bool| if given { "yes" } else { "no" }.to_owned();
     let pass = nginx::proxy_lines(&nginx.upstream, switching).lines().next().unwrap_or_default().trim().to_owned();
     let needed_lines = match switching {
-        Switching::Reload => pass,
-        Switching::Instant => format!("include {}; {pass}", include_file(config)),
+        SwitchMode::Reload => pass,
+        SwitchMode::Instant => format!("include {}; {pass}", include_file(config)),
     };
-    let dollar = if switching == Switching::Instant { "$" } else { "" };
+    let dollar = if switching == SwitchMode::Instant { "$" } else { "" };
     vec![
         ("name", config.project.name.clone()),
         ("folder", config.environment.folder.clone()),
@@ -68,12 +68,12 @@ fn values(config: &Config, user: &str, switching: Switching) -> Vec<(&'static st
 const MARKED: [(u16, &str); 3] = [(1, "@BLUE@"), (2, "@GREEN@"), (3, "@LIVE@")];
 
 /// nginx's file with marks in the places of ports, and in reload mode of the live slot.
-fn upstream_text(config: &Config, switching: Switching) -> String {
+fn upstream_text(config: &Config, switching: SwitchMode) -> String {
     let [(blue, _), (green, _), (live_port, _)] = MARKED;
     let upstream = Upstream { slots: Slots { blue, green }, live_port, ..script::upstream_of(config) };
     let text = match switching {
-        Switching::Instant => upstream.instant(&script::flag(config)),
-        Switching::Reload => upstream.reload_marked("@SLOT@", "@PORT@"),
+        SwitchMode::Instant => upstream.instant(&script::flag(config)),
+        SwitchMode::Reload => upstream.reload_marked("@SLOT@", "@PORT@"),
     };
     MARKED
         .iter()
@@ -84,15 +84,15 @@ fn include_file(config: &Config) -> String {
     format!("/etc/nginx/snippets/{}-switch.conf", config.project.name)
 }
 
-fn site(config: &Config, switching: Switching) -> String {
+fn site(config: &Config, switching: SwitchMode) -> String {
     let environment = &config.environment;
     // `map` stands at the level of all sites, so its variable carries the environment's name.
     let variable = format!("{}_upgrade", config.project.name.replace('-', "_"));
     let upstream = &environment.nginx.upstream;
     let proxy = nginx::proxy_lines(upstream, switching).replace("$connection_upgrade", &format!("${variable}"));
     let include = match switching {
-        Switching::Reload => String::new(),
-        Switching::Instant => format!("    include {};\n", include_file(config)),
+        SwitchMode::Reload => String::new(),
+        SwitchMode::Instant => format!("    include {};\n", include_file(config)),
     };
     format!(
         "{map}\nserver {{\n    listen 80;\n    server_name {name};\n    client_max_body_size 100m;\n{include}\n    \
@@ -110,8 +110,8 @@ mod tests {
     #[test]
     fn the_script_is_what_was_reviewed() {
         let config = config();
-        insta::assert_snapshot!("setup_instant", script(&config, "deploy", Switching::Instant));
-        insta::assert_snapshot!("setup_reload", script(&config, "deploy", Switching::Reload));
+        insta::assert_snapshot!("setup_instant", script(&config, "deploy", SwitchMode::Instant));
+        insta::assert_snapshot!("setup_reload", script(&config, "deploy", SwitchMode::Reload));
     }
 
     #[test]

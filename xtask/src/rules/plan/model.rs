@@ -13,7 +13,7 @@ fn apply(before: &Observed, plan: &Plan, step: &Step) -> Observed {
     let mut host = before.clone();
     match step {
         Step::Ship => host.releases.push(stored(plan.release.clone(), None)),
-        Step::AlignUpstream { live } => host.filed = Some(*live),
+        Step::AlignUpstream { live } => host.configured_slot = Some(*live),
         Step::Boot { slot } => {
             host.containers.retain(|container| container.slot != *slot);
             let mut booted = container(*slot, 1, "running");
@@ -21,17 +21,17 @@ fn apply(before: &Observed, plan: &Plan, step: &Step) -> Observed {
             booted.release = Some(plan.release.clone());
             host.containers.push(booted);
         }
-        Step::Switch { to, .. } => (host.filed, host.answered) = (Some(*to), Some(*to)),
+        Step::Switch { to, .. } => (host.configured_slot, host.running_slot) = (Some(*to), Some(*to)),
         Step::Stop { containers, .. } => {
             for container in host.containers.iter_mut().filter(|container| containers.contains(&container.id)) {
                 container.status = "exited".to_owned();
             }
         }
         Step::Remove { slot } => host.containers.retain(|container| container.slot != *slot),
-        Step::MarkServed => {
-            let served = host.releases.iter().filter_map(|release| release.served_at).max().unwrap_or(0) + 1;
+        Step::MarkKnownGood => {
+            let served = host.releases.iter().filter_map(|release| release.known_good_at).max().unwrap_or(0) + 1;
             for stored in host.releases.iter_mut().filter(|stored| stored.id == plan.release) {
-                stored.served_at = Some(served);
+                stored.known_good_at = Some(served);
             }
         }
         Step::Prune { releases } => host.releases.retain(|release| !releases.contains(&release.id)),
@@ -48,7 +48,7 @@ fn apply(before: &Observed, plan: &Plan, step: &Step) -> Observed {
         | Step::Verify { .. }
         | Step::Bake { .. }
         | Step::Workers { .. }
-        | Step::WorkersOfBefore
+        | Step::UnmanagedWorkers
         | Step::Drain { .. } => {}
     }
     answering(host)
@@ -66,7 +66,9 @@ fn answering(mut host: Observed) -> Observed {
 fn halves(before: &Observed, plan: &Plan, step: &Step) -> Vec<Observed> {
     match step {
         // The upstream file is renamed, nginx not yet reloaded.
-        Step::Switch { switching: Switching::Reload, to } => vec![Observed { filed: Some(*to), ..before.clone() }],
+        Step::Switch { switching: SwitchMode::Reload, to } => {
+            vec![Observed { configured_slot: Some(*to), ..before.clone() }]
+        }
         // What was in the slot is removed, the new container not yet started; or created, not yet running.
         Step::Boot { slot } => {
             let empty = apply(before, plan, &Step::Remove { slot: *slot });
@@ -89,7 +91,7 @@ fn assert_serves(host: &Observed, place: &str) {
 /// What an uncut deploy leaves: the release serves, nothing else runs but a standby, files and nginx agree.
 fn assert_done(config: &Config, host: &Observed, wanted: &ReleaseId, place: &str) {
     assert_eq!(host.live_release(), Some(wanted), "{place}: {host:#?}");
-    assert_eq!(host.answered, host.filed, "{place}");
+    assert_eq!(host.running_slot, host.configured_slot, "{place}");
     let running = host.containers.iter().filter(|container| container.running()).count();
     assert!((1..=1 + usize::from(config.traffic.standby)).contains(&running), "{place}: {host:#?}");
 }
@@ -97,13 +99,17 @@ fn assert_done(config: &Config, host: &Observed, wanted: &ReleaseId, place: &str
 fn starting_states() -> Vec<Observed> {
     let mut states = Vec::new();
     for live in Slot::BOTH {
-        for switching in [Switching::Instant, Switching::Reload] {
+        for switching in [SwitchMode::Instant, SwitchMode::Reload] {
             for other in ["running", "exited", "created", "restarting"] {
-                for filed in Slot::BOTH {
-                    if switching == Switching::Instant && filed != live {
+                for configured_slot in Slot::BOTH {
+                    if switching == SwitchMode::Instant && configured_slot != live {
                         continue; // one flag is both
                     }
-                    let mut state = Observed { switching: Some(switching), filed: Some(filed), ..server(live, 3) };
+                    let mut state = Observed {
+                        switching: Some(switching),
+                        configured_slot: Some(configured_slot),
+                        ..server(live, 3)
+                    };
                     state.containers = vec![container(live, 3, "running"), container(live.other(), 2, other)];
                     states.push(answering(state));
                 }
@@ -127,8 +133,8 @@ fn cut_anywhere(config: &Config) {
     let mut cases = 0;
     for start in starting_states() {
         let plans = [
-            deploy(config, &start, &release(9), Tests::Run).unwrap(),
-            deploy(config, &start, &release(3), Tests::Skip).unwrap(),
+            deploy(config, &start, &release(9), TestStage::Run).unwrap(),
+            deploy(config, &start, &release(3), TestStage::Skip).unwrap(),
             rollback(config, &start, way_back(&start, None).unwrap()).unwrap(),
         ];
         for plan in plans {
@@ -140,7 +146,7 @@ fn cut_anywhere(config: &Config) {
                 for cut in cuts {
                     let place = format!("cut in step {} of\n{}", index + 1, plan.describe());
                     assert_serves(&cut, &place);
-                    let again = deploy(config, &cut, &release(9), Tests::Run).unwrap();
+                    let again = deploy(config, &cut, &release(9), TestStage::Run).unwrap();
                     for prefix in 0..again.steps.len() {
                         let part = Plan { steps: again.steps[..prefix].to_vec(), ..again.clone() };
                         assert_serves(
@@ -162,20 +168,20 @@ fn cut_anywhere(config: &Config) {
 #[test]
 fn a_run_that_is_cut_twice_at_the_same_place_has_no_more_to_do() {
     for start in starting_states() {
-        let plan = deploy(&config(), &start, &release(9), Tests::Run).unwrap();
+        let plan = deploy(&config(), &start, &release(9), TestStage::Run).unwrap();
         let mut host = start;
         for step in &plan.steps {
             host = apply(&host, &plan, step);
-            let again = deploy(&config(), &host, &release(9), Tests::Run).unwrap();
+            let again = deploy(&config(), &host, &release(9), TestStage::Run).unwrap();
             let done = finish(&host, &again);
-            let once_more = deploy(&config(), &done, &release(9), Tests::Run).unwrap();
+            let once_more = deploy(&config(), &done, &release(9), TestStage::Run).unwrap();
             // The second one ends in the same state but for the slot, which moves with each deploy.
             let settled = finish(&done, &once_more);
             assert_eq!(settled.live_release(), done.live_release(), "{}", step.title(&plan.release));
             assert_eq!(settled.live(), done.live().map(Slot::other), "{}", once_more.describe());
             assert_eq!(
                 once_more.steps.len(),
-                deploy(&config(), &settled, &release(9), Tests::Run).unwrap().steps.len()
+                deploy(&config(), &settled, &release(9), TestStage::Run).unwrap().steps.len()
             );
         }
     }
@@ -184,17 +190,17 @@ fn a_run_that_is_cut_twice_at_the_same_place_has_no_more_to_do() {
 #[test]
 fn an_undone_failure_leaves_the_old_version_alone_and_serving() {
     for start in starting_states() {
-        let plan = deploy(&config(), &start, &release(9), Tests::Run).unwrap();
+        let plan = deploy(&config(), &start, &release(9), TestStage::Run).unwrap();
         let mut host = start.clone();
         for (index, step) in plan.steps.iter().enumerate() {
-            let undo = abort(&plan, index);
+            let undo = undo_steps(&plan, index);
             let mut failed = vec![host.clone(), apply(&host, &plan, step)];
             failed.extend(halves(&host, &plan, step));
             for failed in failed {
                 let place = format!("failed in step {} of\n{}", index + 1, plan.describe());
                 let undone = undo.iter().fold(failed, |host, step| apply(&host, &plan, step));
                 assert_serves(&undone, &place);
-                let marked = plan.steps[..=index].contains(&Step::MarkServed);
+                let marked = plan.steps[..=index].contains(&Step::MarkKnownGood);
                 let expected = if marked { &plan.release } else { &release(3) };
                 assert_eq!(undone.live_release(), Some(expected), "{place}");
             }
@@ -219,9 +225,9 @@ fn describe(host: &Observed) -> String {
 /// Where a deploy may be when it is killed at a stage. The crash matrix holds these lines against real servers.
 #[test]
 fn a_deploy_that_is_killed_at_a_stage_is_in_one_of_these_states() {
-    for switching in [Switching::Instant, Switching::Reload] {
+    for switching in [SwitchMode::Instant, SwitchMode::Reload] {
         let start = Observed { switching: Some(switching), ..server(Slot::Blue, 3) };
-        let plan = deploy(&config(), &start, &release(9), Tests::Skip).unwrap();
+        let plan = deploy(&config(), &start, &release(9), TestStage::Skip).unwrap();
         let mut host = start;
         let mut states: Vec<Vec<String>> = Vec::new();
         for step in &plan.steps {

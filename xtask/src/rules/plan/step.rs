@@ -1,6 +1,6 @@
 //! The steps a plan is made of, as data: what each is called and how its failure counts.
 
-use crate::rules::config::Switching;
+use crate::rules::config::SwitchMode;
 use crate::rules::failure::Kind;
 use crate::rules::release::{ReleaseId, Slot};
 
@@ -15,7 +15,7 @@ pub enum Step {
     Ship,
     /// Make the tool's own nginx run, obeying `live`.
     PrivateNginx {
-        switching: Switching,
+        switching: SwitchMode,
         live: Slot,
     },
     /// Make the upstream file name what nginx obeys.
@@ -51,7 +51,7 @@ pub enum Step {
     },
     /// The one act that moves traffic.
     Switch {
-        switching: Switching,
+        switching: SwitchMode,
         to: Slot,
     },
     /// Prove through nginx that the new release answers.
@@ -70,7 +70,7 @@ pub enum Step {
         services: Vec<String>,
     },
     /// Give the work back to the workers that compose had started before the first deploy.
-    WorkersOfBefore,
+    UnmanagedWorkers,
     /// Wait until the slot's requests in flight have ended.
     Drain {
         slot: Slot,
@@ -85,8 +85,8 @@ pub enum Step {
     Remove {
         slot: Slot,
     },
-    /// Mark the release as one that served well.
-    MarkServed,
+    /// Mark the release as known good.
+    MarkKnownGood,
     /// Remove releases that are no longer kept.
     Prune {
         releases: Vec<ReleaseId>,
@@ -124,11 +124,11 @@ impl Step {
             Step::Verify { .. } => "Verify through nginx",
             Step::Bake { .. } => "Watch the new version",
             Step::Workers { .. } => "Replace the workers",
-            Step::WorkersOfBefore => "Start the workers of before",
+            Step::UnmanagedWorkers => "Start the unmanaged workers",
             Step::Drain { .. } => "Drain slot",
             Step::Stop { .. } => "Stop slot",
             Step::Remove { .. } => "Remove the failed version",
-            Step::MarkServed => "Mark the release as good",
+            Step::MarkKnownGood => "Mark the release as known good",
             Step::Prune { .. } => "Prune old releases",
         }
     }
@@ -158,11 +158,11 @@ impl Step {
                 "Remove the workers, which this release has not".to_owned()
             }
             Step::Workers { .. } => "Replace the workers".to_owned(),
-            Step::WorkersOfBefore => "Start the workers of before the first deploy again".to_owned(),
+            Step::UnmanagedWorkers => "Start the unmanaged workers again".to_owned(),
             Step::Drain { slot, seconds } => format!("Drain slot {slot} (at most {seconds} s)"),
             Step::Stop { slot, .. } => format!("Stop slot {slot}"),
             Step::Remove { slot } => format!("Remove the failed version from slot {slot}"),
-            Step::MarkServed => "Mark the release as good".to_owned(),
+            Step::MarkKnownGood => "Mark the release as known good".to_owned(),
             Step::Prune { releases } => format!("Prune old releases ({})", releases.len()),
         }
     }
@@ -174,7 +174,7 @@ impl Step {
 
     /// Whether those who are served could not notice it whatever became of it.
     pub fn is_bookkeeping(&self) -> bool {
-        matches!(self, Step::MarkServed | Step::Prune { .. })
+        matches!(self, Step::MarkKnownGood | Step::Prune { .. })
     }
 
     /// The kind of failure when this step fails and says nothing closer.
@@ -192,8 +192,8 @@ impl Step {
             Step::Accessories | Step::Boot { .. } => Kind::Boot,
             Step::AwaitHealth { .. } => Kind::Unhealthy,
             Step::Switch { .. } | Step::Verify { .. } => Kind::Switch,
-            Step::Bake { .. } | Step::Workers { .. } | Step::WorkersOfBefore => Kind::Bake,
-            Step::Drain { .. } | Step::Stop { .. } | Step::Remove { .. } | Step::MarkServed | Step::Prune { .. } => {
+            Step::Bake { .. } | Step::Workers { .. } | Step::UnmanagedWorkers => Kind::Bake,
+            Step::Drain { .. } | Step::Stop { .. } | Step::Remove { .. } | Step::MarkKnownGood | Step::Prune { .. } => {
                 Kind::AfterSwitch
             }
         }

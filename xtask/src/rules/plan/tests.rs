@@ -17,7 +17,7 @@ fn names(plan: &Plan) -> Vec<String> {
 
 #[test]
 fn a_deploy_is_these_stages_in_this_order() {
-    let plan = deploy(&config(), &server(Slot::Blue, 2), &release(9), Tests::Run).unwrap();
+    let plan = deploy(&config(), &server(Slot::Blue, 2), &release(9), TestStage::Run).unwrap();
     let id = release(9);
     let expected = [
         "Run the tests".to_owned(),
@@ -35,7 +35,7 @@ fn a_deploy_is_these_stages_in_this_order() {
         "Watch the new version for 3 s".to_owned(),
         "Replace the workers".to_owned(),
         "Hook after switch: tell".to_owned(),
-        "Mark the release as good".to_owned(),
+        "Mark the release as known good".to_owned(),
         "Drain slot blue (at most 30 s)".to_owned(),
         "Stop slot blue".to_owned(),
     ];
@@ -45,15 +45,16 @@ fn a_deploy_is_these_stages_in_this_order() {
 
 #[test]
 fn what_is_on_the_host_already_is_not_sent_again() {
-    let plan = deploy(&config(), &server(Slot::Blue, 2), &release(2), Tests::Skip).unwrap();
+    let plan = deploy(&config(), &server(Slot::Blue, 2), &release(2), TestStage::Skip).unwrap();
     assert!(!plan.steps.iter().any(|step| matches!(step, Step::Package | Step::Ship)), "{}", plan.describe());
 }
 
 #[test]
 fn the_free_slot_is_the_one_that_nginx_does_not_obey_whatever_the_file_says() {
     // A run was killed between the upstream file and the reload.
-    let observed = Observed { filed: Some(Slot::Green), switching: Some(Switching::Reload), ..server(Slot::Blue, 2) };
-    let plan = deploy(&config(), &observed, &release(9), Tests::Skip).unwrap();
+    let observed =
+        Observed { configured_slot: Some(Slot::Green), switching: Some(SwitchMode::Reload), ..server(Slot::Blue, 2) };
+    let plan = deploy(&config(), &observed, &release(9), TestStage::Skip).unwrap();
     assert_eq!(plan.to, Slot::Green);
     let align = plan.steps.iter().position(|step| *step == Step::AlignUpstream { live: Slot::Blue }).unwrap();
     let boot = plan.steps.iter().position(|step| *step == Step::Boot { slot: Slot::Green }).unwrap();
@@ -65,7 +66,7 @@ fn an_old_version_that_still_drains_in_the_free_slot_is_drained_before_it_goes()
     // A run was killed after its switch: both slots run.
     let mut observed = server(Slot::Green, 2);
     observed.containers = vec![container(Slot::Green, 2, "running"), container(Slot::Blue, 1, "running")];
-    let plan = deploy(&config(), &observed, &release(9), Tests::Skip).unwrap();
+    let plan = deploy(&config(), &observed, &release(9), TestStage::Skip).unwrap();
     let at = |wanted: &Step| plan.steps.iter().position(|step| step == wanted).unwrap();
     let drain = at(&Step::Drain { slot: Slot::Blue, seconds: 30 });
     let stop = at(&Step::Stop { slot: Slot::Blue, containers: vec!["blue-1".to_owned()] });
@@ -76,7 +77,7 @@ fn an_old_version_that_still_drains_in_the_free_slot_is_drained_before_it_goes()
 fn what_a_killed_deploy_left_that_never_served_is_removed_without_waiting_for_it_to_stop() {
     let mut observed = server(Slot::Green, 2);
     observed.containers[1] = container(Slot::Blue, 7, "running");
-    let plan = deploy(&config(), &observed, &release(9), Tests::Skip).unwrap();
+    let plan = deploy(&config(), &observed, &release(9), TestStage::Skip).unwrap();
     let at = |wanted: &Step| plan.steps.iter().position(|step| step == wanted).unwrap();
     let drain = at(&Step::Drain { slot: Slot::Blue, seconds: 30 });
     let remove = at(&Step::Remove { slot: Slot::Blue });
@@ -89,7 +90,7 @@ fn what_a_killed_deploy_left_that_never_served_is_removed_without_waiting_for_it
 #[test]
 fn a_standby_runs_on_until_the_next_deploy_and_a_rollback_to_it_moves_only_the_traffic() {
     let standby = Config { traffic: Traffic { standby: true, ..config().traffic }, ..config() };
-    let plan = deploy(&standby, &server(Slot::Blue, 2), &release(9), Tests::Skip).unwrap();
+    let plan = deploy(&standby, &server(Slot::Blue, 2), &release(9), TestStage::Skip).unwrap();
     assert!(!plan.steps.iter().any(|step| matches!(step, Step::Stop { .. })), "{}", plan.describe());
 
     let mut observed = server(Slot::Green, 2);
@@ -105,7 +106,7 @@ fn a_standby_runs_on_until_the_next_deploy_and_a_rollback_to_it_moves_only_the_t
         "Watch the new version for 3 s",
         "Replace the workers",
         "Hook after switch: tell",
-        "Mark the release as good",
+        "Mark the release as known good",
     ];
     assert_eq!(names(&plan), expected);
     // The same where a killed deploy has left it; then it is not to stay.
@@ -124,7 +125,7 @@ fn a_standby_runs_on_until_the_next_deploy_and_a_rollback_to_it_moves_only_the_t
         assert_eq!(names(&back(&standby, &observed, None).unwrap())[1], first);
     }
     // Another release needs the slot.
-    let plan = deploy(&standby, &observed, &release(9), Tests::Skip).unwrap();
+    let plan = deploy(&standby, &observed, &release(9), TestStage::Skip).unwrap();
     assert!(names(&plan).contains(&"Stop slot blue".to_owned()), "{}", plan.describe());
 }
 
@@ -132,7 +133,7 @@ fn a_standby_runs_on_until_the_next_deploy_and_a_rollback_to_it_moves_only_the_t
 fn an_old_version_that_crashes_over_and_over_is_stopped_and_no_way_back() {
     let mut server = server(Slot::Green, 3);
     server.containers[0].status = "restarting".to_owned();
-    let plan = deploy(&config(), &server, &release(4), Tests::Skip).unwrap();
+    let plan = deploy(&config(), &server, &release(4), TestStage::Skip).unwrap();
     assert!(names(&plan).contains(&"Stop slot green".to_owned()), "{plan:?}");
     assert_eq!((plan.from, plan.to), (None, Slot::Blue));
 }
@@ -144,7 +145,7 @@ fn no_plan_ever_stops_the_live_slot_before_traffic_has_left_it() {
             let mut observed = server(live, 3);
             observed.containers = vec![container(live, 3, "running"), container(live.other(), 2, other)];
             let plans = [
-                deploy(&config(), &observed, &release(9), Tests::Run).unwrap(),
+                deploy(&config(), &observed, &release(9), TestStage::Run).unwrap(),
                 back(&config(), &observed, None).unwrap(),
             ];
             for plan in plans {
@@ -183,7 +184,7 @@ fn only_good_releases_count_for_what_is_kept() {
     let mut observed = server(Slot::Blue, 5);
     observed.releases.push(stored(release(7), None));
     observed.mounted = [release(1)].into();
-    let plan = deploy(&config(), &observed, &release(9), Tests::Skip).unwrap();
+    let plan = deploy(&config(), &observed, &release(9), TestStage::Skip).unwrap();
     let Some(Step::Prune { releases }) = plan.steps.last() else { panic!("nothing is pruned: {}", plan.describe()) };
     // Kept: 9 comes, 5 serves until then, 4 fills up to three, and 1 is mounted by an accessory.
     assert_eq!(releases, &[release(2), release(3), release(7)]);
@@ -211,7 +212,7 @@ fn everything_in_the_way_is_told_at_once() {
         foreign: vec![foreign(Slot::Green, "other-app")],
         ..server(Slot::Blue, 2)
     };
-    let error = deploy(&config(), &observed, &release(9), Tests::Skip).unwrap_err();
+    let error = deploy(&config(), &observed, &release(9), TestStage::Skip).unwrap_err();
     assert_eq!(Kind::of(&error), Some(Kind::Preflight));
     let text = error.to_string();
     for part in ["permission denied", "nginx does not run", "other-app", "port 8001"] {
@@ -226,27 +227,27 @@ fn a_reload_that_cannot_be_is_found_before_anything_is_booted() {
         ("nginx: [emerg] unknown directive", "unknown directive"),
     ] {
         let reload = Observed {
-            switching: Some(Switching::Reload),
+            switching: Some(SwitchMode::Reload),
             nginx_problem: Some(problem.to_owned()),
             ..server(Slot::Blue, 2)
         };
-        let error = deploy(&config(), &reload, &release(9), Tests::Skip).unwrap_err();
+        let error = deploy(&config(), &reload, &release(9), TestStage::Skip).unwrap_err();
         assert_eq!(Kind::of(&error), Some(Kind::Preflight));
         assert!(error.to_string().contains(told), "{error}");
         // A flag file moves traffic without sudo and without a reload.
-        let instant = Observed { switching: Some(Switching::Instant), ..reload };
-        deploy(&config(), &instant, &release(9), Tests::Skip).unwrap();
+        let instant = Observed { switching: Some(SwitchMode::Instant), ..reload };
+        deploy(&config(), &instant, &release(9), TestStage::Skip).unwrap();
     }
 }
 
 #[test]
 fn once_the_new_version_is_good_the_old_one_may_be_left_running() {
-    let plan = deploy(&config(), &server(Slot::Blue, 2), &release(9), Tests::Skip).unwrap();
+    let plan = deploy(&config(), &server(Slot::Blue, 2), &release(9), TestStage::Skip).unwrap();
     let at = |kind: &str| plan.steps.iter().position(|step| step.kind() == kind).unwrap();
     for (kind, left) in [
         ("Switch traffic", None),
         ("Replace the workers", None),
-        ("Mark the release as good", Some(Slot::Blue)),
+        ("Mark the release as known good", Some(Slot::Blue)),
         ("Drain slot", Some(Slot::Blue)),
         ("Stop slot", Some(Slot::Blue)),
     ] {
@@ -257,29 +258,32 @@ fn once_the_new_version_is_good_the_old_one_may_be_left_running() {
 
 #[test]
 fn a_deploy_that_is_cancelled_before_it_waits_for_what_it_has_sent_is_undone_too() {
-    let plan = deploy(&config(), &server(Slot::Blue, 2), &release(9), Tests::Skip).unwrap();
+    let plan = deploy(&config(), &server(Slot::Blue, 2), &release(9), TestStage::Skip).unwrap();
     let at = |kind: &str| plan.steps.iter().position(|step| step.kind() == kind).unwrap();
     let (workers, count) = (at("Replace the workers"), plan.steps.len());
     // Sent from the workers to the end; the first of them has begun, and so it is where nothing has.
-    assert_eq!(reached(workers, count, count - workers - 1), workers);
-    assert_eq!(reached(workers, count, count - workers), workers);
-    let undo = abort(&plan, reached(workers, count, count - workers - 1));
-    assert_eq!(undo.first(), Some(&Step::Switch { switching: Switching::Instant, to: Slot::Blue }));
+    assert_eq!(last_started_step(workers, count, count - workers - 1), workers);
+    assert_eq!(last_started_step(workers, count, count - workers), workers);
+    let undo = undo_steps(&plan, last_started_step(workers, count, count - workers - 1));
+    assert_eq!(undo.first(), Some(&Step::Switch { switching: SwitchMode::Instant, to: Slot::Blue }));
     // It was good already, though nobody here had heard of it.
-    assert_eq!(abort(&plan, reached(workers, count, count - at("Mark the release as good") - 1)), []);
+    assert_eq!(
+        undo_steps(&plan, last_started_step(workers, count, count - at("Mark the release as known good") - 1)),
+        []
+    );
     // What failed was not sent ahead: a look, or a judgement.
-    assert_eq!(reached(workers, workers, 0), workers);
+    assert_eq!(last_started_step(workers, workers, 0), workers);
 }
 
 #[test]
 fn a_failed_deploy_is_undone_as_far_as_it_got() {
-    let plan = deploy(&config(), &server(Slot::Blue, 2), &release(9), Tests::Run).unwrap();
+    let plan = deploy(&config(), &server(Slot::Blue, 2), &release(9), TestStage::Run).unwrap();
     let remove = Step::Remove { slot: Slot::Green };
-    let back = Step::Switch { switching: Switching::Instant, to: Slot::Blue };
+    let back = Step::Switch { switching: SwitchMode::Instant, to: Slot::Blue };
     let drain = Step::Drain { slot: Slot::Green, seconds: UNDO_DRAIN };
     let workers = Step::Workers { slot: Slot::Blue, release: release(2), services: vec!["mailer".to_owned()] };
     for (index, step) in plan.steps.iter().enumerate() {
-        let undo = abort(&plan, index);
+        let undo = undo_steps(&plan, index);
         let expected: Vec<Step> = match step {
             Step::Hook { point: HookPoint::BeforeBoot | HookPoint::BeforeSwitch, .. }
             | Step::Boot { .. }

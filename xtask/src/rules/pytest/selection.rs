@@ -25,7 +25,7 @@ pub struct Group {
 
 /// What `tests_config.yaml` says.
 #[derive(Debug)]
-pub struct Switches {
+pub struct TestGroups {
     /// The file, as it is called in messages.
     pub file: String,
     /// In the file's order.
@@ -59,7 +59,7 @@ pub struct Selection {
 /// [`Kind::Usage`] where `only` is not known; [`Kind::Configuration`] where nothing is left to run or an override is
 /// not a path inside the app.
 pub fn select(
-    switches: &Switches,
+    switches: &TestGroups,
     overrides: &BTreeMap<String, Vec<String>>,
     only: Option<&str>,
     folder: &str,
@@ -104,7 +104,7 @@ fn covers(folder: &str, path: &str) -> bool {
 }
 
 struct Catalogue<'a> {
-    switches: &'a Switches,
+    switches: &'a TestGroups,
     overrides: BTreeMap<String, Vec<String>>,
     /// `.` where the tests folder is the app's folder itself.
     folder: String,

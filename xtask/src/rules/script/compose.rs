@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::text::{MINUTES, SHORT, bundle, changing, checking, script};
 use super::{Input, Script};
 use crate::rules::config::Config;
-use crate::rules::engine::compose::Files;
+use crate::rules::engine::compose::RenderedCompose;
 use crate::rules::release::{ReleaseId, Slot, image};
 use crate::rules::secret::Secret;
 
@@ -29,7 +29,13 @@ fn project(config: &Config, release: &ReleaseId, compose: &str, which: &str, nam
 
 /// Keeps the rendered files with the release, and makes sure of the folders of data. `live`: the release that serves, in whose
 /// folder data may lie.
-pub fn store(config: &Config, release: &ReleaseId, slot: Slot, files: &Files, live: Option<&ReleaseId>) -> Script {
+pub fn store(
+    config: &Config,
+    release: &ReleaseId,
+    slot: Slot,
+    files: &RenderedCompose,
+    live: Option<&ReleaseId>,
+) -> Script {
     let slot_file = format!("compose.slot-{slot}.json");
     let workers_file = format!("compose.workers-{slot}.json");
     let mut named =
@@ -46,7 +52,7 @@ pub fn store(config: &Config, release: &ReleaseId, slot: Slot, files: &Files, li
 }
 
 /// Builds the images of a release.
-pub fn build(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Files>) -> Script {
+pub fn build(config: &Config, release: &ReleaseId, compose: &str, files: Option<&RenderedCompose>) -> Script {
     let project = &config.project.name;
     let folder = config.environment.folder.clone();
     let mut arguments = vec![folder, release.to_string(), project.clone(), compose.to_owned()];
@@ -61,7 +67,7 @@ pub fn build(config: &Config, release: &ReleaseId, compose: &str, files: Option<
 }
 
 /// Starts the accessories that do not run.
-pub fn accessories(config: &Config, release: &ReleaseId, compose: &str, files: Option<&Files>) -> Script {
+pub fn accessories(config: &Config, release: &ReleaseId, compose: &str, files: Option<&RenderedCompose>) -> Script {
     let seconds = config.limits.accessories.to_string();
     let folder = config.environment.folder.clone();
     let mut arguments = vec![folder, release.to_string(), config.project.name.clone(), seconds, compose.to_owned()];

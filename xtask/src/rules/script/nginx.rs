@@ -2,7 +2,7 @@
 
 use super::text::{SHORT, bundle, changing, script};
 use super::{Input, Script};
-use crate::rules::config::{Config, Environment, NginxOwner, Switching};
+use crate::rules::config::{Config, Environment, NginxOwner, SwitchMode};
 use crate::rules::nginx::{self, Upstream};
 use crate::rules::release::Slot;
 
@@ -41,13 +41,13 @@ fn nginx_words(config: &Config) -> Vec<String> {
 }
 
 /// Moves the traffic.
-pub fn switch(config: &Config, switching: Switching, to: Slot) -> Script {
+pub fn switch(config: &Config, switching: SwitchMode, to: Slot) -> Script {
     let folder = config.environment.folder.clone();
     match switching {
-        Switching::Instant => {
+        SwitchMode::Instant => {
             script("switch the traffic", changing!("switch_instant.sh"), SHORT, [folder, to.to_string()])
         }
-        Switching::Reload => {
+        SwitchMode::Reload => {
             let mut arguments = vec![folder, config.environment.nginx.upstream_file.clone()];
             arguments.extend(nginx_words(config));
             let switch = script("switch the traffic", changing!("switch_reload.sh"), SHORT, arguments);
@@ -57,12 +57,12 @@ pub fn switch(config: &Config, switching: Switching, to: Slot) -> Script {
 }
 
 /// Makes the tool's own nginx run.
-pub fn private_nginx(config: &Config, switching: Switching, live: Slot) -> Script {
+pub fn private_nginx(config: &Config, switching: SwitchMode, live: Slot) -> Script {
     let Environment { folder, nginx, url, .. } = &config.environment;
     let flag = flag(config);
     let upstream = match switching {
-        Switching::Reload => upstream(config, live),
-        Switching::Instant => upstream_of(config).instant(&flag),
+        SwitchMode::Reload => upstream(config, live),
+        SwitchMode::Instant => upstream_of(config).instant(&flag),
     };
     let files = [
         ("nginx.conf", nginx::private_main(&nginx.upstream_file, &nginx.site_file)),

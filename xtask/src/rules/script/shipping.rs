@@ -90,10 +90,10 @@ pub fn space(config: &Config) -> Script {
     script("look how much disk is free", reading!("space.sh"), SHORT, [releases])
 }
 
-/// Marks a release as one that served well.
-pub fn mark_served(config: &Config, release: &ReleaseId) -> Script {
+/// Marks a release as known good.
+pub fn mark_known_good(config: &Config, release: &ReleaseId) -> Script {
     let arguments = [config.environment.folder.clone(), release.to_string()];
-    script("mark the release", changing!("served.sh"), SHORT, arguments)
+    script("mark the release", changing!("mark_known_good.sh"), SHORT, arguments)
 }
 
 /// Removes releases and their images. `release`: the one that serves.

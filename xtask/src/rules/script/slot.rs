@@ -49,8 +49,8 @@ pub fn workers(config: &Config, release: &ReleaseId, compose: &str, slot: Slot, 
 }
 
 /// Starts the workers that compose had started before the first deploy.
-pub fn workers_of_before(config: &Config) -> Script {
-    script("start the workers of before", changing!("workers_of_before.sh"), MINUTES, place(config))
+pub fn unmanaged_workers(config: &Config) -> Script {
+    script("start the unmanaged workers", changing!("unmanaged_workers.sh"), MINUTES, place(config))
 }
 
 /// Waits until the requests of a slot have ended.

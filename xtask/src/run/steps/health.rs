@@ -6,11 +6,11 @@ use anyhow::Result;
 
 use crate::io::host::Host;
 use crate::io::host::probe::{Polls, Probe};
-use crate::io::process::{self, Held};
+use crate::io::process::{self, Child};
 use crate::io::{console, interrupt};
 use crate::rules::config::Config;
 use crate::rules::failure::Kind;
-use crate::rules::health::{self, judge};
+use crate::rules::health;
 use crate::rules::release::{ReleaseId, Slot};
 use crate::rules::script;
 
@@ -41,7 +41,7 @@ pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slo
         polls.start(PROBE.min(deadline.saturating_duration_since(begun)).max(Duration::from_millis(1)));
         while let Some(answer) = polls.answer(begun + pause(begun.duration_since(start))) {
             match answer {
-                Ok(answer) => match judge(&answer, &config.health.expect, Some(release)) {
+                Ok(answer) => match health::check(&answer, &config.health.expect, Some(release)) {
                     Ok(()) => return Ok(()),
                     Err(reason) => answers.add(reason.shown(console::masked), reason.hint),
                 },
@@ -103,19 +103,19 @@ impl Answers {
 }
 
 /// Watches the container of a slot for as long as it lives.
-pub struct Watch(Option<Held>);
+pub struct Watch(Option<Child>);
 
 impl Watch {
     pub fn start(config: &Config, host: &Host, slot: Slot) -> Result<Watch> {
-        Ok(Watch(Some(host.hold(&script::watch(config, slot))?)))
+        Ok(Watch(Some(host.spawn(&script::watch(config, slot))?)))
     }
 }
 
 impl Drop for Watch {
     /// Over a slow link its end takes a while, and nothing depends on it.
     fn drop(&mut self) {
-        let held = self.0.take();
-        std::thread::spawn(move || drop(held));
+        let child = self.0.take();
+        std::thread::spawn(move || drop(child));
     }
 }
 
@@ -141,12 +141,12 @@ pub fn ended(Watch(watch): &Watch, limit: Duration) -> Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::process::{Command, hold};
+    use crate::io::process::{Command, spawn};
 
     /// What is told of a container whose log takes docker 3 s.
     fn told(limit: Duration) -> String {
         let script = r"printf 'ended\tis exited\n'; sleep 3; echo 'settings are incomplete'";
-        let watch = Watch(Some(hold(&Command::new("watch", ["sh", "-c", script])).unwrap()));
+        let watch = Watch(Some(spawn(&Command::new("watch", ["sh", "-c", script])).unwrap()));
         let told = (0..100).find_map(|_| {
             std::thread::sleep(Duration::from_millis(50));
             ended(&watch, limit).unwrap()

@@ -8,7 +8,7 @@ use crate::io::local::dotenv::Env;
 use crate::io::local::package::Package;
 use crate::io::process::{self, Command, Finished};
 use crate::rules::config::{Config, NginxOwner};
-use crate::rules::engine::compose::{self, Commit, Files, Rendering};
+use crate::rules::engine::compose::{self, Commit, RenderInput, RenderedCompose};
 use crate::rules::failure::Kind;
 use crate::rules::host::observed::Observed;
 use crate::rules::release::tree::Content;
@@ -29,7 +29,7 @@ pub fn tell(said: &str) {
 /// The compose project that was stored with a release.
 ///
 /// # Errors
-/// [`Kind::Preflight`] naming the files that are no longer as they were shipped: what would run is not what served well.
+/// [`Kind::Preflight`] naming the files that are no longer as they were shipped: what would run is not what was known to be good.
 pub fn stored_project(config: &Config, host: &Host, release: &ReleaseId, compose: &str) -> Result<String> {
     Ok(as_shipped(host.finish(&script::stored_project(config, release, compose))?, release)?.text())
 }
@@ -76,7 +76,7 @@ pub fn render(
     release: &ReleaseId,
     slot: Slot,
     printed: &Printed,
-) -> Result<(Files, Script)> {
+) -> Result<(RenderedCompose, Script)> {
     let observed = &session.observed;
     let files = rendered(config, observed, &observed.folder, (release, slot), printed)?;
     files.notes.iter().for_each(|note| console::warning(note));
@@ -113,12 +113,12 @@ fn rendered(
     folder: &str,
     (release, slot): (&ReleaseId, Slot),
     printed: &Printed,
-) -> Result<Files> {
+) -> Result<RenderedCompose> {
     let nginx_ports = match config.environment.nginx.owner {
         NginxOwner::System => vec![80, 443, config.environment.url.port],
         NginxOwner::Private(_) => vec![config.environment.url.port],
     };
-    let rendering = Rendering {
+    let rendering = RenderInput {
         project: &config.project.name,
         folder,
         web: &config.project.web,

@@ -9,7 +9,7 @@ use crate::io::host::probe::Probe;
 use crate::io::{console, interrupt, process};
 use crate::rules::config::Config;
 use crate::rules::failure::Kind;
-use crate::rules::health::{Answer, judge};
+use crate::rules::health::{self, Answer};
 use crate::rules::release::{ReleaseId, Slot};
 use crate::rules::{nginx, script};
 
@@ -53,7 +53,7 @@ impl<'a> Site<'a> {
             Ok(answer) => answer,
             Err(error) => return Served::Badly(format!("{asked} does not answer: {error:#}")),
         };
-        match judge(&answer, &health.expect, self.release) {
+        match health::check(&answer, &health.expect, self.release) {
             Ok(()) => Served::Well,
             Err(_) if self.is_turned_away(&answer) => Served::TurnedAway,
             Err(reason) => Served::Badly(format!("{asked} gives {}", reason.shown(console::masked))),
@@ -62,7 +62,7 @@ impl<'a> Site<'a> {
 
     /// A limit may have a page of the site's own: then the slot itself tells.
     fn is_turned_away(&self, answer: &Answer) -> bool {
-        let healthy = |answer: &Answer| judge(answer, &self.config.health.expect, self.release).is_ok();
+        let healthy = |answer: &Answer| health::check(answer, &self.config.health.expect, self.release).is_ok();
         answer.is_turned_away()
             || (matches!(answer.status, 429 | 503)
                 && self.slot.get(&self.config.health.path, PROBE).is_ok_and(|answer| healthy(&answer)))

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::*;
-use crate::io::process::{Command, hold};
+use crate::io::process::{Command, spawn};
 use crate::rules::script::{Input, Script};
 
 const TOKEN: &str = "deploy-shell-test";
@@ -18,8 +18,8 @@ fn shell_with(folder: &Path, holder: &str, wait_seconds: u64, first: Option<&Scr
     Shell::new(held(folder, holder, wait_seconds, "30", &line), TOKEN, first)
 }
 
-fn held(folder: &Path, holder: &str, wait_seconds: u64, silence: &str, first: &str) -> Held {
-    hold(&start(folder, holder, wait_seconds, silence, first)).unwrap()
+fn held(folder: &Path, holder: &str, wait_seconds: u64, silence: &str, first: &str) -> Child {
+    spawn(&start(folder, holder, wait_seconds, silence, first)).unwrap()
 }
 
 fn start(folder: &Path, holder: &str, wait_seconds: u64, silence: &str, first: &str) -> Command {
@@ -61,7 +61,7 @@ fn what_is_said_of_the_first_script_may_come_before_the_shell_is_ready() {
          printf '{TOKEN} begin 1\\nprinted\\n\\n{TOKEN} end 1 0\\n'; cat"
     );
     let first = script("", []);
-    let shell = Shell::new(hold(&Command::new("shell", ["bash", "-c", &said])).unwrap(), TOKEN, Some(&first));
+    let shell = Shell::new(spawn(&Command::new("shell", ["bash", "-c", &said])).unwrap(), TOKEN, Some(&first));
     ready(&shell).unwrap();
     let finished = run(&shell, &first);
     assert_eq!((finished.text(), finished.tail), ("printed\n".to_owned(), "of the script".to_owned()));
@@ -108,7 +108,7 @@ fn of_the_input_of_a_script_that_is_ended_at_once_nothing_is_left_for_the_next()
     std::fs::set_permissions(folder.path().join("head"), std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
     let start = start(folder.path(), "", 0, "30", "").with_variable("PATH", &path);
-    let shell = Shell::new(hold(&start).unwrap(), TOKEN, None);
+    let shell = Shell::new(spawn(&start).unwrap(), TOKEN, None);
     ready(&shell).unwrap();
     let made = folder.path().join("made");
     let touch = script("touch \"$1\"", [made.to_str().unwrap()]).remote_line();
@@ -189,15 +189,15 @@ fn what_did_not_arrive_whole_is_not_run_and_does_not_hold_the_lock() {
     let line = script("touch \"$1\"", [made.to_str().unwrap()]).remote_line();
     let longer = line.len() + 1;
     for sent in [format!("run 1 {longer} 0 try\n{line}"), format!("run 1 {} 9 try\nexec cat\nhalf", "exec cat".len())] {
-        let held = held(folder.path(), "somebody", 0, "1", "");
+        let child = held(folder.path(), "somebody", 0, "1", "");
         let mark = format!("{TOKEN} ready ");
-        let said = [(); 2].map(|()| held.line(Duration::from_secs(20)).unwrap().unwrap());
+        let said = [(); 2].map(|()| child.line(Duration::from_secs(20)).unwrap().unwrap());
         assert!(said[0].is_empty() && said[1].starts_with(&mark), "{said:?}");
-        held.input().write(sent.as_bytes()).unwrap();
+        child.input().write(sent.as_bytes()).unwrap();
         let begun = Instant::now();
         let next = shell(folder.path(), "bob", 20);
         ready(&next).unwrap();
-        assert!(begun.elapsed() < Duration::from_secs(8), "the lock was held for {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(8), "the lock was child for {:?}", begun.elapsed());
         assert!(!made.exists(), "{sent:?} was run");
     }
 }

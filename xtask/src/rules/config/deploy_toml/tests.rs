@@ -37,7 +37,7 @@ fn the_smallest_file_gets_the_documented_defaults() {
     assert_eq!((config.traffic.bake, config.traffic.drain), (3, 30));
     assert_eq!((config.project.keep, config.project.web_port), (5, 8000));
     assert_eq!(config.environment.folder, "/repo/.deploy/local");
-    assert_eq!(config.environment.nginx.owner, NginxOwner::Private(Switching::Instant));
+    assert_eq!(config.environment.nginx.owner, NginxOwner::Private(SwitchMode::Instant));
     let prod = loaded(SMALLEST, "prod", &[]).unwrap().environment;
     assert_eq!(prod.nginx.upstream_file, "/etc/nginx/conf.d/shop_upstream.conf");
     assert_eq!(prod.nginx.site_file, "/etc/nginx/sites-enabled/shop");

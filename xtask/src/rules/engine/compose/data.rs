@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::Rendering;
+use super::RenderInput;
 use super::project::{Project, Service};
 
 /// A path of the app's folder that outlives releases, and who has it mounted.
@@ -135,7 +135,7 @@ fn lies_in(path: &str, whole: &str) -> bool {
 }
 
 /// Lets each mount of data lead to the shared folder.
-pub fn place(project: &mut Project, rendering: &Rendering, notes: &mut Vec<String>) -> Vec<Shared> {
+pub fn place(project: &mut Project, rendering: &RenderInput, notes: &mut Vec<String>) -> Vec<Shared> {
     let release_folder = rendering.release_folder();
     let mut places = BTreeSet::new();
     let mut written = BTreeSet::new();
@@ -167,7 +167,7 @@ pub fn place(project: &mut Project, rendering: &Rendering, notes: &mut Vec<Strin
 }
 
 /// Where a container of the service has `target` mounted from; also where it has a folder around it mounted.
-fn found(rendering: &Rendering, service: &str, target: &str) -> Option<String> {
+fn found(rendering: &RenderInput, service: &str, target: &str) -> Option<String> {
     let around = |known: &&(&String, &String)| lies_in(target, known.0.as_str());
     let binds = rendering.found.iter().filter(|((of, _), _)| of == service).map(|((_, at), source)| (at, source));
     let binds: Vec<(&String, &String)> = binds.collect();
@@ -178,7 +178,7 @@ fn found(rendering: &Rendering, service: &str, target: &str) -> Option<String> {
 /// The shared paths of a service, each with where it is mounted inside.
 fn place_service(
     service: &mut Service,
-    rendering: &Rendering,
+    rendering: &RenderInput,
     release_folder: &str,
     name: &str,
     written: &mut BTreeSet<String>,
@@ -220,7 +220,7 @@ fn place_service(
 /// Files of `secrets` and `configs` that the commit does not have were put there by hand. In a container they are below `folder`.
 fn place_files(
     part: &mut Option<Value>,
-    rendering: &Rendering,
+    rendering: &RenderInput,
     release_folder: &str,
     folder: &str,
 ) -> Vec<(String, Option<String>, Kind)> {
@@ -240,7 +240,7 @@ fn place_files(
 }
 
 /// Mounts of what lies above the app's folder: it is in no release.
-pub fn above_the_app(service: &Service, rendering: &Rendering) -> Vec<String> {
+pub fn above_the_app(service: &Service, rendering: &RenderInput) -> Vec<String> {
     let (release_folder, releases) = (rendering.release_folder(), format!("{}/releases", rendering.folder));
     let binds = service.volumes.iter().flatten().filter_map(bind).map(|bind| bind.source);
     let above = binds.filter(|source| inside(source, &release_folder).is_none() && inside(source, &releases).is_some());
@@ -249,7 +249,7 @@ pub fn above_the_app(service: &Service, rendering: &Rendering) -> Vec<String> {
 
 /// Mounts through which a container could change, or read, what the tool keeps of releases: the environment's folder, what lies in
 /// it beside releases and data, or, unless it is read-only, a folder that holds it. Monitoring reads whole hosts.
-pub fn of_the_tool(service: &Service, rendering: &Rendering) -> Vec<String> {
+pub fn of_the_tool(service: &Service, rendering: &RenderInput) -> Vec<String> {
     let releases = format!("{}/releases", rendering.folder);
     let kept = ["meta", "live", "deploy.lock", "deploys.jsonl"].map(|part| format!("{}/{part}", rendering.folder));
     let binds = service.volumes.iter().flatten().filter_map(bind).map(|bind| (plain(bind.source), bind.read_only));

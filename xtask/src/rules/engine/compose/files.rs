@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::project::{Project, Resource, Service};
-use super::{Rendering, Roles, data, definition};
+use super::{RenderInput, Roles, data, definition};
 use crate::rules::release::{
     LABEL_DEFINITION, LABEL_FOLDER, LABEL_PROJECT, LABEL_RELEASE, LABEL_SLOT, image, live_network, shut_network,
     slot_service,
@@ -13,7 +13,7 @@ use crate::rules::release::{
 
 /// The network of a slot: its name, and whether it is internal. It is so only where a worker is on nothing but internal networks:
 /// docker looks a name up on those last, and while the first deploy takes over, the old web service has the same name elsewhere.
-fn network_of_slot(rendering: &Rendering, project: &Project, roles: &Roles) -> (String, bool) {
+fn network_of_slot(rendering: &RenderInput, project: &Project, roles: &Roles) -> (String, bool) {
     let shut_in = |worker: &Service| worker.network_keys().iter().all(|key| project.is_internal(key));
     match roles.workers.iter().any(|(_, worker)| shut_in(worker)) {
         true => (shut_network(rendering.project, rendering.slot), true),
@@ -21,7 +21,7 @@ fn network_of_slot(rendering: &Rendering, project: &Project, roles: &Roles) -> (
     }
 }
 
-pub fn slot_file(rendering: &Rendering, project: &Project, roles: &Roles) -> String {
+pub fn slot_file(rendering: &RenderInput, project: &Project, roles: &Roles) -> String {
     let (slot_port, web) = (rendering.slots.port(rendering.slot), roles.web);
     let (live, internal) = network_of_slot(rendering, project, roles);
     let mut body = released(rendering, rendering.web, web, web);
@@ -38,7 +38,7 @@ pub fn slot_file(rendering: &Rendering, project: &Project, roles: &Roles) -> Str
     released_file(rendering, project, &[(rendering.web, web)], services, network)
 }
 
-pub fn workers_file(rendering: &Rendering, project: &Project, roles: &Roles) -> String {
+pub fn workers_file(rendering: &RenderInput, project: &Project, roles: &Roles) -> String {
     let (live, _) = network_of_slot(rendering, project, roles);
     let services = roles.workers.iter().map(|(name, worker)| {
         let mut body = released(rendering, name, worker, roles.web);
@@ -51,7 +51,7 @@ pub fn workers_file(rendering: &Rendering, project: &Project, roles: &Roles) -> 
 }
 
 /// A service of the release: its image, labels and environment; without what ties it to the file it was taken from.
-fn released(rendering: &Rendering, name: &str, service: &Service, web: &Service) -> Map<String, Value> {
+fn released(rendering: &RenderInput, name: &str, service: &Service, web: &Service) -> Map<String, Value> {
     let mut body = service.passed_on();
     let shares_image = service.build.is_none() && service.image.is_some() && service.image == web.image;
     let of = match (&service.build, shares_image && web.build.is_some()) {
@@ -108,7 +108,7 @@ fn with_networks(mut body: Map<String, Value>, service: &Service, live: &str, al
 /// A file of services of the release. Networks and volumes are those of the base project; the slot's own network is made
 /// by the slot's file and found by the workers'.
 fn released_file(
-    rendering: &Rendering,
+    rendering: &RenderInput,
     project: &Project,
     services: &[(&str, &Service)],
     bodies: Map<String, Value>,
@@ -138,7 +138,7 @@ pub fn base_file(
     project: &Project,
     roles: &Roles,
     definitions: &BTreeMap<String, String>,
-    rendering: &Rendering,
+    rendering: &RenderInput,
 ) -> String {
     let mut services = Map::new();
     // A one-shot has been waited for before, so nobody depends on it any more.
@@ -179,13 +179,13 @@ pub fn base_file(
 }
 
 /// An accessory that is built keeps the image it was built with; one that is defined otherwise gets an image of its own.
-pub fn image_of_accessory(rendering: &Rendering, name: &str, service: &Service) -> String {
+pub fn image_of_accessory(rendering: &RenderInput, name: &str, service: &Service) -> String {
     let own = || format!("{}-{name}:{}", rendering.project, definition(service, rendering));
     service.image.clone().unwrap_or_else(own)
 }
 
 /// The folder that holds of a release what its commit has, and nothing else: no image can get at the `.env`.
-pub fn build_file(rendering: &Rendering, project: &Project, roles: &Roles) -> String {
+pub fn build_file(rendering: &RenderInput, project: &Project, roles: &Roles) -> String {
     let (release_folder, context) =
         (rendering.release_folder(), format!("{}/releases/.build-{}", rendering.folder, rendering.release));
     let of_release =

@@ -5,12 +5,12 @@ use serde_json::Value;
 use super::data::{is_folder, of_release};
 use super::keys;
 use super::project::{Project, Service};
-use super::{Rendering, Roles};
+use super::{RenderInput, Roles};
 use crate::rules::config::Slots;
 use crate::rules::release::Slot;
 
 /// Everything that is refused, each with the service, the reason, and what to change.
-pub fn all(project: &Project, roles: &Roles, rendering: &Rendering) -> Vec<String> {
+pub fn all(project: &Project, roles: &Roles, rendering: &RenderInput) -> Vec<String> {
     let mut found = Vec::new();
     for (name, service) in roles.released() {
         found.extend(out_of_its_file(name, service));
@@ -91,7 +91,7 @@ fn out_of_its_file(name: &str, service: &Service) -> Vec<String> {
 }
 
 /// What is not in the release does not come along; above it, other releases and their secrets lie.
-fn build_context(name: &str, service: &Service, rendering: &Rendering) -> Option<String> {
+fn build_context(name: &str, service: &Service, rendering: &RenderInput) -> Option<String> {
     let (context, _) = service.build.as_ref()?.source();
     let context = context.filter(|context| context.starts_with('/'))?;
     let release_folder = rendering.release_folder();
@@ -105,7 +105,7 @@ fn build_context(name: &str, service: &Service, rendering: &Rendering) -> Option
 
 /// A build sees the release without its `.env`, in a folder of its own. A path that stands within a longer text cannot be led
 /// there, and would let an image have the secrets.
-fn path_within_a_text(name: &str, service: &Service, rendering: &Rendering) -> Option<String> {
+fn path_within_a_text(name: &str, service: &Service, rendering: &RenderInput) -> Option<String> {
     let release_folder = rendering.release_folder();
     let text = text_around(&serde_json::json!(service.build.as_ref()?), &release_folder)?;
     Some(format!(
@@ -128,7 +128,7 @@ fn text_around(value: &Value, path: &str) -> Option<String> {
     }
 }
 
-fn above_the_app(name: &str, service: &Service, rendering: &Rendering) -> Vec<String> {
+fn above_the_app(name: &str, service: &Service, rendering: &RenderInput) -> Vec<String> {
     let told = super::data::above_the_app(service, rendering).into_iter().map(|path| {
         format!(
             "service `{name}` mounts `{path}` from above the folder `app` ([project] in deploy.toml), which alone is packaged; let `app` be \
@@ -138,7 +138,7 @@ fn above_the_app(name: &str, service: &Service, rendering: &Rendering) -> Vec<St
     told.collect()
 }
 
-fn of_the_tool(name: &str, service: &Service, rendering: &Rendering) -> Vec<String> {
+fn of_the_tool(name: &str, service: &Service, rendering: &RenderInput) -> Vec<String> {
     let told = super::data::of_the_tool(service, rendering).into_iter().map(|source| {
         format!(
             "service `{name}` mounts `{source}`, where it could change what is kept of releases in {folder}; mount the folder that it \
@@ -150,7 +150,7 @@ fn of_the_tool(name: &str, service: &Service, rendering: &Rendering) -> Vec<Stri
 }
 
 /// A volume whose device lies in a release would go with it.
-fn volumes_in_a_release(project: &Project, rendering: &Rendering) -> Vec<String> {
+fn volumes_in_a_release(project: &Project, rendering: &RenderInput) -> Vec<String> {
     let releases = format!("{}/releases", rendering.folder);
     let device = |resource: &super::project::Resource| {
         Some(resource.rest.get("driver_opts")?.get("device")?.as_str()?.to_owned())
@@ -189,7 +189,7 @@ fn unreachable(name: &str, web: &Service, project: &Project) -> Option<String> {
 }
 
 /// A service of the release's own code that no deploy would renew: accessories stay as they are.
-fn forgotten(name: &str, service: &Service, roles: &Roles, rendering: &Rendering) -> Option<String> {
+fn forgotten(name: &str, service: &Service, roles: &Roles, rendering: &RenderInput) -> Option<String> {
     if rendering.declared_accessories.iter().any(|declared| declared == name) {
         return None;
     }
@@ -222,7 +222,7 @@ fn forgotten(name: &str, service: &Service, roles: &Roles, rendering: &Rendering
 }
 
 /// The folder of code that it mounts: the app's own, one that is built from, or one that web and workers mount too.
-fn mounts_the_code(service: &Service, roles: &Roles, rendering: &Rendering) -> Option<String> {
+fn mounts_the_code(service: &Service, roles: &Roles, rendering: &RenderInput) -> Option<String> {
     let release_folder = rendering.release_folder();
     let context = roles.web.build.as_ref().and_then(|build| build.source().0);
     let context = context.and_then(|context| super::data::inside(context, &release_folder));
@@ -279,7 +279,7 @@ fn bound_to_a_release(name: &str, service: &Service, roles: &Roles) -> Vec<Strin
 const PROXIES: [&str; 5] = ["nginx", "caddy", "traefik", "haproxy", "envoy"];
 
 /// The host's nginx has these ports, and moves the traffic; a proxy of the project's own would not.
-fn proxy(name: &str, service: &Service, rendering: &Rendering) -> Option<String> {
+fn proxy(name: &str, service: &Service, rendering: &RenderInput) -> Option<String> {
     let published = service.published();
     let remedy = format!(
         "the host's nginx is the proxy here. Move what `{name}` does into nginx's site, and give the service a profile (`profiles: [proxy]`)"

@@ -25,12 +25,12 @@ fn commit() -> Commit {
 /// Where the release is in what compose printed.
 const FOLDER: &str = "/srv/shop";
 
-fn rendered_with<'a>(config: &str, change: impl FnOnce(&mut Rendering<'a>)) -> Result<Files> {
+fn rendered_with<'a>(config: &str, change: impl FnOnce(&mut RenderInput<'a>)) -> Result<RenderedCompose> {
     // What a test changes lives as long as its own values do.
     let workers = Box::leak(Box::new(WORKERS.map(str::to_owned)));
     let release = Box::leak(Box::new(ReleaseId::parse("20260131-174502-1a2b3c4").unwrap()));
     let (commit, found) = Box::leak(Box::new((commit(), BTreeMap::new())));
-    let mut rendering: Rendering<'a> = Rendering {
+    let mut rendering: RenderInput<'a> = RenderInput {
         project: "shop",
         folder: FOLDER,
         web: "api",
@@ -50,7 +50,7 @@ fn rendered_with<'a>(config: &str, change: impl FnOnce(&mut Rendering<'a>)) -> R
     render(config, &rendering)
 }
 
-fn rendered(config: &str) -> Result<Files> {
+fn rendered(config: &str) -> Result<RenderedCompose> {
     rendered_with(config, |_| {})
 }
 
@@ -188,7 +188,7 @@ fn a_build_that_would_see_the_release_with_its_env_is_refused() {
 }
 
 /// A project with another service beside the three that deploy.toml names.
-fn with(other: &str) -> Result<Files> {
+fn with(other: &str) -> Result<RenderedCompose> {
     rendered(&with_other(other))
 }
 

@@ -47,12 +47,12 @@ fn nginx_is_believed_before_its_file() {
     let site = "site\tserver {\r  location / { proxy_pass http://shop_backend; }\r}";
     let upstream = "upstream\tupstream shop_backend {\r  server 127.0.0.1:8000;\r}";
     let running = read(&["live\tshop green", upstream, site, "nginx\trunning"]);
-    assert_eq!((running.answered, running.filed), (Some(Slot::Green), Some(Slot::Blue)));
-    assert_eq!((running.switching, running.live()), (Some(Switching::Reload), Some(Slot::Green)));
+    assert_eq!((running.running_slot, running.configured_slot), (Some(Slot::Green), Some(Slot::Blue)));
+    assert_eq!((running.switching, running.live()), (Some(SwitchMode::Reload), Some(Slot::Green)));
     let stopped = read(&["live\t", upstream, site]);
     assert_eq!((stopped.nginx_running, stopped.live()), (false, Some(Slot::Blue)));
     let instant = read(&["live\t", "flag\tgreen", "site\tlocation / { proxy_pass http://$shop_backend; }"]);
-    assert_eq!((instant.switching, instant.live()), (Some(Switching::Instant), Some(Slot::Green)));
+    assert_eq!((instant.switching, instant.live()), (Some(SwitchMode::Instant), Some(Slot::Green)));
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn releases_that_served_come_latest_first_and_other_folders_are_left_alone() {
         "release\t20260131-174504-1a2b3c4\tsum\t50\t\t\t",
         "release\t2026-notes\tsum\t1\t\t\t",
     ]);
-    let good: Vec<&str> = observed.good_releases().into_iter().map(|release| release.id.as_str()).collect();
+    let good: Vec<&str> = observed.known_good_releases().into_iter().map(|release| release.id.as_str()).collect();
     assert_eq!(good, ["20260131-174502-1a2b3c4", "20260131-174504-1a2b3c4"]);
     assert_eq!(observed.releases.len(), 3);
     assert_eq!(observed.releases[0].built, ["shop-web", "shop-mailer"]);
@@ -166,9 +166,9 @@ fn what_a_version_takes_and_what_there_is_of_it_are_read() {
         // Two releases that are the same have one image.
         "image\t230000000\t[\"shop-web:20260131-174502-1a2b3c4\",\"shop-web:20260131-174503-1a2b3c4\"]",
     ]);
-    assert_eq!((observed.disk_free, observed.room.releases_place.as_str()), (1000, "/"));
-    assert_eq!(observed.room.docker_disk, Some((2000, "/var/lib/docker".to_owned())));
-    assert_eq!((observed.room.memory_free, observed.room.memory_used["id-green"]), (Some(7000), 500));
+    assert_eq!((observed.disk_free, observed.capacity.releases_place.as_str()), (1000, "/"));
+    assert_eq!(observed.capacity.docker_disk, Some((2000, "/var/lib/docker".to_owned())));
+    assert_eq!((observed.capacity.memory_free, observed.capacity.memory_used["id-green"]), (Some(7000), 500));
     assert_eq!((observed.unwritable, observed.user.as_str()), (vec!["/srv/shop/live".to_owned()], "deploy"));
     assert_eq!(observed.images.len(), 2);
     assert_eq!(observed.images["shop-web:20260131-174503-1a2b3c4"], 230_000_000);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::rules::config::{Config, NginxOwner, Switching};
+use crate::rules::config::{Config, NginxOwner, SwitchMode};
 use crate::rules::host::observed::Observed;
 
 pub fn problems(config: &Config, observed: &Observed) -> Vec<String> {
@@ -114,7 +114,7 @@ fn ports(config: &Config, observed: &Observed) -> Option<String> {
     })
 }
 
-/// A deploy has nginx lead to the slots' ports as they are configured or filed, so what serves must be there.
+/// A deploy has nginx lead to the slots' ports as they are configured or stand in its file, so what serves must be there.
 fn port_of_what_serves(config: &Config, observed: &Observed) -> Option<String> {
     let live = observed.live()?;
     let container = observed.occupant(live).filter(|container| container.running())?;
@@ -146,7 +146,7 @@ fn answer(config: &Config, observed: &Observed) -> Option<String> {
     let nginx = &config.environment.nginx;
     let unnamed = ["blue", "green"].contains(&said.trim());
     let own_file_answers = observed.ports.is_some();
-    if nginx.owner != NginxOwner::System || observed.answered.is_some() || !(unnamed || own_file_answers) {
+    if nginx.owner != NginxOwner::System || observed.running_slot.is_some() || !(unnamed || own_file_answers) {
         return contradiction(config, observed);
     }
     Some(format!(
@@ -160,11 +160,13 @@ fn answer(config: &Config, observed: &Observed) -> Option<String> {
 
 /// In instant mode nginx looks up the flag at each request, so answer and flag are one.
 fn contradiction(config: &Config, observed: &Observed) -> Option<String> {
-    let (Some(answered), Some(filed)) = (observed.answered, observed.filed) else { return None };
-    let instant = observed.switching == Some(Switching::Instant);
-    (instant && answered != filed && config.environment.nginx.owner == NginxOwner::System).then(|| {
+    let (Some(running_slot), Some(configured_slot)) = (observed.running_slot, observed.configured_slot) else {
+        return None;
+    };
+    let instant = observed.switching == Some(SwitchMode::Instant);
+    (instant && running_slot != configured_slot && config.environment.nginx.owner == NginxOwner::System).then(|| {
         format!(
-            "nginx says it obeys slot {answered}, and the flag in {}/live names {filed}. Both cannot be of this environment: look \
+            "nginx says it obeys slot {running_slot}, and the flag in {}/live names {configured_slot}. Both cannot be of this environment: look \
              which flag {} names, and whether nginx's workers may look into that folder",
             config.environment.folder, config.environment.nginx.upstream_file
         )
@@ -173,7 +175,7 @@ fn contradiction(config: &Config, observed: &Observed) -> Option<String> {
 
 fn flag(config: &Config, observed: &Observed) -> Option<String> {
     let elsewhere = observed.flag_elsewhere.as_ref()?;
-    (observed.switching == Some(Switching::Instant) && config.environment.nginx.owner == NginxOwner::System).then(|| {
+    (observed.switching == Some(SwitchMode::Instant) && config.environment.nginx.owner == NginxOwner::System).then(|| {
         format!(
             "{} looks for the flag {elsewhere}, which is not of this environment ({}/live/green), so the name {} is taken. Give \
              this environment a name of its own ({}), and run the script of `cargo xtask setup` for it; if it is the same \

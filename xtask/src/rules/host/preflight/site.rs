@@ -1,7 +1,7 @@
 //! Whether a deploy could be verified: the site is asked before the first step as it will be asked after the switch.
 
 use crate::rules::config::{Config, NginxOwner};
-use crate::rules::health::judge;
+use crate::rules::health;
 use crate::rules::host::observed::Observed;
 
 /// Where the live version answers well on its own port, it must do so through nginx too. Where none is live, or it is not well,
@@ -21,7 +21,8 @@ pub fn problem(config: &Config, observed: &Observed) -> Option<String> {
     }
     let asked = format!("{}{}", config.environment.url, config.health.path);
     let live = observed.live()?;
-    let well = observed.answers.get(&live).is_some_and(|answer| judge(answer, &config.health.expect, None).is_ok());
+    let well =
+        observed.answers.get(&live).is_some_and(|answer| health::check(answer, &config.health.expect, None).is_ok());
     let remedy = format!(
         "Each deploy is proven by this request, which is sent on the host to 127.0.0.1:{port} with the name {host}: set `url` in \
          deploy.toml to the address under which the site serves {path} (or `path` in [health]), let 127.0.0.1 pass where the site has a \
@@ -32,7 +33,7 @@ pub fn problem(config: &Config, observed: &Observed) -> Option<String> {
         site = config.environment.nginx.site_file,
     );
     // A version that hangs or fails is what a deploy mends, and a rollback leaves behind.
-    let ever_served = observed.live_release().is_some() || !observed.good_releases().is_empty();
+    let ever_served = observed.live_release().is_some() || !observed.known_good_releases().is_empty();
     let Some(answer) = &observed.site else {
         let shown = well || !(ever_served || observed.listening.contains(&live));
         return shown.then(|| format!("{asked} does not answer on the host. {remedy}"));
@@ -42,7 +43,7 @@ pub fn problem(config: &Config, observed: &Observed) -> Option<String> {
     }
     if well {
         let release = observed.live_release();
-        let reason = judge(answer, &config.health.expect, release).err()?;
+        let reason = health::check(answer, &config.health.expect, release).err()?;
         // Quoted is only the status: the body is the app's.
         return Some(format!(
             "the live version is healthy on its own port, and through nginx {asked} gives {}. {remedy}",

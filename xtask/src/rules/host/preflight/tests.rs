@@ -8,17 +8,17 @@ use crate::testing::fixtures::{config, container, foreign, release, server};
 
 /// What is told of it, in one text; the host itself must be refused for it.
 fn told(observed: &Observed) -> String {
-    let error = host(&config(), observed, room(&config(), observed, &release(9))).unwrap_err();
+    let error = host(&config(), observed, capacity(&config(), observed, &release(9))).unwrap_err();
     assert_eq!(Kind::of(&error), Some(Kind::Preflight), "{error:#}");
     format!("{error:#}")
 }
 
 fn fits(observed: &Observed) -> bool {
-    host(&config(), observed, room(&config(), observed, &release(9))).is_ok()
+    host(&config(), observed, capacity(&config(), observed, &release(9))).is_ok()
 }
 
 fn reloading() -> Observed {
-    Observed { switching: Some(Switching::Reload), ..server(Slot::Blue, 2) }
+    Observed { switching: Some(SwitchMode::Reload), ..server(Slot::Blue, 2) }
 }
 
 #[test]
@@ -34,23 +34,27 @@ fn an_upstream_file_that_is_read_twice_is_told_with_the_line_to_remove() {
         assert!(text.contains(part), "{part} is not in: {text}");
     }
     // Where nothing is reloaded, that is not in the way.
-    assert!(fits(&Observed { switching: Some(Switching::Instant), ..ours }));
+    assert!(fits(&Observed { switching: Some(SwitchMode::Instant), ..ours }));
 }
 
 #[test]
 fn an_upstream_file_that_somebody_spoiled_is_written_anew_by_the_deploy() {
     let file = config().environment.nginx.upstream_file;
     let problem = format!("nginx: [emerg] unknown directive \"nonsense\" in {file}:1");
-    let spoiled = Observed { nginx_problem: Some(problem), filed: None, ..reloading() };
+    let spoiled = Observed { nginx_problem: Some(problem), configured_slot: None, ..reloading() };
     assert!(fits(&spoiled));
-    let plan = crate::rules::plan::deploy(&config(), &spoiled, &release(9), crate::rules::plan::Tests::Skip).unwrap();
+    let plan =
+        crate::rules::plan::deploy(&config(), &spoiled, &release(9), crate::rules::plan::TestStage::Skip).unwrap();
     assert!(
         plan.steps.contains(&crate::rules::plan::step::Step::AlignUpstream { live: Slot::Blue }),
         "{}",
         plan.describe()
     );
     // Where nginx does not say what it obeys, there is nothing to write.
-    assert!(told(&Observed { answered: None, filed: Some(Slot::Blue), ..spoiled }).contains("mend what it names"));
+    assert!(
+        told(&Observed { running_slot: None, configured_slot: Some(Slot::Blue), ..spoiled })
+            .contains("mend what it names")
+    );
 }
 
 #[test]
@@ -71,7 +75,7 @@ fn remembered_lookups_are_in_the_way_of_the_flag_only_and_where_nothing_turns_th
     let text = told(&cached);
     assert!(text.contains(&line) && text.contains("`open_file_cache off;`"), "{text}");
     assert!(fits(&Observed { lookups_uncached: true, ..cached.clone() }));
-    assert!(fits(&Observed { switching: Some(Switching::Reload), ..cached }));
+    assert!(fits(&Observed { switching: Some(SwitchMode::Reload), ..cached }));
 }
 
 #[test]
@@ -83,7 +87,7 @@ fn what_is_not_writable_is_told_with_its_place_and_for_whom() {
     let upstream = Observed { unwritable_upstream: Some("/etc/nginx/conf.d".to_owned()), ..reloading() };
     assert!(told(&upstream).contains("/etc/nginx/conf.d is not writable"));
     // The instant mode never writes there.
-    assert!(fits(&Observed { switching: Some(Switching::Instant), ..upstream }));
+    assert!(fits(&Observed { switching: Some(SwitchMode::Instant), ..upstream }));
 }
 
 #[test]
@@ -99,8 +103,8 @@ fn a_port_of_the_live_slot_is_nobodys_business_and_one_of_the_free_slot_is_told(
 /// Blue is live and has an image of 200 MB.
 fn with_room(disk: u64, docker_disk: Option<(u64, &str)>) -> Observed {
     let mut observed = Observed { disk_free: disk, ..server(Slot::Blue, 2) };
-    observed.room.releases_place = "/".to_owned();
-    observed.room.docker_disk = docker_disk.map(|(free, place)| (free, place.to_owned()));
+    observed.capacity.releases_place = "/".to_owned();
+    observed.capacity.docker_disk = docker_disk.map(|(free, place)| (free, place.to_owned()));
     observed.images = BTreeMap::from([(format!("shop-web:{}", release(2)), 200_000_000)]);
     observed
 }
@@ -129,8 +133,8 @@ fn a_disk_must_hold_a_release_and_an_image_like_the_live_one() {
 fn memory_must_hold_a_second_version_and_a_way_back_is_not_held_up() {
     let with = |free: Option<u64>, used: u64| {
         let mut observed = server(Slot::Blue, 2);
-        observed.room.memory_free = free;
-        observed.room.memory_used = BTreeMap::from([(container(Slot::Blue, 2, "running").id, used)]);
+        observed.capacity.memory_free = free;
+        observed.capacity.memory_used = BTreeMap::from([(container(Slot::Blue, 2, "running").id, used)]);
         observed
     };
     assert!(fits(&with(Some(110_000_000), 100_000_000)));
@@ -186,10 +190,10 @@ fn what_is_not_this_environment_s_is_in_the_way() {
 /// Where nginx's answer, its files and ours disagree in a way that no crash of ours explains, nothing is touched.
 #[test]
 fn an_nginx_that_speaks_for_another_is_not_listened_to() {
-    let says = |said: &str, answered: Option<Slot>, filed: Slot| Observed {
+    let says = |said: &str, running_slot: Option<Slot>, configured_slot: Slot| Observed {
         said: Some(said.to_owned()),
-        answered,
-        filed: Some(filed),
+        running_slot,
+        configured_slot: Some(configured_slot),
         ports: Some((crate::rules::config::Slots::default(), 8002)),
         ..server(Slot::Blue, 2)
     };

@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::nearest::nearest;
-use super::{Group, Switches, normal};
+use super::{Group, TestGroups, normal};
 use crate::rules::failure::Kind;
 
 /// The key below which the groups stand.
@@ -24,7 +24,7 @@ const EXAMPLE: &str =
 /// # Errors
 /// [`Kind::Configuration`] with line and column: broken YAML, no `test_groups`, a value that is not a boolean, a name
 /// that is given twice or is not a path inside the tests folder.
-pub fn parse(text: &str, file: &str) -> Result<Switches> {
+pub fn parse(text: &str, file: &str) -> Result<TestGroups> {
     if text.len() > LARGEST {
         return Err(
             Kind::Configuration.error(format!("{file}:1:1: the file has more than 64 KiB; is it another file?"))
@@ -42,7 +42,7 @@ pub fn parse(text: &str, file: &str) -> Result<Switches> {
     let ignored = |key: &String| {
         format!("{file}: the key `{}` means nothing here; only {GROUPS_KEY} is read", key.escape_debug())
     };
-    Ok(Switches { file: file.to_owned(), groups, warnings: others.iter().map(ignored).collect() })
+    Ok(TestGroups { file: file.to_owned(), groups, warnings: others.iter().map(ignored).collect() })
 }
 
 /// The groups and the other keys. Fails at the value of the group with the number `stop`, if there is one.

@@ -18,7 +18,7 @@ pub struct Remote {
 }
 
 /// Borrowed, so that a test can do more with what it has.
-pub enum Place<'a> {
+pub enum Target<'a> {
     Local(&'a Project),
     Remote(&'a Remote),
 }
@@ -50,7 +50,7 @@ const LEFTOVERS: &str = r#"
       grep -vxE "${project}_default|$project-(blue|green)-live"
     true"#;
 
-impl Team for Place<'_> {
+impl Team for Target<'_> {
     fn root(&self) -> &Path {
         self.team().root()
     }
@@ -64,44 +64,44 @@ impl Team for Place<'_> {
     }
 }
 
-impl Place<'_> {
+impl Target<'_> {
     fn team(&self) -> &dyn Team {
         match self {
-            Place::Local(project) => *project,
-            Place::Remote(remote) => &remote.site,
+            Target::Local(project) => *project,
+            Target::Remote(remote) => &remote.site,
         }
     }
 
     pub fn name(&self) -> &'static str {
         match self {
-            Place::Local(_) => "local",
-            Place::Remote(_) => "over SSH",
+            Target::Local(_) => "local",
+            Target::Remote(_) => "over SSH",
         }
     }
 
     pub fn address(&self) -> Address {
         match self {
-            Place::Local(project) => project.address(),
-            Place::Remote(remote) => Address { port: remote.server.http_port(), host: "api.example".to_owned() },
+            Target::Local(project) => project.address(),
+            Target::Remote(remote) => Address { port: remote.server.http_port(), host: "api.example".to_owned() },
         }
     }
 
     /// Runs a command in the container that serves.
     pub fn in_the_app(&self, words: &str) -> String {
         let name = match self {
-            Place::Local(project) => &project.name,
-            Place::Remote(_) => "gifty",
+            Target::Local(project) => &project.name,
+            Target::Remote(_) => "gifty",
         };
         let script = format!(
             "docker exec $(docker ps -q --filter label=deploy.project={name} --filter label=deploy.slot --filter name=api) {words}"
         );
         match self {
-            Place::Local(_) => {
+            Target::Local(_) => {
                 let output = Command::new("bash").args(["-euc", &script]).output().unwrap();
                 assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
                 String::from_utf8(output.stdout).unwrap()
             }
-            Place::Remote(remote) => remote.server.root(&script),
+            Target::Remote(remote) => remote.server.root(&script),
         }
     }
 
@@ -114,18 +114,18 @@ impl Place<'_> {
     /// What is left of a run after it should be over: on the host and on the deploying machine.
     pub fn leftovers(&self) -> Vec<String> {
         let here = match self {
-            Place::Local(_) => Vec::new(),
-            Place::Remote(remote) => sessions_left(&remote.site),
+            Target::Local(_) => Vec::new(),
+            Target::Remote(remote) => sessions_left(&remote.site),
         };
         let text = match self {
-            Place::Local(project) => {
+            Target::Local(project) => {
                 let words = ["-c", LEFTOVERS, "leftovers", project.server("").to_str().unwrap(), &project.name]
                     .map(str::to_owned);
                 let output = Command::new("bash").args(words).output().unwrap();
                 assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
                 String::from_utf8(output.stdout).unwrap()
             }
-            Place::Remote(remote) => remote
+            Target::Remote(remote) => remote
                 .server
                 .root(&format!("set -- /app/gifty-backend gifty\nset +e +o pipefail\n{HOST_SHELL_ENDS}\n{LEFTOVERS}")),
         };

@@ -14,7 +14,7 @@ use crate::io::{console, interrupt};
 
 /// A process that stays: an SSH connection, a shell that waits for scripts, a watch. It lives as long as its standard
 /// input is open, that is, as long as this process does; a SIGKILL of ours is an end-of-file for it.
-pub struct Held {
+pub struct Child {
     handle: duct::Handle,
     input: Writer,
     lines: mpsc::Receiver<Line>,
@@ -23,14 +23,14 @@ pub struct Held {
     left: Cell<bool>,
 }
 
-/// A line that a held process printed, without its end.
+/// A line that a child process printed, without its end.
 #[derive(Debug)]
 pub enum Line {
     Output(String),
     Error(String),
 }
 
-/// What is waited for from a held process.
+/// What is waited for from a child process.
 #[derive(Debug)]
 pub enum Next {
     Line(Line),
@@ -40,7 +40,7 @@ pub enum Next {
     End,
 }
 
-/// The standard input of a held process. Each writing arrives whole, whoever else writes. Nobody waits for it: where the
+/// The standard input of a child process. Each writing arrives whole, whoever else writes. Nobody waits for it: where the
 /// process takes no more, what is written stays in a queue.
 #[derive(Clone)]
 pub struct Writer {
@@ -82,7 +82,7 @@ impl Writer {
 }
 
 /// Starts a process that stays, and writes the command's input to it without closing it.
-pub fn hold(command: &Command) -> Result<Held> {
+pub fn spawn(command: &Command) -> Result<Child> {
     let (stdin_reader, stdin_writer) = std::io::pipe().context("opening a pipe")?;
     let (stdout_reader, stdout_writer) = std::io::pipe().context("opening a pipe")?;
     let (stderr_reader, stderr_writer) = std::io::pipe().context("opening a pipe")?;
@@ -101,7 +101,7 @@ pub fn hold(command: &Command) -> Result<Held> {
     });
     let input = Writer::start(stdin_writer, &command.purpose);
     input.write(command.input.bytes())?;
-    Ok(Held { handle, input, lines, tail, purpose: command.purpose.clone(), left: Cell::new(false) })
+    Ok(Child { handle, input, lines, tail, purpose: command.purpose.clone(), left: Cell::new(false) })
 }
 
 /// Hands each line to `take`, in a thread of its own, until that wants no more.
@@ -119,7 +119,7 @@ fn read_lines(source: impl Read + Send + 'static, take: impl Fn(String) -> bool 
     });
 }
 
-impl Held {
+impl Child {
     /// The next line, waited for until `deadline`. Signals are the caller's to look for.
     pub fn next(&self, deadline: Instant) -> Next {
         match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -164,7 +164,7 @@ impl Held {
     }
 
     /// Closes its input and lets it end by itself, whenever that is.
-    pub fn leave(&self) {
+    pub fn detach(&self) {
         self.input.close();
         self.left.set(true);
     }
@@ -175,7 +175,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for Child {
     fn drop(&mut self) {
         if self.left.get() {
             return;

@@ -6,20 +6,20 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Line and column, both counted from 1.
-pub struct Place {
+pub struct Position {
     pub line: usize,
     column: usize,
 }
 
-impl Place {
-    pub fn of_byte(text: &str, byte: usize) -> Place {
+impl Position {
+    pub fn of_byte(text: &str, byte: usize) -> Position {
         let before = text.get(..byte).unwrap_or(text);
         let line = before.rsplit('\n').next().unwrap_or_default();
-        Place { line: before.matches('\n').count() + 1, column: line.chars().count() + 1 }
+        Position { line: before.matches('\n').count() + 1, column: line.chars().count() + 1 }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
     }
@@ -34,7 +34,7 @@ pub fn tables_of(text: &str, name: &str) -> Vec<String> {
 }
 
 /// Where the value of a key stands; what surrounds it, where the file leaves it to its default.
-pub fn of_key(text: &str, key: &[String]) -> Option<Place> {
+pub fn of_key(text: &str, key: &[String]) -> Option<Position> {
     let file = DeTable::parse(text).ok()?;
     let mut table = file.get_ref();
     let mut found = None;
@@ -44,7 +44,7 @@ pub fn of_key(text: &str, key: &[String]) -> Option<Place> {
         let DeValue::Table(inner) = value.get_ref() else { break };
         table = inner;
     }
-    found.map(|byte| Place::of_byte(text, byte))
+    found.map(|byte| Position::of_byte(text, byte))
 }
 
 /// A table's value begins with its header, as its name does.
