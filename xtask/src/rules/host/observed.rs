@@ -1,19 +1,20 @@
-//! What a host told us, as plain data. Reading is here, asking is in `scripts/inspect.sh`, deciding is in `plan`.
+//! What a host told us, as plain data. Reading is in `observed/report.rs`, asking is in `scripts/inspect.sh`, deciding is in `plan`.
 //!
 //! Nothing of it is believed beyond its shape: what a container's labels, an app's answer or a record hold may be anything,
 //! and where it is nothing that we know, it counts as not there.
 
 mod containers;
 mod others;
+mod report;
+
+pub use report::parse;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
-use crate::rules::config::{Config, NginxOwner, Slots, SwitchMode};
+use crate::rules::config::{Config, Slots, SwitchMode};
 use crate::rules::health::{self, Answer};
-use crate::rules::nginx;
 use crate::rules::release::settings::Settings;
 use crate::rules::release::{ReleaseId, Slot};
 use crate::rules::secret::Secret;
@@ -234,167 +235,6 @@ impl Observed {
         good.sort_by_key(|release| std::cmp::Reverse((release.known_good_at, release.id.clone())));
         good
     }
-}
-
-/// Reads what `inspect.sh` printed.
-///
-/// # Errors
-/// When the text is cut short or a line is not what the script prints: never guessed around.
-pub fn parse(text: &str, config: &Config) -> Result<Observed> {
-    if text.lines().next_back() != Some("end") {
-        bail!("the host's report is cut short");
-    }
-    let mut observed = Observed { folder: config.environment.folder.clone(), ..Observed::default() };
-    let mut upstream = String::new();
-    let mut flag = false;
-    observed.ports = ports(text);
-    let resolved = observed.ports.map(|(slots, live_port)| config.with_ports(slots, live_port));
-    let config = resolved.as_ref().unwrap_or(config);
-    // docker prints an empty line for a container that has gone since it was listed.
-    for line in text.lines().filter(|line| !line.is_empty()) {
-        let fields: Vec<&str> = line.split('\t').collect();
-        let read = || format!("reading the host's report, a line `{}`", fields[0].escape_debug());
-        if capacity(&fields, &mut observed).with_context(read)? {
-            continue;
-        }
-        match fields[..] {
-            ["folder", place] => observed.folder = place.to_owned(),
-            ["live", answer] => {
-                observed.said = Some(answer.to_owned()).filter(|answer| !answer.is_empty());
-                observed.running_slot = nginx::slot_in_answer(answer, &config.project.name);
-            }
-            ["flag", _] => flag = true,
-            ["upstream", text] => {
-                upstream = lines(text);
-                let own = format!("{}/live/green", config.environment.folder);
-                observed.flag_elsewhere = nginx::flag_of_upstream(&upstream).filter(|flag| *flag != own);
-            }
-            ["bypass", line] => observed.bypasses.push(line.to_owned()),
-            ["site-of", file] => observed.site_of_another = Some(file.to_owned()),
-            ["site-answer", text] => observed.site = read_answer(&lines(text)),
-            ["volume", project, name] => observed.volumes.push((project.to_owned(), name.to_owned())),
-            ["site", text] => {
-                observed.site_file_found = !text.is_empty();
-                observed.switching = nginx::switching_of_site(&lines(text), &config.environment.nginx.upstream);
-                observed.lookups_uncached |= nginx::looks_up_uncached(&lines(text));
-            }
-            ["included", text] => observed.lookups_uncached |= nginx::looks_up_uncached(&lines(text)),
-            ["file-cache", line] => observed.file_cache = Some(line.to_owned()).filter(|line| !line.is_empty()),
-            ["user", name] => observed.user = name.to_owned(),
-            ["unwritable", place] => observed.unwritable.push(place.to_owned()),
-            ["unwritable-upstream", place] => observed.unwritable_upstream = Some(place.to_owned()),
-            ["curl", _] => observed.curl = true,
-            ["nginx", _] => observed.nginx_running = true,
-            ["nginx-problem", problem] => observed.nginx_problem = Some(problem.to_owned()),
-            ["compose", tool] => observed.compose = Some(tool.to_owned()).filter(|tool| !tool.is_empty()),
-            ["docker-problem", problem] => observed.docker_problem = Some(problem.trim().to_owned()),
-            ["container", ..] => containers::read(&fields, config, &mut observed).with_context(read)?,
-            ["release", id, env_sum, known_good_at, built, settings, env] => {
-                observed.releases.extend(read_release([id, env_sum, known_good_at, built, settings, env]));
-            }
-            ["listening", port] => observed.listening.extend(slot_of(port, config)),
-            ["answer", port, text] => observed.answers.extend(slot_of(port, config).zip(read_answer(&lines(text)))),
-            ["last-record", record] => observed.last_record = Some(record.to_owned()).filter(|text| !text.is_empty()),
-            ["end"] | ["docker", _] | ["ports", _] => {}
-            // The line itself may hold anything, an `.env` for one.
-            _ => bail!("the host's report has a line `{}` of {} fields", fields[0].escape_debug(), fields.len()),
-        }
-    }
-    let found = observed.switching;
-    if let NginxOwner::Private(switching) = config.environment.nginx.owner {
-        observed.switching = Some(switching);
-        observed.site_file_found = true;
-    }
-    // Files of the other mode name no slot.
-    let mode = observed.switching.filter(|mode| found.is_none_or(|found| found == *mode));
-    observed.configured_slot = mode.and_then(|mode| configured_slot(mode, flag, &upstream, config));
-    Ok(observed)
-}
-
-/// Reads a line of what there is of disk and memory, and what a version takes. `false`: it is another one.
-fn capacity(fields: &[&str], observed: &mut Observed) -> Result<bool> {
-    let capacity = &mut observed.capacity;
-    match fields[..] {
-        ["image", bytes, tags] => {
-            let bytes = bytes.parse()?;
-            let tags: Vec<String> = serde_json::from_str(tags)?;
-            observed.images.extend(tags.into_iter().map(|tag| (tag, bytes)));
-        }
-        ["memory", id, bytes] => drop(capacity.memory_used.insert(id.to_owned(), bytes.parse()?)),
-        ["memory-free", bytes] => {
-            let bytes: u64 = bytes.parse()?;
-            capacity.memory_free = Some(capacity.memory_free.unwrap_or_default().saturating_add(bytes));
-        }
-        ["docker-disk-free", bytes, place] => capacity.docker_disk = Some((bytes.parse()?, place.to_owned())),
-        ["disk-free", bytes, place] => {
-            observed.disk_free = bytes.parse()?;
-            capacity.releases_place = place.to_owned();
-        }
-        _ => return Ok(false),
-    }
-    Ok(true)
-}
-
-fn slot_of(port: &str, config: &Config) -> Option<Slot> {
-    Slot::BOTH.into_iter().find(|slot| config.slots.port(*slot).to_string() == port)
-}
-
-/// The slot that nginx's files name.
-fn configured_slot(mode: SwitchMode, flag: bool, upstream: &str, config: &Config) -> Option<Slot> {
-    match mode {
-        SwitchMode::Instant => Some(if flag { Slot::Green } else { Slot::Blue }),
-        SwitchMode::Reload => nginx::slot_in_upstream(upstream, &config.environment.nginx.upstream, config.slots),
-    }
-}
-
-/// A file's text travels as one field: its line ends as carriage returns, its tabs as spaces.
-fn lines(text: &str) -> String {
-    text.replace('\r', "\n")
-}
-
-/// The ports that nginx's file names, the slots' and its own.
-fn ports(text: &str) -> Option<(Slots, u16)> {
-    let line = text.lines().find_map(|line| line.strip_prefix("ports\t"))?;
-    let numbers: Vec<u16> = line.split(' ').filter_map(|number| number.parse().ok()).collect();
-    let [blue, green, live_port] = numbers[..] else { return None };
-    Some((Slots { blue, green }, live_port))
-}
-
-/// A folder that is not named like a release was not made by us and is left alone.
-fn read_release([id, env_sum, known_good_at, built, settings, env]: [&str; 6]) -> Option<StoredRelease> {
-    Some(StoredRelease {
-        id: ReleaseId::parse(id).ok()?,
-        env_sum: env_sum.to_owned(),
-        known_good_at: known_good_at.parse().ok(),
-        built: unescaped(built).lines().map(str::to_owned).filter(|repository| !repository.is_empty()).collect(),
-        settings: Settings::read(&unescaped(settings)),
-        env: Secret::new(unescaped(env)),
-    })
-}
-
-/// A field in which tabs, line ends and `\` are written with a `\` before them.
-fn unescaped(field: &str) -> String {
-    let mut text = String::with_capacity(field.len());
-    let mut letters = field.chars();
-    while let Some(letter) = letters.next() {
-        text.push(match letter {
-            '\\' => match letters.next() {
-                Some('t') => '\t',
-                Some('r') => '\r',
-                Some('n') => '\n',
-                Some(other) => other,
-                None => break,
-            },
-            _ => letter,
-        });
-    }
-    text
-}
-
-/// What is no answer over HTTP is none: it is not healthy.
-fn read_answer(text: &str) -> Option<Answer> {
-    // Its length is not what it was: carriage returns were taken out on its way.
-    Answer::parse(text, usize::MAX).ok()
 }
 
 #[cfg(test)]
