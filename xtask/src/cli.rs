@@ -21,7 +21,7 @@ use clap::{Args, Parser};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::io::{console, interrupt, process};
+use crate::io::{console, interrupt, process, random};
 use crate::rules::config::{Config, Reach, deploy_toml};
 use crate::rules::failure::{self, Kind};
 use crate::rules::plan::Plan;
@@ -204,9 +204,7 @@ fn caller_name(variables: &BTreeMap<String, String>) -> String {
 }
 
 fn actions(variables: &BTreeMap<String, String>) -> Result<Actions> {
-    // The name of a fresh private file is as unguessable as the token has to be.
-    let file = tempfile::NamedTempFile::new().context("making a token")?;
-    let token = file.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let token = random::token()?;
     let get = |name: &str| variables.get(name).cloned();
     let parts = [get("GITHUB_SERVER_URL"), get("GITHUB_REPOSITORY"), get("GITHUB_RUN_ID")];
     let run_url = match parts {

@@ -5,3 +5,4 @@ pub mod host;
 pub mod interrupt;
 pub mod local;
 pub mod process;
+pub mod random;

@@ -15,6 +15,7 @@ use crate::io::host::ask::Asker;
 use crate::io::host::shell::{Shell, Show};
 use crate::io::host::ssh::{Connection, Start};
 use crate::io::process::{self, Child, Command, Finished};
+use crate::io::random;
 use crate::rules::config::{Config, Reach};
 use crate::rules::failure::Kind;
 use crate::rules::script::{self, Script};
@@ -47,7 +48,8 @@ impl Host {
     /// # Errors
     /// Where somebody else has the lock, or there is no connection.
     pub fn connect(config: &Config, claim: Option<&Claim>, first: Script) -> Result<Host> {
-        let token = token()?;
+        // A word that no script prints by accident, nor an app on purpose.
+        let token = format!("deploy-shell.{}", random::token()?);
         let wait_seconds = claim.map_or(0, |claim| claim.wait_seconds);
         let script = script::shell(config, &token, claim.map(|claim| claim.holder), wait_seconds, &first);
         // Besides, it waits for the last script of a run that has died.
@@ -184,14 +186,6 @@ fn local(start: &Start) -> Result<Shell> {
     let shell = Shell::new(child, &start.token, Some(&start.first));
     shell.await_ready(start.wait, || ended(&shell.tail()))?;
     Ok(shell)
-}
-
-/// A word that no script prints by accident, nor an app on purpose.
-fn token() -> Result<String> {
-    // The name of a fresh private file is as unguessable as it has to be.
-    let file = tempfile::NamedTempFile::new().context("making a token")?;
-    let name = file.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(format!("deploy-shell{name}"))
 }
 
 fn ended(said: &str) -> anyhow::Error {
