@@ -4,12 +4,12 @@ pub mod github;
 
 use anyhow::Result;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::rules::failure::{self, Kind};
 use crate::rules::release::{ReleaseId, Slot};
 
-/// Who runs this, from where; read once by `main`.
+/// Who runs this, and since when.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub name: String,
@@ -17,7 +17,8 @@ pub struct Caller {
 }
 
 /// Requests sent through nginx during a deploy.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Receipt {
     pub requests: u32,
     pub failed: u32,
@@ -42,13 +43,13 @@ impl Receipt {
     }
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageTime {
     pub name: String,
     pub seconds: f64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "result")]
 pub enum Outcome {
     Succeeded,
@@ -79,11 +80,11 @@ fn cut(text: &str) -> String {
     kept
 }
 
-/// Everything there is to say of a deploy, a rollback or a switch.
-#[derive(Clone, Debug, Serialize)]
+/// Everything there is to say of a deploy, a rollback or a switch. A line of the record is one, and is read back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// `deploy`, `rollback` or `switch`.
-    pub command: &'static str,
+    pub command: String,
     pub environment: String,
     pub url: String,
     pub by: String,
@@ -175,5 +176,76 @@ impl Report {
         }
         text.push_str(&format!("| total | {:.2} |\n", self.seconds));
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::fixtures::release;
+
+    fn report(outcome: Outcome) -> Report {
+        Report {
+            command: "deploy".to_owned(),
+            environment: "prod".to_owned(),
+            url: "https://shop.example".to_owned(),
+            by: "ada@laptop".to_owned(),
+            started_at: "2026-01-31T17:45:02Z".to_owned(),
+            release: release(9),
+            from_release: Some(release(2)),
+            slot: Some(Slot::Green),
+            serves: Some(release(9)),
+            outcome,
+            undone: Vec::new(),
+            stages: vec![
+                StageTime { name: "Build the images".to_owned(), seconds: 1.5 },
+                StageTime { name: "Hook before boot: a | b".to_owned(), seconds: 0.25 },
+            ],
+            seconds: 2.0,
+            receipt: Some(Receipt { requests: 40, slowest_ms: 12, ..Receipt::default() }),
+            commands: 17,
+            run_url: None,
+        }
+    }
+
+    fn failed(exit_code: Kind) -> Report {
+        let outcome = Outcome::Failed { exit_code: exit_code as u8, error: "stage 2 of 9: ```no```".to_owned() };
+        let undone = vec!["Remove the failed version from slot green".to_owned()];
+        Report { undone, slot: Some(Slot::Blue), serves: Some(release(2)), ..report(outcome) }
+    }
+
+    #[test]
+    fn a_line_of_the_record_is_read_back_as_it_was() {
+        for report in [report(Outcome::Succeeded), failed(Kind::Unhealthy)] {
+            let line = serde_json::to_string(&report).unwrap();
+            assert!(!line.contains('\n'), "{line}");
+            assert_eq!(serde_json::from_str::<Report>(&line).unwrap(), report);
+        }
+    }
+
+    #[test]
+    fn a_report_reads_like_this() {
+        insta::assert_snapshot!("success", report(Outcome::Succeeded).describe());
+        insta::assert_snapshot!("failure", failed(Kind::Unhealthy).describe());
+        insta::assert_snapshot!("job_summary", failed(Kind::Unhealthy).summary());
+    }
+
+    #[test]
+    fn a_failure_names_the_command_that_comes_next() {
+        let next = |command: &str, kind| Report { command: command.to_owned(), ..failed(kind) }.next().unwrap();
+        assert!(next("deploy", Kind::Build).ends_with("cargo xtask deploy --env prod"));
+        assert!(next("deploy", Kind::AfterSwitch).starts_with("cargo xtask status --env prod"));
+        assert!(next("rollback", Kind::Boot).contains("cargo xtask rollback --env prod; another release"));
+        assert_eq!(report(Outcome::Succeeded).next(), None);
+    }
+
+    #[test]
+    fn an_error_without_an_end_is_cut() {
+        let error = anyhow::anyhow!("x".repeat(100_000));
+        let Outcome::Failed { exit_code, error } = Outcome::of(&Err(error), str::to_owned) else {
+            panic!("no failure")
+        };
+        assert_eq!(exit_code, Kind::Unexpected as u8);
+        assert!(error.len() < 17_000 && error.ends_with("(cut)"), "{} letters", error.len());
     }
 }

@@ -333,7 +333,7 @@ impl<'a> Execution<'a> {
     ) -> Report {
         let (config, host) = (self.config, &self.session.host);
         Report {
-            command: self.command,
+            command: self.command.to_owned(),
             environment: config.environment.name.clone(),
             url: config.environment.url.to_string(),
             by: self.caller.name.clone(),

@@ -144,7 +144,7 @@ pub struct Other {
     pub worker: bool,
     /// The web service or a worker as compose started it before the first deploy, or while it was an accessory; stopped since.
     #[serde(skip)]
-    pub of_before: bool,
+    pub unmanaged: bool,
     /// Docker's words, as of a slot's container.
     pub status: String,
     pub health: String,

@@ -1,4 +1,4 @@
-//! `status`: what serves, and whether nginx, containers and record agree. Pure but for the two probes it is given.
+//! `status`: what serves, and whether nginx, containers and record agree.
 
 use serde::Serialize;
 
@@ -6,6 +6,7 @@ use crate::rules::config::{Config, SwitchMode};
 use crate::rules::host::observed::{Container, Observed, Other};
 use crate::rules::host::preflight;
 use crate::rules::release::{ReleaseId, Slot};
+use crate::rules::report::Report;
 
 #[derive(Debug, Serialize)]
 pub struct Status {
@@ -57,7 +58,7 @@ pub fn status(config: &Config, observed: &Observed, site: Result<(), String>) ->
         live_release: observed.live_release().cloned(),
         slots,
         workers: observed.others.iter().filter(|other| other.worker).cloned().collect(),
-        accessories: observed.others.iter().filter(|other| !other.worker && !other.of_before).cloned().collect(),
+        accessories: observed.others.iter().filter(|other| !other.worker && !other.unmanaged).cloned().collect(),
         releases,
         disk_free: observed.disk_free,
         problems: problems(config, observed, site),
@@ -124,10 +125,11 @@ fn missing_workers(config: &Config, observed: &Observed) -> Vec<String> {
 
 /// The record is never an input to a decision, but a person wants to know when it tells something else.
 fn recorded(observed: &Observed, live: &Container) -> Option<String> {
-    let record: serde_json::Value = serde_json::from_str(observed.last_record.as_deref()?).ok()?;
-    let recorded = record.get("serves")?.as_str()?;
+    let record: Report = serde_json::from_str(observed.last_record.as_deref()?).ok()?;
+    let recorded = record.serves?;
     let serves = live.release.as_ref().map_or("none", ReleaseId::as_str);
-    (recorded != serves).then(|| format!("the record's last line says release {recorded} serves, but it is {serves}"))
+    (recorded.as_str() != serves)
+        .then(|| format!("the record's last line says release {recorded} serves, but it is {serves}"))
 }
 
 impl Status {

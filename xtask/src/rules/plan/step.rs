@@ -4,7 +4,7 @@ use crate::rules::config::SwitchMode;
 use crate::rules::failure::Kind;
 use crate::rules::release::{ReleaseId, Slot};
 
-/// One act. What it needs stands in it, so it can be printed, run again, and undone knowing nothing else.
+/// One act. What it needs beside the release stands in it, so it can be printed and run again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Run the tests, on this machine.

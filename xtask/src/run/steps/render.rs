@@ -80,7 +80,7 @@ pub fn render(
     let observed = &session.observed;
     let files = rendered(config, observed, &observed.folder, (release, slot), printed)?;
     files.notes.iter().for_each(|note| console::warning(note));
-    observed.volumes_of_before(&config.project.name).iter().for_each(|told| console::warning(told));
+    observed.unmanaged_volumes(&config.project.name).iter().for_each(|told| console::warning(told));
     observed.of_accessories(&files.definitions).iter().for_each(|problem| console::warning(problem));
     let store = script::store(config, release, slot, &files, observed.live_release());
     Ok((files, store))

@@ -165,7 +165,7 @@ fn other(fields: &[&str], labels: Labels, binds: Vec<(String, String)>, config: 
     let (exit_code, restart_policy) = field(10).split_once(' ').unwrap_or((field(10), ""));
     Other {
         worker: labels.compose_project == workers_project(&config.project.name),
-        of_before: labels.compose_project != workers_project(&config.project.name)
+        unmanaged: labels.compose_project != workers_project(&config.project.name)
             && (labels.service == config.project.web || config.project.workers.contains(&labels.service)),
         service: labels.service,
         name: field(2).trim_start_matches('/').to_owned(),

@@ -26,7 +26,7 @@ impl Observed {
     }
 
     /// Before the first deploy: volumes that are used as they are, whoever has filled them.
-    pub fn volumes_of_before(&self, project: &str) -> Option<String> {
+    pub fn unmanaged_volumes(&self, project: &str) -> Option<String> {
         let of_project = self.volumes.iter().filter(|(of, _)| of == project).map(|(_, name)| name.as_str());
         let names: Vec<&str> = of_project.collect();
         (!names.is_empty()).then(|| {
@@ -56,7 +56,7 @@ impl Observed {
 
     /// Workers or accessories that do not do well.
     pub fn unwell(&self, workers: bool) -> Vec<String> {
-        let unwell = self.others.iter().filter(|other| other.worker == workers && !other.of_before);
+        let unwell = self.others.iter().filter(|other| other.worker == workers && !other.unmanaged);
         unwell.filter_map(|other| Some(format!("{} {} {}", kind(other), other.service, ailment(other)?))).collect()
     }
 }
