@@ -1,4 +1,4 @@
-//! What a deploy costs, measured beside what it cannot cost less than: `make bench`. Everything is real and on this machine:
+//! What a deploy costs, measured beside the least that it could cost: `make bench`. Everything is real and on this machine:
 //! containers, nginx, a test server behind SSH. Traffic goes to 127.0.0.1 only and is bounded in rate and time.
 //!
 //! `make bench PARTS="rollback size"` measures only those; the figures of the others stay as they were measured last.

@@ -31,7 +31,7 @@ impl Status {
         print(invocation, &status, status::Status::describe)?;
         match agree {
             true => Ok(()),
-            false => Err(Kind::Drift.error("not all is well; see the problems above")),
+            false => Err(Kind::Drift.error("there are problems; they are listed above")),
         }
     }
 }

@@ -147,9 +147,9 @@ impl Report {
                 format!("cargo xtask status --env {environment}, then deploy again")
             }
             // The way back needs a cause to be mended as a deploy does; meanwhile it is still the way back that is wanted.
-            _ if self.command == "deploy" => format!("mend the cause, then: cargo xtask deploy --env {environment}"),
+            _ if self.command == "deploy" => format!("fix the cause, then: cargo xtask deploy --env {environment}"),
             _ => format!(
-                "mend the cause, then: cargo xtask {} --env {environment}; another release that is known to be good: `cargo xtask status --env \
+                "fix the cause, then: cargo xtask {} --env {environment}; another release that is known to be good: `cargo xtask status --env \
                  {environment}` lists them, `rollback --to` goes there",
                 self.command
             ),

@@ -104,7 +104,7 @@ impl Session {
         let checked = self.host.finish(&script::check_release(&self.config, release))?;
         if checked.code == Some(script::NOT_AS_SHIPPED) {
             console::warning(&format!(
-                "files of release {release} on the host are no longer as they were shipped, so it is sent anew:\n{}",
+                "files of release {release} on the host are no longer as they were shipped, so it is sent again:\n{}",
                 checked.tail
             ));
             return Ok(false);

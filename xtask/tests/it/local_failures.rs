@@ -159,7 +159,7 @@ fn a_rollback_that_fails_changes_nothing_and_says_how_to_go_back() {
     assert_none_failed("a rollback that fails", &load.finish(), &BOTH);
     let failed = failed.must_say(&["the state is broken"]);
     let serves = format!("serves   release {}", second.as_str().unwrap());
-    for part in [serves.as_str(), "mend the cause, then: cargo xtask rollback --env local"] {
+    for part in [serves.as_str(), "fix the cause, then: cargo xtask rollback --env local"] {
         assert!(failed.stdout.contains(part), "{part:?} is not in {failed}");
     }
     std::fs::remove_file(project.server("shared/state/broken")).unwrap();

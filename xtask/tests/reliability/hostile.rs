@@ -62,7 +62,7 @@ pub fn under_load<T>(what: &str, server: &Server, act: impl FnOnce() -> T) -> T 
     result
 }
 
-/// A deploy of something new ends like this while `wrong` is so, moves nothing, and all is well once it is mended.
+/// A deploy of something new ends like this while `wrong` is so, moves nothing, and all is well once that is put right.
 fn refused(server: &Server, site: &Site, wrong: &Wrong) {
     let before = site.status();
     let containers = "docker ps -aq --no-trunc | sort";
@@ -109,7 +109,7 @@ fn what_is_in_the_way() -> Vec<Wrong<'static>> {
             "another site is broken",
             &format!("echo 'nonsense on;' >{OTHER_SITE}"),
             &format!("rm {OTHER_SITE}"),
-            &["nginx refuses its configuration", "unknown directive", OTHER_SITE, "until `sudo nginx -t` is content"],
+            &["nginx refuses its configuration", "unknown directive", OTHER_SITE, "until `sudo nginx -t` accepts it"],
         ),
         wrong(
             "the upstream file is included twice",

@@ -15,7 +15,7 @@ if [ "$COMPOSE" != v1 ]; then ln -s /opt/compose/docker-compose "$plugin"; fi
 
 dockerd --storage-driver overlay2 >/var/log/dockerd.log 2>&1 &
 dockerd_pid=$!
-# A configuration that nginx refuses must not keep anybody out who comes to mend it.
+# A configuration that nginx refuses must not keep anybody out who comes to fix it.
 nginx || true
 /usr/sbin/sshd -D -e >>/var/log/sshd.log 2>&1 &
 trap 'kill "$dockerd_pid"; wait "$dockerd_pid"; exit 0' TERM

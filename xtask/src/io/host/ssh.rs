@@ -147,7 +147,7 @@ fn refused(target: &SshTarget, shell: &Shell) -> anyhow::Error {
     let said = &shell.tail();
     if said.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") || said.contains("Host key verification failed") {
         return Kind::HostKey.error(format!(
-            "the host key of {target} is not the one known. Either the server was set up anew, or somebody is in \
+            "the host key of {target} is not the one known. Either the server was set up again, or somebody is in \
              between. Compare its fingerprint over another way; then put the right line into {}\n{}",
             target.variable("SSH_KNOWN_HOSTS"),
             process::indent(said)

@@ -81,7 +81,7 @@ fn reload(config: &Config, observed: &Observed) -> Option<String> {
             site = nginx.site_file,
         )
     } else if problem.contains("[emerg]") {
-        format!("{refused}; mend what it names until `sudo nginx -t` is content: {problem}")
+        format!("{refused}; fix what it names until `sudo nginx -t` accepts it: {problem}")
     } else {
         format!(
             "this user may not run `sudo nginx -t` and `sudo nginx -s reload` without a password; `cargo xtask setup` \
@@ -91,7 +91,7 @@ fn reload(config: &Config, observed: &Observed) -> Option<String> {
 }
 
 /// What nginx refuses is the upstream file, which somebody has spoiled or removed, while nginx itself says what it obeys: a
-/// deploy begins by writing that file anew.
+/// deploy begins by rewriting that file.
 fn next_deploy_rewrites_it(config: &Config, observed: &Observed, problem: &str) -> bool {
     let nginx = &config.environment.nginx;
     let of_the_file = problem.contains(&nginx.upstream_file)

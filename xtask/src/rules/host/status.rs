@@ -21,7 +21,7 @@ pub struct Status {
     /// Releases on the host, the latest that served first, then those that never did.
     pub releases: Vec<ReleaseId>,
     pub disk_free: u64,
-    /// Where things do not agree. Empty: all is well.
+    /// Where things do not agree. Empty: there is no problem.
     pub problems: Vec<String>,
 }
 
@@ -89,7 +89,7 @@ fn problems(config: &Config, observed: &Observed, site: Result<(), String>) -> V
             ));
         }
         (Some(running_slot), None) if observed.switching == Some(SwitchMode::Reload) => problems.push(format!(
-            "nginx obeys slot {running_slot}, but the upstream file {} names no slot any more; the next deploy writes it anew",
+            "nginx obeys slot {running_slot}, but the upstream file {} names no slot any more; the next deploy rewrites it",
             config.environment.nginx.upstream_file
         )),
         _ => {}

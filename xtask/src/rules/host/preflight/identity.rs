@@ -99,7 +99,7 @@ fn volumes(config: &Config, observed: &Observed) -> Option<String> {
 fn ports(config: &Config, observed: &Observed) -> Option<String> {
     let (slots, live_port) = observed.ports?;
     let own = (config.slots, config.environment.nginx.live_port);
-    // An nginx of the tool's own is written anew.
+    // An nginx of the tool's own is rewritten.
     (own != (slots, live_port) && config.environment.nginx.owner == NginxOwner::System).then(|| {
         format!(
             "deploy.toml gives the slots the ports {} and {} and nginx's answer {}, but {} has {}, {} and {live_port}. Take the \

@@ -27,7 +27,7 @@ fn an_upstream_file_that_is_read_twice_is_told_with_the_line_to_remove() {
     let ours = of("nginx: [emerg] duplicate upstream \"backend\" in /etc/nginx/conf.d/x.conf:2");
     let nginx = config().environment.nginx;
     assert_eq!(nginx.upstream, "shop_backend");
-    assert!(told(&ours).contains("mend what it names"), "an upstream of another site was taken for ours");
+    assert!(told(&ours).contains("fix what it names"), "an upstream of another site was taken for ours");
     let ours = of("nginx: [emerg] duplicate upstream \"shop_backend\" in /etc/nginx/conf.d/x.conf:2");
     let text = told(&ours);
     for part in ["Remove the line that includes it", &nginx.site_file, &nginx.upstream_file] {
@@ -53,7 +53,7 @@ fn an_upstream_file_that_somebody_spoiled_is_written_anew_by_the_deploy() {
     // Where nginx does not say what it obeys, there is nothing to write.
     assert!(
         told(&Observed { running_slot: None, configured_slot: Some(Slot::Blue), ..spoiled })
-            .contains("mend what it names")
+            .contains("fix what it names")
     );
 }
 
