@@ -213,3 +213,20 @@ fn actions(variables: &BTreeMap<String, String>) -> Result<Actions> {
     };
     Ok(Actions::new(token, get("GITHUB_STEP_SUMMARY").map(PathBuf::from), run_url))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn help_reads_like_this() {
+        let mut flags = Flags::command();
+        flags.build();
+        insta::assert_snapshot!("help", flags.render_long_help().to_string());
+        for subcommand in flags.get_subcommands_mut().filter(|subcommand| subcommand.get_name() != "help") {
+            let name = format!("help_{}", subcommand.get_name());
+            insta::assert_snapshot!(name, subcommand.render_long_help().to_string());
+        }
+    }
+}

@@ -146,6 +146,9 @@ pub fn quote(word: &str) -> String {
 }
 
 #[cfg(test)]
+mod words;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::generated_input::{cases, word};

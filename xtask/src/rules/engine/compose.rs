@@ -68,6 +68,7 @@ impl RenderInput<'_> {
 }
 
 /// The rendered files, each a JSON text with values of the env file in it: 0600.
+#[derive(Default)]
 pub struct RenderedCompose {
     /// Accessories; compose project `<project>`.
     pub base: String,

@@ -136,7 +136,7 @@ impl Container {
 }
 
 /// A container of the environment that is in no slot.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Other {
     pub service: String,
     pub name: String,

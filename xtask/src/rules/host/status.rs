@@ -168,3 +168,41 @@ impl Status {
         lines.join("\n")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::fixtures::{config, container, server};
+
+    #[test]
+    fn a_status_reads_like_this() {
+        let mut observed = server(Slot::Blue, 2);
+        for (service, worker) in [("mailer", true), ("db", false)] {
+            let status = "running".to_owned();
+            observed.others.push(Other { service: service.to_owned(), status, worker, ..Other::default() });
+        }
+        observed.containers.iter_mut().for_each(|one| one.started_at = "2026-01-31T17:45:02.5Z".to_owned());
+        insta::assert_snapshot!("all_agree", status(&config(), &observed, Ok(())).describe());
+        observed.containers = vec![Container { release: None, ..container(Slot::Blue, 1, "running") }];
+        observed.configured_slot = Some(Slot::Green);
+        let site = Err("https://shop.example/health does not answer".to_owned());
+        insta::assert_snapshot!("problems", status(&config(), &observed, site).describe());
+    }
+
+    #[test]
+    fn a_record_that_tells_something_else_is_a_problem_and_one_that_cannot_be_read_is_none() {
+        let told = |record: &str| {
+            let observed = Observed { last_record: Some(record.to_owned()), ..server(Slot::Blue, 2) };
+            status(&config(), &observed, Ok(())).problems.iter().any(|problem| problem.contains("the record"))
+        };
+        let record = |serves: u32| {
+            format!(
+                r#"{{"command":"deploy","environment":"prod","url":"u","by":"b","started_at":"s","release":"20260131-174502-1a2b3c4",
+                "from_release":null,"slot":"blue","serves":"20260131-1745{serves:02}-1a2b3c4","outcome":{{"result":"succeeded"}},
+                "undone":[],"stages":[],"seconds":1.0,"receipt":null,"commands":0,"run_url":null}}"#
+            )
+        };
+        assert!(!told(&record(2)) && told(&record(1)));
+        assert!(!told("{") && !told("") && !told("{\"serves\":7}"));
+    }
+}
