@@ -33,7 +33,7 @@ pub fn measure(figures: &mut Figures) {
         let run = site.xtask(&["ship", "--json"]).must_end_with(0);
         shipped.push(begun.elapsed().as_secs_f64());
         let report: Value = run.json();
-        bytes.push(report["bytes"].as_f64().unwrap());
+        bytes.push(report["shipped_bytes"].as_f64().unwrap());
         if let Some(rsync) = &mut rsync {
             in_place.push(rsync.run("tree", &[]));
             beside.push(rsync.run(&format!("tree-{number}"), &["--copy-dest=../tree"]));

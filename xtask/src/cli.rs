@@ -1,7 +1,6 @@
 //! The command line: one file per subcommand, with its flags. Business code never sees strings.
 
 mod build;
-mod candidate;
 mod completions;
 mod deploy;
 mod health;

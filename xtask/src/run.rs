@@ -1,5 +1,6 @@
 //! The conductor: the only one who sees both rules and hands.
 
+pub mod candidate;
 pub mod dry_run;
 pub mod execution;
 pub mod session;

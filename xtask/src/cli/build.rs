@@ -2,20 +2,14 @@
 
 use anyhow::Result;
 use clap::Args;
-use serde::Serialize;
 
-use super::candidate::Candidate;
-use super::{Invocation, Lock, print};
+use super::{Invocation, Lock, execute};
 use crate::rules::failure::Kind;
 use crate::rules::plan;
 use crate::rules::release::ReleaseId;
+use crate::run::candidate::Candidate;
 use crate::run::execution::Execution;
 use crate::run::session::Session;
-
-#[derive(Serialize)]
-struct Built {
-    release: ReleaseId,
-}
 
 /// Build a release's images on the host
 #[derive(Debug, Args)]
@@ -37,7 +31,7 @@ impl Build {
         let release = match &self.release {
             Some(release) => release.clone(),
             None => {
-                let candidate = Candidate::of(invocation, false)?;
+                let candidate = Candidate::of(today, caller, false)?;
                 session.choose_release(&candidate.base, &candidate.env)?
             }
         };
@@ -48,8 +42,6 @@ impl Build {
         }
         let config = session.settings_of(&release)?;
         let plan = plan::build(&session.observed, &release);
-        let mut execution = Execution::new(&session, &config, caller, "build");
-        (0..plan.steps.len()).try_for_each(|index| execution.step(&plan, index))?;
-        print(invocation, &Built { release }, |built| format!("the images of {} are there", built.release))
+        execute(invocation, Execution::of_stored(&session, &config, caller, "build"), &plan)
     }
 }

@@ -3,9 +3,10 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::candidate::Candidate;
 use super::{Invocation, Lock, PlanOnly, dry_run, execute};
 use crate::rules::plan;
+use crate::run::candidate::Candidate;
+use crate::run::execution::Execution;
 use crate::run::session::Session;
 
 /// Test, package, ship, build, boot, switch, drain: everything
@@ -27,7 +28,7 @@ pub struct Deploy {
 impl Deploy {
     pub fn run(&self, invocation: &Invocation) -> Result<()> {
         let Invocation { config, caller, .. } = invocation;
-        let candidate = Candidate::of(invocation, self.dirty)?;
+        let candidate = Candidate::of(config, caller, self.dirty)?;
         let tests = if self.skip_tests { plan::TestStage::Skip } else { plan::TestStage::Run };
         let plan = |session: &Session| {
             let release = session.choose_release(&candidate.base, &candidate.env)?;
@@ -39,6 +40,6 @@ impl Deploy {
         let session =
             Session::connect_locked(config, caller, &format!("deploy of {}", candidate.base), self.lock.lock_wait)?;
         let plan = plan(&session)?;
-        execute(invocation, candidate.execution(&session, caller), &plan)
+        execute(invocation, Execution::of_candidate(&session, caller, "deploy", candidate), &plan)
     }
 }

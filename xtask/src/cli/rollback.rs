@@ -38,6 +38,6 @@ impl Rollback {
         let session = Session::connect_locked(config, caller, "rollback", self.lock.lock_wait)?;
         preflight::bypasses(&session.observed).iter().for_each(|line| console::warning(line));
         let (plan, config) = plan(&session)?;
-        execute(invocation, Execution::new(&session, &config, caller, "rollback"), &plan)
+        execute(invocation, Execution::of_stored(&session, &config, caller, "rollback"), &plan)
     }
 }

@@ -2,22 +2,13 @@
 
 use anyhow::Result;
 use clap::Args;
-use serde::Serialize;
 
-use super::candidate::Candidate;
-use super::{Invocation, Lock, print};
+use super::{Invocation, Lock, execute};
+use crate::io::console;
 use crate::rules::plan;
-use crate::rules::release::ReleaseId;
+use crate::run::candidate::Candidate;
+use crate::run::execution::Execution;
 use crate::run::session::Session;
-
-#[derive(Serialize)]
-struct Shipped {
-    release: ReleaseId,
-    /// It was there already, nothing was sent.
-    present: bool,
-    /// Bytes of the archive that was sent.
-    bytes: u64,
-}
 
 /// Bring a release to the host, complete or not at all
 #[derive(Debug, Args)]
@@ -33,21 +24,14 @@ pub struct Ship {
 impl Ship {
     pub fn run(&self, invocation: &Invocation) -> Result<()> {
         let Invocation { config, caller, .. } = invocation;
-        let candidate = Candidate::of(invocation, self.dirty)?;
-        let session =
-            Session::connect_locked(config, caller, &format!("ship of {}", candidate.base), self.lock.lock_wait)?;
+        let candidate = Candidate::of(config, caller, self.dirty)?;
+        let purpose = format!("ship of {}", candidate.base);
+        let session = Session::connect_locked(config, caller, &purpose, self.lock.lock_wait)?;
         let release = session.choose_release(&candidate.base, &candidate.env)?;
-        let present = session.observed.release(&release).is_some();
-        let mut bytes = 0;
-        if !present {
-            let plan = plan::ship(&session.observed, &release);
-            let mut execution = candidate.execution(&session, caller);
-            (0..plan.steps.len()).try_for_each(|index| execution.step(&plan, index))?;
-            bytes = execution.package.map_or(0, |package| package.bytes);
+        let plan = plan::ship(&session.observed, &release);
+        if plan.steps.is_empty() {
+            console::note(&format!("release {release} is on the host already"));
         }
-        print(invocation, &Shipped { release, present, bytes }, |shipped| {
-            let how = if shipped.present { "is there already" } else { "was shipped" };
-            format!("release {} {how}", shipped.release)
-        })
+        execute(invocation, Execution::of_candidate(&session, caller, "ship", candidate), &plan)
     }
 }

@@ -37,6 +37,6 @@ impl Switch {
         }
         let session = Session::connect_locked(config, caller, "switch", self.lock.lock_wait)?;
         let (plan, config) = plan(&session)?;
-        execute(invocation, Execution::new(&session, &config, caller, "switch"), &plan)
+        execute(invocation, Execution::of_stored(&session, &config, caller, "switch"), &plan)
     }
 }

@@ -6,13 +6,14 @@ pub mod receipt;
 pub mod shell;
 pub mod ssh;
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 
 use crate::io::host::ask::Asker;
-use crate::io::host::shell::{Shell, Show};
+use crate::io::host::shell::{Shell, Show, Ticket};
 use crate::io::host::ssh::{Connection, Start};
 use crate::io::process::{self, Child, Command, Finished};
 use crate::io::random;
@@ -43,11 +44,11 @@ pub struct Claim<'a> {
 
 impl Host {
     /// Connects where the environment is behind SSH, takes the lock where it is claimed, and has the `first` script run,
-    /// which will be asked for first.
+    /// which is to be waited for first.
     ///
     /// # Errors
     /// Where somebody else has the lock, or there is no connection.
-    pub fn connect(config: &Config, claim: Option<&Claim>, first: Script) -> Result<Host> {
+    pub fn connect(config: &Config, claim: Option<&Claim>, first: Script) -> Result<(Host, Ticket)> {
         // A word that no script prints by accident, nor an app on purpose.
         let token = format!("deploy-shell.{}", random::token()?);
         let wait_seconds = claim.map_or(0, |claim| claim.wait_seconds);
@@ -56,7 +57,7 @@ impl Host {
         let start =
             Start { script, token, first, wait: Duration::from_secs(wait_seconds).saturating_add(script::GRACE * 2) };
         let ask = script::ask();
-        let (reach, asker, shell) = match &config.environment.reach {
+        let (reach, asker, (shell, ticket)) = match &config.environment.reach {
             Reach::Local => {
                 let shell = local(&start)?;
                 (
@@ -72,13 +73,29 @@ impl Host {
             Reach::Missing(variables) => return Err(config.missing(variables)),
         };
         shell.watch(&asker);
-        Ok(Host { shell, reach, beside: AtomicU32::new(1), asker })
+        Ok((Host { shell, reach, beside: AtomicU32::new(1), asker }, ticket))
     }
 
-    /// Scripts that will be run next, in this order and with nothing in between, each only if the one before has
-    /// succeeded. They need not be waited for one by one, which over SSH saves a round trip each.
-    pub fn send_ahead(&self, scripts: Vec<Script>) -> Result<()> {
-        self.shell.send_ahead(scripts)
+    /// Sends scripts that run in this order, each only if the one before has succeeded, and are to be waited for in this
+    /// order. To send several at once saves a round trip each.
+    pub fn send(&self, scripts: Vec<Script>) -> Result<VecDeque<Ticket>> {
+        self.shell.send(scripts)
+    }
+
+    /// However it ends; gives what it printed.
+    pub fn wait(&self, ticket: Ticket) -> Result<Finished> {
+        self.end_of(ticket, Show::Nothing)
+    }
+
+    /// Must succeed; shows what it prints.
+    pub fn wait_showing(&self, ticket: Ticket) -> Result<()> {
+        self.end_of(ticket, Show::Lines)?.success().map(drop)
+    }
+
+    fn end_of(&self, ticket: Ticket, show: Show) -> Result<Finished> {
+        let name = ticket.script.name;
+        let finished = self.shell.wait(ticket, show)?;
+        finished.ok_or_else(|| self.lost()).with_context(|| format!("while trying to {name}"))
     }
 
     /// Ends what was sent ahead. Gives how many of those never began.
@@ -88,22 +105,13 @@ impl Host {
 
     /// However it ends; gives what it printed.
     pub fn finish(&self, script: &Script) -> Result<Finished> {
-        self.run(script, Show::Nothing)
+        let finished = self.shell.run(script.clone(), Show::Nothing)?;
+        finished.ok_or_else(|| self.lost()).with_context(|| format!("while trying to {}", script.name))
     }
 
     /// Must succeed; gives what it printed.
     pub fn text(&self, script: &Script) -> Result<String> {
         Ok(self.finish(script)?.success()?.text())
-    }
-
-    /// Must succeed; shows what it prints.
-    pub fn stream(&self, script: &Script) -> Result<()> {
-        self.run(script, Show::Lines)?.success().map(drop)
-    }
-
-    fn run(&self, script: &Script, show: Show) -> Result<Finished> {
-        let finished = self.shell.finish(script, show)?;
-        finished.ok_or_else(|| self.lost()).with_context(|| format!("while trying to {}", script.name))
     }
 
     /// Why the shell on the host has ended.
@@ -181,11 +189,11 @@ impl Drop for Host {
     }
 }
 
-fn local(start: &Start) -> Result<Shell> {
+fn local(start: &Start) -> Result<(Shell, Ticket)> {
     let child = process::spawn(&Command::new(start.script.name, start.script.words()).in_clean_environment())?;
-    let shell = Shell::new(child, &start.token, Some(&start.first));
+    let (shell, first) = Shell::with_first(child, &start.token, &start.first);
     shell.await_ready(start.wait, || ended(&shell.tail()))?;
-    Ok(shell)
+    Ok((shell, first))
 }
 
 fn ended(said: &str) -> anyhow::Error {

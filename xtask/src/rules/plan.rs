@@ -31,6 +31,14 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The slot and release that serve once all is done.
+    pub fn serves_after(&self) -> Option<(Slot, Option<&ReleaseId>)> {
+        match self.steps.iter().any(|step| matches!(step, Step::Verify { .. })) {
+            true => Some((self.to, Some(&self.release))),
+            false => self.from.map(|slot| (slot, self.from_release.as_ref())),
+        }
+    }
+
     /// The plan as a person reads it.
     pub fn describe(&self) -> String {
         let count = self.steps.len();
@@ -225,9 +233,12 @@ fn hooks(slot: Slot, point: HookPoint, commands: &[Vec<String>]) -> Vec<Step> {
     commands.iter().map(|words| Step::Hook { point, words: words.clone(), slot }).collect()
 }
 
-/// The release alone, brought to the host.
+/// The release alone, brought to the host. Nothing, where it is there already.
 pub fn ship(observed: &Observed, release: &ReleaseId) -> Plan {
-    prepare_only(observed, release, |_| vec![Step::Package, Step::Ship])
+    prepare_only(observed, release, |_| match observed.release(release) {
+        Some(_) => Vec::new(),
+        None => vec![Step::Package, Step::Ship],
+    })
 }
 
 /// The images alone, of a release that is on the host.

@@ -83,7 +83,7 @@ fn cut(text: &str) -> String {
 /// Everything there is to say of a deploy, a rollback or a switch. A line of the record is one, and is read back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// `deploy`, `rollback` or `switch`.
+    /// The subcommand: `deploy`, `rollback`, `switch`, `ship` or `build`.
     pub command: String,
     pub environment: String,
     pub url: String,
@@ -103,6 +103,9 @@ pub struct Report {
     pub receipt: Option<Receipt>,
     /// Commands and copies sent over SSH.
     pub commands: u32,
+    /// Bytes of the archive that was sent; 0 where the release was on the host already.
+    #[serde(default)]
+    pub shipped_bytes: u64,
     pub run_url: Option<String>,
 }
 
@@ -134,6 +137,7 @@ impl Report {
         match (&self.slot, &self.serves) {
             (Some(slot), Some(release)) => format!("serves   release {release} in slot {slot}"),
             (Some(slot), None) => format!("serves   nothing: slot {slot} is live and runs no release"),
+            (None, _) if self.outcome == Outcome::Succeeded => "serves   nothing yet".to_owned(),
             (None, _) => "serves   not known".to_owned(),
         }
     }
@@ -147,7 +151,9 @@ impl Report {
                 format!("cargo xtask status --env {environment}, then deploy again")
             }
             // The way back needs a cause to be mended as a deploy does; meanwhile it is still the way back that is wanted.
-            _ if self.command == "deploy" => format!("fix the cause, then: cargo xtask deploy --env {environment}"),
+            _ if self.command != "rollback" && self.command != "switch" => {
+                format!("fix the cause, then: cargo xtask {} --env {environment}", self.command)
+            }
             _ => format!(
                 "fix the cause, then: cargo xtask {} --env {environment}; another release that is known to be good: `cargo xtask status --env \
                  {environment}` lists them, `rollback --to` goes there",
@@ -204,6 +210,7 @@ mod tests {
             seconds: 2.0,
             receipt: Some(Receipt { requests: 40, slowest_ms: 12, ..Receipt::default() }),
             commands: 17,
+            shipped_bytes: 1234,
             run_url: None,
         }
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::io::console;
+use crate::io::host::shell::Ticket;
 use crate::io::host::{Claim, Host};
 use crate::io::local::dotenv::Env;
 use crate::io::local::package;
@@ -55,8 +56,8 @@ impl Session {
         Ok(())
     }
 
-    fn on(config: &Config, host: Host) -> Result<Session> {
-        let observed = inspect(config, &host)?;
+    fn on(config: &Config, (host, inspected): (Host, Ticket)) -> Result<Session> {
+        let observed = read(&host.wait(inspected)?.success()?.text(), config)?;
         let config = match observed.ports {
             Some((slots, live_port)) => config.with_ports(slots, live_port),
             None => config.clone(),
@@ -115,5 +116,9 @@ impl Session {
 
 /// Asks the host once more.
 pub fn inspect(config: &Config, host: &Host) -> Result<Observed> {
-    observed::parse(&host.text(&script::inspect(config))?, config).context("what the host said of itself")
+    read(&host.text(&script::inspect(config))?, config)
+}
+
+fn read(report: &str, config: &Config) -> Result<Observed> {
+    observed::parse(report, config).context("what the host said of itself")
 }

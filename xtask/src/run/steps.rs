@@ -4,11 +4,13 @@ mod health;
 mod render;
 mod traffic;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
 use crate::io::host::Host;
+use crate::io::host::shell::Ticket;
 use crate::io::local::package::{Earlier, Package};
 use crate::io::local::pytest;
 use crate::rules::config::Config;
@@ -20,7 +22,7 @@ use crate::rules::script::{self, Parts, Script};
 use crate::rules::secret::Secret;
 
 pub use health::await_health;
-pub use render::{Printed, refuse_changed_files, refuse_early, render, stored_commit, stored_project, tell};
+pub use render::{Printed, as_shipped, refuse_early, render, stored_commit, tell};
 pub use traffic::{bake, verify};
 
 /// # Errors
@@ -51,18 +53,18 @@ pub fn earlier(config: &Config, host: &Host, observed: &Observed) -> Result<Opti
 }
 
 /// Whether a release is on the host now, or its archive has to hold all of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shipped {
-    Complete,
+    /// With what was sent along with it.
+    Complete(VecDeque<Ticket>),
     /// Files that were to be taken from an earlier release are no longer what they were.
     NotAsShipped,
 }
 
-/// `next` is what will be run after it: it is sent along.
+/// `then` is what will be run after it: it is sent along.
 ///
 /// # Errors
 /// Where the archive does not arrive whole; nothing is left that looks like a release.
-pub fn ship(config: &Config, host: &Host, package: &Package, env: &Secret, next: Option<Script>) -> Result<Shipped> {
+pub fn ship(config: &Config, host: &Host, package: &Package, env: &Secret, then: Vec<Script>) -> Result<Shipped> {
     let receive = script::receive(config, &package.release, &package.archive, package.bytes);
     let lost = |error: &anyhow::Error| Kind::of(error) == Some(Kind::Connection);
     host.send_beside(&receive).map_err(|error| match host.text(&script::space(config)) {
@@ -82,11 +84,12 @@ pub fn ship(config: &Config, host: &Host, package: &Package, env: &Secret, next:
     let parts = Parts { manifest: &manifest, sums, links, settings: &settings, env };
     let archive = script::Archive { sha256: &package.sha256, strip: package.strip, reuse: package.reuse.as_ref() };
     let ship = script::ship(config, &package.release, archive, &parts);
-    host.send_ahead([ship.clone()].into_iter().chain(next).collect())?;
-    let shipped = host.finish(&ship)?;
+    let mut tickets = host.send([ship].into_iter().chain(then).collect())?;
+    let shipped = tickets.pop_front().context("nothing was sent")?;
+    let shipped = host.wait(shipped)?;
     if shipped.code == Some(script::NOT_AS_SHIPPED) {
         host.forget_ahead()?;
         return Ok(Shipped::NotAsShipped);
     }
-    shipped.success().map(|_| Shipped::Complete)
+    shipped.success().map(|_| Shipped::Complete(tickets))
 }

@@ -39,8 +39,8 @@ pub struct Shell {
     token: String,
     /// The number of the script sent last.
     sent: Cell<u32>,
-    /// Scripts that were sent and not yet waited for.
-    ahead: RefCell<VecDeque<(u32, Script)>>,
+    /// The numbers of those that were sent and not yet waited for.
+    ahead: RefCell<VecDeque<u32>>,
     /// What the shell said of later scripts while an earlier one, or it itself, was waited for: its two outputs are read
     /// apart, and either may be ahead of the other.
     early: RefCell<VecDeque<Line>>,
@@ -51,6 +51,13 @@ pub struct Shell {
     process: Cell<u32>,
 }
 
+/// For a script that was sent: it is waited for with this, in the order in which the scripts were sent.
+#[derive(Debug)]
+pub struct Ticket {
+    number: u32,
+    pub script: Script,
+}
+
 /// Whether what a script prints is shown while it runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Show {
@@ -59,13 +66,25 @@ pub enum Show {
 }
 
 impl Shell {
-    /// A shell that was started just now, with the script that it was given to run first.
-    pub fn new(child: Child, token: &str, first: Option<&Script>) -> Shell {
-        let ahead: VecDeque<(u32, Script)> = first.map(|script| (1, script.clone())).into_iter().collect();
-        let sent = Cell::new(first.map_or(0, |_| 1));
-        let (ahead, early) = (RefCell::new(ahead), RefCell::default());
+    /// A shell that was started just now.
+    pub fn new(child: Child, token: &str) -> Shell {
+        let (sent, ahead, early, process) = (Cell::new(0), RefCell::default(), RefCell::default(), Cell::new(0));
         let (ended, lost) = (Arc::default(), Arc::default());
-        Shell { child, token: token.to_owned(), sent, ahead, early, ended, lost, process: Cell::new(0) }
+        Shell { child, token: token.to_owned(), sent, ahead, early, ended, lost, process }
+    }
+
+    /// A shell that was started just now, with the script that it was given to run first.
+    pub fn with_first(child: Child, token: &str, first: &Script) -> (Shell, Ticket) {
+        let shell = Shell::new(child, token);
+        let ticket = shell.next_ticket(first.clone());
+        (shell, ticket)
+    }
+
+    fn next_ticket(&self, script: Script) -> Ticket {
+        let number = self.sent.get() + 1;
+        self.sent.set(number);
+        self.ahead.borrow_mut().push_back(number);
+        Ticket { number, script }
     }
 
     /// Waits until the shell is ready, which it is once it has the lock, if it is to hold it.
@@ -147,17 +166,17 @@ impl Shell {
     }
 
     /// Sends scripts that will be waited for in this order, each to run only if the one before has succeeded.
-    pub fn send_ahead(&self, scripts: Vec<Script>) -> Result<()> {
+    pub fn send(&self, scripts: Vec<Script>) -> Result<VecDeque<Ticket>> {
         let mut chain = "run";
+        let mut tickets = VecDeque::new();
         for script in scripts {
-            let number = self.send(&script, chain)?;
-            self.ahead.borrow_mut().push_back((number, script));
+            tickets.push_back(self.send_one(script, chain)?);
             chain = "then";
         }
-        Ok(())
+        Ok(tickets)
     }
 
-    fn send(&self, script: &Script, chain: &str) -> Result<u32> {
+    fn send_one(&self, script: Script, chain: &str) -> Result<Ticket> {
         let line = script.remote_line();
         if let Input::File(path) = &script.input {
             bail!("could not {}: {} does not go through the shell", script.name, path.display());
@@ -165,26 +184,21 @@ impl Shell {
         if line.contains('\0') {
             bail!("could not {}: one of its words contains a NUL byte", script.name);
         }
-        let number = self.sent.get() + 1;
-        self.sent.set(number);
+        let ticket = self.next_ticket(script);
+        let Ticket { number, script } = &ticket;
         let input = script.input.bytes();
         let lengths = format!("{} {}", line.len(), input.len());
         let mut request = format!("{chain} {number} {lengths} {}\n{line}", script.name).into_bytes();
         request.extend_from_slice(input);
         // Where the shell has ended, waiting for it says why.
         let _ended = self.child.input().write(&request);
-        Ok(number)
+        Ok(ticket)
     }
 
-    /// Runs a script to its end, or waits for one that was sent ahead. `None`: the shell has ended.
-    pub fn finish(&self, script: &Script, show: Show) -> Result<Option<Finished>> {
-        let ahead = self.ahead.borrow_mut().pop_front();
-        let number = match ahead {
-            Some((number, sent)) if sent == *script => number,
-            Some((_, sent)) => bail!("{} was sent ahead, and not {}", sent.name, script.name),
-            None => self.send(script, "run")?,
-        };
-        self.wait(number, script, show)
+    /// Runs a script to its end. `None`: the shell has ended.
+    pub fn run(&self, script: Script, show: Show) -> Result<Option<Finished>> {
+        let ticket = self.send_one(script, "run")?;
+        self.wait(ticket, show)
     }
 
     /// Forgets what was sent ahead: what runs is ended, the rest does not begin. Gives how many of them never began.
@@ -195,7 +209,8 @@ impl Shell {
         }
         self.stop()?;
         // It begins after all that is said of those.
-        let number = self.send(&Script::nothing(), "run")?;
+        let number = self.send_one(Script::nothing(), "run")?.number;
+        self.ahead.borrow_mut().clear();
         let mut never_began = ahead.len();
         let mut come = std::mem::take(&mut *self.early.borrow_mut());
         let deadline = Instant::now() + PATIENCE + GIVEN_UP;
@@ -203,7 +218,7 @@ impl Shell {
             match come.pop_front().map_or_else(|| self.child.next(Instant::now() + PATIENCE), Next::Line) {
                 Next::Line(Line::Output(line)) => match self.mark(&line) {
                     Some(Mark::Begin(at)) if at == number => return Ok(never_began),
-                    Some(Mark::Begin(at)) => never_began -= usize::from(ahead.iter().any(|(sent, _)| *sent == at)),
+                    Some(Mark::Begin(at)) => never_began -= usize::from(ahead.contains(&at)),
                     _ => {}
                 },
                 Next::Line(Line::Error(_)) => {}
@@ -219,7 +234,12 @@ impl Shell {
         self.child.input().write(b"stop\n")
     }
 
-    fn wait(&self, number: u32, script: &Script, show: Show) -> Result<Option<Finished>> {
+    /// Waits for the end of a script that was sent. `None`: the shell has ended.
+    pub fn wait(&self, Ticket { number, script }: Ticket, show: Show) -> Result<Option<Finished>> {
+        let script = &script;
+        if self.ahead.borrow_mut().pop_front() != Some(number) {
+            bail!("{} is waited for out of turn", script.name);
+        }
         let mut output = Collected::default();
         let mut limit = Limit::new(script.limit);
         let mut come = std::mem::take(&mut *self.early.borrow_mut());

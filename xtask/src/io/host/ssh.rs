@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::io::console;
 use crate::io::host::ask::Asker;
-use crate::io::host::shell::Shell;
+use crate::io::host::shell::{Shell, Ticket};
 use crate::io::process::{self, Command};
 use crate::rules::config::SshTarget;
 use crate::rules::failure::Kind;
@@ -47,7 +47,12 @@ impl Connection {
     /// # Errors
     /// [`Kind::HostKey`] where the server's key is not the known one, [`Kind::Connection`] where there is no connection,
     /// [`Kind::Locked`] and [`Kind::Preflight`] where there is no lock.
-    pub fn open(target: &SshTarget, state: &Path, start: &Start, ask: &Script) -> Result<(Connection, Asker, Shell)> {
+    pub fn open(
+        target: &SshTarget,
+        state: &Path,
+        start: &Start,
+        ask: &Script,
+    ) -> Result<(Connection, Asker, (Shell, Ticket))> {
         for program in ["ssh", "ssh-agent", "ssh-add"] {
             process::require(program, "install the OpenSSH client")?;
         }
@@ -63,10 +68,10 @@ impl Connection {
             connected(&control, limit)?;
             process::spawn(&ask)
         });
-        let shell = Shell::new(master, &start.token, Some(&start.first));
+        let (shell, first) = Shell::with_first(master, &start.token, &start.first);
         shell.await_ready(limit, || refused(target, &shell))?;
         known.announce(target);
-        Ok((connection, asker, shell))
+        Ok((connection, asker, (shell, first)))
     }
 
     /// The words that run `line` on the server through the held connection.

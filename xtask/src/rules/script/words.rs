@@ -6,7 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::rules::config::SwitchMode;
 use crate::rules::engine::compose::{Made, RenderedCompose};
-use crate::rules::plan::script_of_step;
+use crate::rules::plan::script_of_step::{self, StepScript};
 use crate::rules::plan::step::{HookPoint, Step};
 use crate::rules::release::Slot;
 use crate::rules::release::tree::Reuse;
@@ -73,7 +73,11 @@ fn scripts_of_steps() {
     ];
     let files = rendered();
     let scripts = steps.iter().map(|step| script_of_step::of(&config(), &release(9), COMPOSE, Some(&files), step));
-    insta::assert_snapshot!(scripts.map(|script| shown(&script.unwrap())).collect::<String>());
+    let shown = scripts.map(|script| match script {
+        StepScript::Whole(script) => shown(&script),
+        other => panic!("not one script: {other:?}"),
+    });
+    insta::assert_snapshot!(shown.collect::<String>());
 }
 
 #[test]

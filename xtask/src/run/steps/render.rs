@@ -26,21 +26,11 @@ pub fn tell(said: &str) {
     }
 }
 
-/// The compose project that was stored with a release.
+/// What a check of a release's files came to.
 ///
 /// # Errors
 /// [`Kind::Preflight`] naming the files that are no longer as they were shipped: what would run is not what was known to be good.
-pub fn stored_project(config: &Config, host: &Host, release: &ReleaseId, compose: &str) -> Result<String> {
-    Ok(as_shipped(host.finish(&script::stored_project(config, release, compose))?, release)?.text())
-}
-
-/// # Errors
-/// [`Kind::Preflight`] with those files of a release that are no longer as they were shipped.
-pub fn refuse_changed_files(config: &Config, host: &Host, release: &ReleaseId) -> Result<()> {
-    as_shipped(host.finish(&script::check_release(config, release))?, release).map(|_| ())
-}
-
-fn as_shipped(checked: Finished, release: &ReleaseId) -> Result<Finished> {
+pub fn as_shipped(checked: Finished, release: &ReleaseId) -> Result<Finished> {
     if checked.code == Some(script::NOT_AS_SHIPPED) {
         return Err(Kind::Preflight.error(format!(
             "files of release {release} on the host are no longer as they were shipped; something that has its folder mounted has \

@@ -10,12 +10,7 @@ use crate::rules::script::{Input, Script};
 const TOKEN: &str = "deploy-shell-test";
 
 fn shell(folder: &Path, holder: &str, wait_seconds: u64) -> Shell {
-    shell_with(folder, holder, wait_seconds, None)
-}
-
-fn shell_with(folder: &Path, holder: &str, wait_seconds: u64, first: Option<&Script>) -> Shell {
-    let line = first.map(Script::remote_line).unwrap_or_default();
-    Shell::new(held(folder, holder, wait_seconds, "30", &line), TOKEN, first)
+    Shell::new(held(folder, holder, wait_seconds, "30", ""), TOKEN)
 }
 
 fn held(folder: &Path, holder: &str, wait_seconds: u64, silence: &str, first: &str) -> Child {
@@ -41,16 +36,21 @@ fn script<const COUNT: usize>(text: &'static str, arguments: [&str; COUNT]) -> S
 }
 
 fn run(shell: &Shell, script: &Script) -> Finished {
-    shell.finish(script, Show::Nothing).unwrap().expect("the shell has ended")
+    shell.run(script.clone(), Show::Nothing).unwrap().expect("the shell has ended")
+}
+
+fn wait(shell: &Shell, ticket: Ticket) -> Finished {
+    shell.wait(ticket, Show::Nothing).unwrap().expect("the shell has ended")
 }
 
 #[test]
 fn the_first_script_comes_with_the_command() {
     let folder = tempfile::tempdir().unwrap();
     let first = script("echo \"$1\"; head -c 1 | wc -c", ["grüße 'and' more"]);
-    let shell = shell_with(folder.path(), "somebody", 0, Some(&first));
+    let child = held(folder.path(), "somebody", 0, "30", &first.remote_line());
+    let (shell, ticket) = Shell::with_first(child, TOKEN, &first);
     ready(&shell).unwrap();
-    assert_eq!(run(&shell, &first).text(), "grüße 'and' more\n0\n");
+    assert_eq!(wait(&shell, ticket).text(), "grüße 'and' more\n0\n");
     assert_eq!(run(&shell, &script("echo next", [])).text(), "next\n");
 }
 
@@ -61,9 +61,10 @@ fn what_is_said_of_the_first_script_may_come_before_the_shell_is_ready() {
          printf '{TOKEN} begin 1\\nprinted\\n\\n{TOKEN} end 1 0\\n'; cat"
     );
     let first = script("", []);
-    let shell = Shell::new(spawn(&Command::new("shell", ["bash", "-c", &said])).unwrap(), TOKEN, Some(&first));
+    let child = spawn(&Command::new("shell", ["bash", "-c", &said])).unwrap();
+    let (shell, ticket) = Shell::with_first(child, TOKEN, &first);
     ready(&shell).unwrap();
-    let finished = run(&shell, &first);
+    let finished = wait(&shell, ticket);
     assert_eq!((finished.text(), finished.tail), ("printed\n".to_owned(), "of the script".to_owned()));
 }
 
@@ -75,9 +76,9 @@ fn each_script_is_given_its_own_output_however_many_are_sent_ahead() {
     let text = r#"echo "out $1"; echo "error $1" >&2; printf 'the end'"#;
     let numbers: Vec<String> = (0..150).map(|number| number.to_string()).collect();
     let scripts: Vec<Script> = numbers.iter().map(|number| script(text, [number])).collect();
-    shell.send_ahead(scripts.clone()).unwrap();
-    for (number, script) in numbers.iter().zip(&scripts) {
-        let finished = run(&shell, script);
+    let tickets = shell.send(scripts).unwrap();
+    for (number, ticket) in numbers.iter().zip(tickets) {
+        let finished = wait(&shell, ticket);
         let seen = (finished.code, finished.text(), finished.tail);
         assert_eq!(seen, (Some(0), format!("out {number}\nthe end"), format!("error {number}")));
     }
@@ -93,7 +94,7 @@ fn input_arrives_whole_and_what_is_not_read_of_it_is_not_taken_for_a_script() {
     assert_eq!(run(&shell, &given("wc -c")).text().trim(), large.len().to_string());
     assert_eq!(run(&shell, &given("head -c 3")).text(), "run");
     assert_eq!(run(&shell, &script("cat; echo done", [])).text(), "done\n");
-    assert!(shell.finish(&script("echo \"$1\"", ["a\0b"]), Show::Nothing).is_err());
+    assert!(shell.run(script("echo \"$1\"", ["a\0b"]), Show::Nothing).is_err());
 }
 
 /// Slow only where a script's input is read.
@@ -108,13 +109,13 @@ fn of_the_input_of_a_script_that_is_ended_at_once_nothing_is_left_for_the_next()
     std::fs::set_permissions(folder.path().join("head"), std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
     let start = start(folder.path(), "", 0, "30", "").with_variable("PATH", &path);
-    let shell = Shell::new(spawn(&start).unwrap(), TOKEN, None);
+    let shell = Shell::new(spawn(&start).unwrap(), TOKEN);
     ready(&shell).unwrap();
     let made = folder.path().join("made");
     let touch = script("touch \"$1\"", [made.to_str().unwrap()]).remote_line();
     let input = Input::Bytes(format!("run 9 {} 0 try\n{touch}", touch.len()).into_bytes());
     let ended = Script { input, limit: Duration::ZERO, ..script("sleep 30", []) };
-    assert!(shell.finish(&ended, Show::Nothing).is_err());
+    assert!(shell.run(ended, Show::Nothing).is_err());
     assert_eq!(run(&shell, &script("echo next", [])).text(), "next\n");
     assert!(!made.exists(), "the input of one script was run as another");
 }
@@ -126,22 +127,22 @@ fn after_a_failure_what_was_sent_ahead_does_not_begin() {
     ready(&shell).unwrap();
     let made = folder.path().join("made");
     let make = script("sleep 0.2; touch \"$1\"", [made.to_str().unwrap()]);
-    shell.send_ahead(vec![script("exit 3", []), make.clone(), make.clone()]).unwrap();
-    assert_eq!(run(&shell, &script("exit 3", [])).code, Some(3));
+    let mut tickets = shell.send(vec![script("exit 3", []), make.clone(), make.clone()]).unwrap();
+    assert_eq!(wait(&shell, tickets.pop_front().unwrap()).code, Some(3));
     assert_eq!(shell.forget_ahead().unwrap(), 2);
     assert_eq!(run(&shell, &script("echo on it goes", [])).text(), "on it goes\n");
     assert!(!made.exists());
 
     // One that has begun is ended.
     let slow = script("echo begun; sleep 20; touch \"$1\"", [made.to_str().unwrap()]);
-    shell.send_ahead(vec![script("true", []), slow.clone(), make.clone(), make.clone()]).unwrap();
-    assert_eq!(run(&shell, &script("true", [])).code, Some(0));
+    let mut tickets = shell.send(vec![script("true", []), slow.clone(), make.clone(), make.clone()]).unwrap();
+    assert_eq!(wait(&shell, tickets.pop_front().unwrap()).code, Some(0));
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(shell.forget_ahead().unwrap(), 2);
     assert_eq!(run(&shell, &script("echo still here", [])).text(), "still here\n");
 
     // Also where nobody has waited for any of them yet.
-    shell.send_ahead(vec![slow, make]).unwrap();
+    shell.send(vec![slow, make]).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(shell.forget_ahead().unwrap(), 1);
     assert_eq!(run(&shell, &script("echo and here", [])).text(), "and here\n");
@@ -155,7 +156,7 @@ fn a_script_that_takes_too_long_is_ended_even_where_it_does_not_want_to_be() {
     ready(&shell).unwrap();
     let stubborn = Script { limit: Duration::from_millis(300), ..script("trap '' TERM; sleep 30; sleep 30", []) };
     let begun = Instant::now();
-    let error = shell.finish(&stubborn, Show::Nothing).unwrap_err();
+    let error = shell.run(stubborn, Show::Nothing).unwrap_err();
     assert!(format!("{error:#}").contains("not done after"), "{error:#}");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     assert_eq!(run(&shell, &script("echo well", [])).text(), "well\n");
@@ -172,9 +173,8 @@ fn the_lock_is_held_until_nothing_of_the_run_is_at_work() {
     // The one who deploys dies while a script runs: that comes to its end, and then the next one begins.
     let done = folder.path().join("done");
     let slow = script("sleep 1.5; touch \"$1\"", [done.to_str().unwrap()]);
-    first
-        .send_ahead(vec![slow.clone(), script("touch \"$1\"", [folder.path().join("never").to_str().unwrap()])])
-        .unwrap();
+    let never = script("touch \"$1\"", [folder.path().join("never").to_str().unwrap()]);
+    first.send(vec![slow, never]).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     drop(first);
     let second = shell(folder.path(), "bob", 0);
@@ -197,7 +197,7 @@ fn what_did_not_arrive_whole_is_not_run_and_does_not_hold_the_lock() {
         let begun = Instant::now();
         let next = shell(folder.path(), "bob", 20);
         ready(&next).unwrap();
-        assert!(begun.elapsed() < Duration::from_secs(8), "the lock was child for {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(8), "the lock was held for {:?}", begun.elapsed());
         assert!(!made.exists(), "{sent:?} was run");
     }
 }

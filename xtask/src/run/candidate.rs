@@ -2,26 +2,23 @@
 
 use anyhow::Result;
 
-use super::Invocation;
 use crate::io::console;
 use crate::io::local::dotenv::{self, Env};
 use crate::io::local::package;
+use crate::rules::config::Config;
 use crate::rules::release::ReleaseId;
 use crate::rules::report::Caller;
-use crate::run::execution::Execution;
-use crate::run::session::Session;
 
 /// A release to be made from this machine's tree and the environment's `.env`.
 pub struct Candidate {
     pub base: ReleaseId,
     pub env: Env,
-    source: package::Source,
+    pub source: package::Source,
 }
 
 impl Candidate {
     /// `dirty`: uncommitted changes belong to it.
-    pub fn of(invocation: &Invocation, dirty: bool) -> Result<Candidate> {
-        let Invocation { config, caller, .. } = invocation;
+    pub fn of(config: &Config, caller: &Caller, dirty: bool) -> Result<Candidate> {
         config.require_for_shipping()?;
         let source = package::source(config)?;
         if !dirty {
@@ -31,12 +28,5 @@ impl Candidate {
         console::mask(env.values.iter().cloned());
         dotenv::check_compose_files(config, &env)?;
         Ok(Candidate { base: source.release_id(caller.started_at)?, source, env })
-    }
-
-    /// A run that makes it.
-    pub fn execution<'a>(self, session: &'a Session, caller: &'a Caller) -> Execution<'a> {
-        let mut execution = Execution::new(session, &session.config, caller, "deploy");
-        (execution.source, execution.env) = (Some(self.source), Some(self.env));
-        execution
     }
 }

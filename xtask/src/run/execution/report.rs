@@ -1,0 +1,97 @@
+//! What a run has to say at its end: what serves, what was undone, how requests fared; and the line of the record.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::Execution;
+use crate::io::console;
+use crate::io::host::probe::Probe;
+use crate::io::host::receipt;
+use crate::rules::failure::{self, Kind};
+use crate::rules::health::{self, Answer};
+use crate::rules::plan::Plan;
+use crate::rules::release::{ReleaseId, Slot};
+use crate::rules::report::{Outcome, Receipt, Report};
+use crate::rules::script;
+use crate::run::session::inspect;
+
+impl Execution<'_> {
+    pub(super) fn start_receipt(&self) -> receipt::Running {
+        let (config, host) = (self.config, &self.session.host);
+        // Whichever version answers, it is judged as the verification judges it. Where the two are asked differently, one of them
+        // may not know the question, and only what no version says counts as failed.
+        let observed = &self.session.observed;
+        let before = observed.live_release().and_then(|id| observed.release(id)?.settings.as_ref());
+        let alike = before.is_none_or(|before| before.is_asked_like(&config.health));
+        let expect = config.health.expect.clone();
+        let judge = move |answer: &Answer| match health::check(answer, &expect, None) {
+            Err(_) if !alike && answer.status < 500 => Ok(()),
+            judged => judged.map_err(|reason| reason.shown(console::masked)),
+        };
+        receipt::start(Probe::site(config, host), config.health.path.clone(), judge)
+    }
+
+    /// A probe may be the first that gets no answer of a host to which the connection is lost.
+    pub(super) fn unless_lost(&self, error: anyhow::Error) -> anyhow::Error {
+        let is_lost = |error: &anyhow::Error| Kind::of(error) == Some(Kind::Connection);
+        match self.session.host.check() {
+            Err(lost) if self.touched && is_lost(&lost) && !is_lost(&error) => lost.context(failure::chain(&error)),
+            _ => error,
+        }
+    }
+
+    pub(super) fn report(
+        &self,
+        serving: Option<(Slot, Option<ReleaseId>)>,
+        plan: &Plan,
+        outcome: &Result<()>,
+        undone: Vec<String>,
+        receipt: Option<Receipt>,
+        took: Duration,
+    ) -> Report {
+        let (config, host) = (self.config, &self.session.host);
+        Report {
+            command: self.command.to_owned(),
+            environment: config.environment.name.clone(),
+            url: config.environment.url.to_string(),
+            by: self.caller.name.clone(),
+            started_at: self.caller.started_at.to_string(),
+            release: plan.release.clone(),
+            from_release: plan.from_release.clone(),
+            slot: serving.as_ref().map(|(slot, _)| *slot),
+            serves: serving.and_then(|(_, release)| release),
+            outcome: Outcome::of(outcome, console::masked),
+            undone,
+            stages: self.stages.clone(),
+            seconds: took.as_secs_f64(),
+            receipt,
+            commands: host.commands(),
+            shipped_bytes: self.package.as_ref().map_or(0, |package| package.bytes),
+            run_url: console::actions().and_then(|actions| actions.run_url.clone()),
+        }
+    }
+
+    /// Which slot and release serve: known after a success, asked after a failure.
+    pub(super) fn serving(&self, plan: &Plan, succeeded: bool) -> Option<(Slot, Option<ReleaseId>)> {
+        if succeeded {
+            return plan.serves_after().map(|(slot, release)| (slot, release.cloned()));
+        }
+        let (config, host) = (self.config, &self.session.host);
+        match inspect(config, host) {
+            Ok(now) => now.live().map(|slot| (slot, now.live_release().cloned())),
+            Err(error) => {
+                console::warning(&format!("what serves now could not be found out: {}", failure::chain(&error)));
+                None
+            }
+        }
+    }
+
+    pub(super) fn record(&self, report: &Report) {
+        let (config, host) = (self.config, &self.session.host);
+        let line = serde_json::to_string(report).context("writing the record");
+        if let Err(error) = line.and_then(|line| host.text(&script::record(config, &line))) {
+            console::warning(&format!("no record was written: {}", failure::chain(&error)));
+        }
+    }
+}
