@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deploy status rollback test reliability bench check clean
+.PHONY: help deploy status rollback test unit e2e reliability bench check clean
 
 # rustup installs here, and a shell that was open before does not know it yet. nginx is a program for administrators.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
@@ -18,7 +18,7 @@ if [ $$code = 75 ]; then exec sg docker -c '"$(MAKE)" $@ ENVIRONMENT="$(ENVIRONM
 endef
 
 help: ## Print this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 deploy: ## Set up this machine and deploy the backend to it (ENVIRONMENT=prod: to the server)
 	@if [ "$(ENVIRONMENT)" = local ]; then $(call set_up,deploy); scripts/base-image $(BASE_IMAGES); fi; \
@@ -37,7 +37,16 @@ test: ## Set up this machine, then all checks and tests, the end-to-end ones inc
 	scripts/test-backend; \
 	cargo test --locked --workspace -- --test-threads 2 --show-output
 
-reliability: ## Set up this machine, then kill, cancel and cut off deploys at every place there is (more than an hour)
+unit: ## Only the tests that need no docker, in some twenty seconds once they are built
+	@cargo test --locked --package xtask --bin xtask
+
+e2e: ## Set up this machine, then the stories whose name contains T, as in T=local_health
+	@[ -n "$(T)" ] || { echo 'say which: make e2e T=local_health' >&2; exit 2; }
+	@$(call set_up,test); \
+	scripts/base-image $(BASE_IMAGES) debian:12-slim; \
+	cargo test --locked --package xtask --test it -- "$(T)" --test-threads 2 --show-output
+
+reliability: ## Set up this machine, then kill, cancel and cut off deploys at every place there is (more than two hours)
 	@$(call set_up,test); \
 	scripts/base-image $(BASE_IMAGES) debian:12-slim; \
 	scripts/reliability
@@ -47,7 +56,7 @@ bench: ## Set up this machine, then measure what deploys cost, for docs/PERFORMA
 	scripts/base-image $(BASE_IMAGES) debian:12-slim; \
 	PARTS="$(PARTS)" cargo test --quiet --locked --package xtask --features bench --test it bench:: -- --nocapture
 
-check: ## Formatting, lints, shell scripts, workflows
+check: ## Formatting, lints, shell scripts, spelling, workflows
 	@scripts/check
 
 clean: ## Stop what runs of the environment `local`, remove its files (its data stays) and what was built

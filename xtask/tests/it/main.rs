@@ -5,6 +5,7 @@
 
 mod compose_v1_server;
 mod compose_v2_server;
+mod guides;
 mod interruptions;
 mod load;
 mod load_itself;
