@@ -10,11 +10,11 @@ use super::figures::{Figures, Plot};
 use super::first_traffic;
 use super::floor::Floor;
 use super::subject::{self, Used, used};
-use crate::local_project::Project;
-use crate::remote_site::Site;
-use crate::server::{Compose, Server};
-use crate::slow_link::SlowLink;
-use crate::team::Team;
+use crate::support::project::Project;
+use crate::support::server::{Compose, Server};
+use crate::support::site::Site;
+use crate::support::slow_link::SlowLink;
+use crate::support::team::Team;
 
 const TIMES: usize = 5;
 

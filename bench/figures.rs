@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use crate::server::repository;
+use crate::support::server::repository;
 
 /// One thing that was measured several times.
 #[derive(Clone, Debug, Serialize, Deserialize)]

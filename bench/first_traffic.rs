@@ -3,8 +3,8 @@
 use std::process::Command;
 
 use super::watch::release;
-use crate::load::Address;
-use crate::server::{Server, said};
+use crate::support::load::Address;
+use crate::support::server::{Server, said};
 
 const SCRIPT: &str = include_str!("first_traffic.py");
 

@@ -4,9 +4,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::watch::Watch;
-use crate::load::Address;
-use crate::local_project::Project;
-use crate::team::Team;
+use crate::support::load::Address;
+use crate::support::ports::free_port;
+use crate::support::project::Project;
+use crate::support::team::Team;
 
 /// As often as a deploy looks.
 const LOOK: Duration = Duration::from_millis(20);
@@ -56,8 +57,4 @@ impl Floor {
         self.stop.push(docker(&["stop", &name]));
         docker(&["rm", &name]);
     }
-}
-
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::deploys::median;
 use super::figures::{Figures, Plot};
 use super::subject;
-use crate::team::Team;
+use crate::support::team::Team;
 
 const STEPS: [usize; 3] = [1, 10, 100];
 const TIMES: usize = 5;

@@ -5,11 +5,11 @@ use std::process::{Child, Command, Stdio};
 
 use super::figures::Figures;
 use super::first_traffic;
-use super::floor::free_port;
 use super::subject::{never_said, used};
 use super::traffic::{self, Subject};
-use crate::load::Address;
-use crate::server::{docker_with_compose_v2, repository, said};
+use crate::support::load::Address;
+use crate::support::ports::free_port;
+use crate::support::server::{docker_with_compose_v2, repository, said};
 
 const TIMES: usize = 5;
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::figures::{Figure, Figures, Part};
 use super::plot;
-use crate::server::repository;
+use crate::support::server::repository;
 
 const BEGIN: &str = "<!-- figures: made by `make bench` -->";
 const END: &str = "<!-- end of figures -->";

@@ -7,10 +7,10 @@ use super::figures::Figures;
 use super::start::{build, cargo};
 use super::subject;
 use super::watch;
-use crate::load::Address;
-use crate::remote_site::Site;
-use crate::server::{Compose, Server, repository};
-use crate::team::Team;
+use crate::support::load::Address;
+use crate::support::server::{Compose, Server, repository};
+use crate::support::site::Site;
+use crate::support::team::Team;
 
 const TIMES: usize = 9;
 

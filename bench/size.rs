@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::figures::Figures;
 use super::subject;
-use crate::remote_site::Site;
-use crate::server::{Compose, Server};
-use crate::team::Team;
+use crate::support::server::{Compose, Server};
+use crate::support::site::Site;
+use crate::support::team::Team;
 
 const FILES: usize = 2_000;
 const BYTES: usize = 100_000;

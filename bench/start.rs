@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use super::figures::Figures;
-use crate::server::repository;
+use crate::support::server::repository;
 
 const TIMES: usize = 15;
 

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::load::Address;
-use crate::local_project::Project;
-use crate::server::{Server, repository};
-use crate::team::Team;
+use crate::support::load::Address;
+use crate::support::project::Project;
+use crate::support::server::{Server, repository};
+use crate::support::team::Team;
 
 /// The web service and its accessory, deployed to this machine.
 pub fn web_alone(mode: &str) -> Project {

@@ -3,8 +3,8 @@
 use super::figures::Figures;
 use super::subject;
 use super::traffic::{self, Subject};
-use crate::load::{BOTH, Client};
-use crate::team::Team;
+use crate::support::load::{BOTH, Client};
+use crate::support::team::Team;
 
 const TIMES: usize = 9;
 

@@ -10,12 +10,12 @@ use super::figures::{Figures, Plot};
 use super::floor::Floor;
 use super::subject;
 use super::watch;
-use crate::load::{self, Address, BOTH, Client, Load, Sample, WebSocket};
-use crate::local_project::Project;
-use crate::remote_site::Site;
-use crate::server::{Compose, Server};
-use crate::slow_link::SlowLink;
-use crate::team::Team;
+use crate::support::load::{self, Address, BOTH, Client, Load, Sample, WebSocket};
+use crate::support::project::Project;
+use crate::support::server::{Compose, Server};
+use crate::support::site::Site;
+use crate::support::slow_link::SlowLink;
+use crate::support::team::Team;
 
 /// Requests a second by each of two kinds of client.
 const RATE: u32 = 250;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::load::{self, Address};
+use crate::support::load::{self, Address};
 
 /// Time between two looks where the moment counts.
 const LOOK: Duration = Duration::from_millis(3);

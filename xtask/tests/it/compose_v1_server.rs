@@ -1,8 +1,9 @@
 //! A server with docker-compose v1.29 whose nginx looks for a flag file: the stories that need no more than this, one
 //! after the other on one server.
 
-use crate::remote_site::Site;
-use crate::server::{Compose, Server};
+use crate::support::secrets::only_releases_hold_secrets;
+use crate::support::server::{Compose, Server};
+use crate::support::site::Site;
 use crate::{remote_access, remote_connection, remote_deploy, remote_nginx, remote_secrets};
 
 #[test]
@@ -25,6 +26,6 @@ fn compose_v1_and_a_flag() {
     remote_connection::a_persons_ssh_settings_lead_to_the_host_and_no_further(&server, &mut site);
     remote_connection::odd_folders_and_keys_are_taken_or_named(&server, &mut site);
     remote_nginx::a_site_with_tls_only_is_verified_by_its_name(&server, &site);
-    remote_secrets::only_releases_hold_secrets(&server);
+    only_releases_hold_secrets(&server);
     remote_deploy::the_live_slot_survives_a_power_cut(&mut server, site);
 }

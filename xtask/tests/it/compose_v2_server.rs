@@ -1,10 +1,9 @@
 //! A server with docker compose v2 whose nginx is reloaded, and everything that can be wrong with a server.
 
-use crate::remote_site::Site;
-use crate::server::{Compose, Server};
-use crate::{
-    remote_access, remote_data, remote_deploy, remote_looks, remote_nginx, remote_secrets, remote_ship, workflow,
-};
+use crate::support::secrets::{only_releases_hold_secrets, shows_no_secret};
+use crate::support::server::{Compose, Server};
+use crate::support::site::Site;
+use crate::{remote_access, remote_data, remote_deploy, remote_looks, remote_nginx, remote_ship, workflow};
 
 #[test]
 fn compose_v2_and_a_reload() {
@@ -12,7 +11,7 @@ fn compose_v2_and_a_reload() {
     let mut site = Site::new(&server, "reload");
     remote_deploy::a_backend_that_runs_already_is_taken_over(&server, &site);
     remote_deploy::deploy_and_rollback_under_load(&server, &site, remote_deploy::Clients::OneConnectionPerRequest);
-    remote_secrets::shows_no_secret(&server, || remote_deploy::a_broken_version_changes_nothing(&server, &site));
+    shows_no_secret(&server, || remote_deploy::a_broken_version_changes_nothing(&server, &site));
     remote_access::what_is_missing_or_wrong_is_told_first(&server, &mut site);
     remote_access::a_changed_host_key_stops_everything(&server, &mut site);
     remote_access::a_key_that_may_only_run_commands_suffices(&server, &site);
@@ -28,6 +27,6 @@ fn compose_v2_and_a_reload() {
     remote_data::data_in_a_closed_folder_is_used_where_it_lies(&server, &site);
     remote_data::a_file_that_cannot_be_read_stops_no_pruning(&server, &site);
     remote_deploy::two_machines_take_turns(&server, &site);
-    remote_secrets::only_releases_hold_secrets(&server);
+    only_releases_hold_secrets(&server);
     workflow::the_run_lines_deploy(&server);
 }

@@ -1,6 +1,6 @@
 //! The guide exists in two languages, and says the same in both: as far as a program can see that.
 
-use crate::server::repository;
+use crate::support::server::repository;
 
 const GUIDES: [&str; 2] = ["docs/deployment.md", "docs/deployment.en.md"];
 

@@ -5,9 +5,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::load::{BOTH, Load, assert_none_failed};
-use crate::local_project::Project;
-use crate::team::Team;
+use crate::support::load::{BOTH, Load, assert_none_failed};
+use crate::support::project::Project;
+use crate::support::team::Team;
 
 /// Requests a second by each kind of client.
 const RATE: u32 = 40;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::load::{Address, Client, Figures, Load};
+use crate::support::load::{Address, Client, Figures, Load};
 
 /// What a server does with a request.
 #[derive(Clone, Copy, PartialEq)]

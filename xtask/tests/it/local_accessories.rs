@@ -1,8 +1,8 @@
 //! What is neither the web service nor a worker: started where it is missing, left alone where it runs, and named where it is
 //! not what the compose file says any more.
 
-use crate::local_project::Project;
-use crate::team::{Run, Team};
+use crate::support::project::Project;
+use crate::support::team::{Run, Team};
 
 const COMPOSE: &str = "backend/docker-compose.yml";
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::local_project::Project;
-use crate::team::Team;
+use crate::support::project::Project;
+use crate::support::team::Team;
 
 const COMMANDS: [&str; 10] =
     ["test", "package", "ship", "build", "switch", "health", "deploy", "rollback", "status", "setup"];

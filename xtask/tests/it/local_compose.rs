@@ -1,7 +1,7 @@
 //! The compose file is honoured or refused: what of each key reaches a container, on both kinds of compose.
 
-use crate::local_project::{Project, env_file};
-use crate::team::Team;
+use crate::support::project::{Project, env_file};
+use crate::support::team::Team;
 
 /// A key as it stands in the file, and what docker says of it then.
 const KEPT: [(&str, &str, &str); 27] = [

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use crate::local_project::Project;
-use crate::team::{Run, Team};
+use crate::support::project::Project;
+use crate::support::team::{Run, Team};
 
 /// The web service keeps uploads, the database its files, both in folders beside the compose file, as most compose files do.
 fn with_data(project: &Project) {

@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::load::{self, BOTH, Client, Load, WebSocket, assert_none_failed};
-use crate::local_project::{Project, SECRET_VALUES, env_file};
-use crate::team::Team;
+use crate::support::load::{self, BOTH, Client, Load, WebSocket, assert_none_failed};
+use crate::support::project::{Project, SECRET_VALUES, env_file};
+use crate::support::team::Team;
 
 /// Together at least 200 requests a second, by both kinds of client.
 const RATE: u32 = 110;

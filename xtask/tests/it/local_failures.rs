@@ -1,8 +1,8 @@
 //! Versions that are broken, each in its own way: the old one serves every request, and the message says why.
 
-use crate::load::{BOTH, Load, assert_none_failed};
-use crate::local_project::Project;
-use crate::team::Team;
+use crate::support::load::{BOTH, Load, assert_none_failed};
+use crate::support::project::Project;
+use crate::support::team::Team;
 
 /// Requests a second by each kind of client.
 const RATE: u32 = 40;

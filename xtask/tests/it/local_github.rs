@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::local_project::Project;
-use crate::team::{Run, Team};
+use crate::support::project::Project;
+use crate::support::team::{Run, Team};
 
 /// Lines that the runner would obey, however they are set in; and what a terminal would.
 const COMMANDS: &str = "  ::stop-commands::x\\n\\t::warning::obeyed\\n ::add-mask::deploy\\n##[error]obeyed\\n\\x1b]0;obeyed\\x07\\x1b[31mred";

@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::local_project::Project;
-use crate::team::Team;
+use crate::support::project::Project;
+use crate::support::team::Team;
 
 /// An app that answers its own name alone.
 #[test]

@@ -9,8 +9,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::local_project::{Project, env_file};
-use crate::team::Team;
+use crate::support::project::{Project, env_file};
+use crate::support::team::Team;
 
 #[path = "../../src/rules/config/env_file/meanings.rs"]
 mod meanings;

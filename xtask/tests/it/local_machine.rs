@@ -4,9 +4,9 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::load::{BOTH, Client, Load, assert_none_failed, get};
-use crate::local_project::Project;
-use crate::team::Team;
+use crate::support::load::{BOTH, Client, Load, assert_none_failed, get};
+use crate::support::project::Project;
+use crate::support::team::Team;
 
 #[test]
 fn a_port_that_somebody_else_has_is_named_and_nothing_is_touched() {

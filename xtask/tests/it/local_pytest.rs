@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use crate::local_project::Project;
-use crate::team::Team;
+use crate::support::project::Project;
+use crate::support::team::Team;
 
 /// The least there can be of a deploy.toml has no environment `local`, and tests need none.
 #[test]

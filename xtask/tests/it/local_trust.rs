@@ -4,9 +4,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use crate::load::get;
-use crate::local_project::{Project, SECRET_VALUES, env_file};
-use crate::team::{Team, of_this_run};
+use crate::support::load::get;
+use crate::support::project::{Project, SECRET_VALUES, env_file};
+use crate::support::team::{Team, of_this_run};
 
 fn bash(script: &str, words: &[&Path]) -> String {
     let output = Command::new("bash").args(["-euo", "pipefail", "-c", script, "test"]).args(words).output().unwrap();

@@ -7,7 +7,6 @@ mod compose_v1_server;
 mod compose_v2_server;
 mod guides;
 mod interruptions;
-mod load;
 mod load_itself;
 mod local_accessories;
 mod local_commands;
@@ -19,7 +18,6 @@ mod local_github;
 mod local_health;
 mod local_hostile;
 mod local_machine;
-mod local_project;
 mod local_pytest;
 mod local_trust;
 mod remote_access;
@@ -32,15 +30,12 @@ mod remote_nginx;
 mod remote_secrets;
 mod remote_setup;
 mod remote_ship;
-mod remote_site;
-mod rust_source;
-mod server;
-#[cfg(any(feature = "reliability", feature = "bench"))]
-mod slow_link;
-mod source_files;
-mod team;
 mod tidy;
 mod workflow;
+
+/// What the tests, the reliability suite and the benchmarks share.
+#[path = "../support/mod.rs"]
+mod support;
 
 /// Takes more than an hour.
 #[cfg(feature = "reliability")]

@@ -3,9 +3,9 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::remote_site::Site;
-use crate::server::{Server, said};
-use crate::team::Team;
+use crate::support::server::{Server, said};
+use crate::support::site::Site;
+use crate::support::team::Team;
 
 /// The user is the documented one: not root, in the docker group, with two commands of nginx and nothing else.
 pub fn the_user_may_do_two_things_as_root(server: &Server) {

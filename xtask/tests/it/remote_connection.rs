@@ -3,9 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use crate::remote_site::Site;
-use crate::server::Server;
-use crate::team::Team;
+use crate::support::server::Server;
+use crate::support::site::Site;
+use crate::support::team::Team;
 
 /// A login that prints, a time-out for idle shells as hardening guides set it, and variables that change what scripts do.
 pub fn a_login_changes_nothing(server: &Server, site: &Site) {

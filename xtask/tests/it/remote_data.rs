@@ -1,8 +1,8 @@
 //! Data and files on a server that the deploying user may not look at: what is not seen is not gone.
 
-use crate::remote_site::Site;
-use crate::server::Server;
-use crate::team::Team;
+use crate::support::server::Server;
+use crate::support::site::Site;
+use crate::support::team::Team;
 
 const COMPOSE: &str = "backend/docker-compose.yml";
 

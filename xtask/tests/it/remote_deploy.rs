@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::load::{Address, BOTH, Client, Load, assert_none_failed};
-use crate::remote_site::{Site, env_file};
-use crate::server::{Server, said};
-use crate::team::Team;
+use crate::support::load::{Address, BOTH, Client, Load, assert_none_failed};
+use crate::support::server::{Server, said};
+use crate::support::site::{Site, env_file};
+use crate::support::team::Team;
 
 /// What a deploy may ask of the server; each costs a round trip.
 const MOST_COMMANDS: u64 = 30;

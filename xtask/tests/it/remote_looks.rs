@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::remote_site::Site;
-use crate::server::Server;
-use crate::team::Team;
+use crate::support::server::Server;
+use crate::support::site::Site;
+use crate::support::team::Team;
 
 const SITE: &str = "/etc/nginx/sites-enabled/gifty";
 

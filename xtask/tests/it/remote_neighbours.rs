@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::load::{Address, Client, Load, assert_none_failed};
-use crate::remote_site::Site;
-use crate::server::{Compose, Server, said};
-use crate::team::{Run, Team};
+use crate::support::load::{Address, Client, Load, assert_none_failed};
+use crate::support::server::{Compose, Server, said};
+use crate::support::site::Site;
+use crate::support::team::{Run, Team};
 
 /// Requests a second to each of the two that do nothing.
 const RATE: u32 = 30;

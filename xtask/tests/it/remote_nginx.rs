@@ -1,8 +1,8 @@
 //! An nginx that is not as it should be, and one that serves TLS only.
 
-use crate::remote_site::Site;
-use crate::server::Server;
-use crate::team::Team;
+use crate::support::server::Server;
+use crate::support::site::Site;
+use crate::support::team::Team;
 
 /// The slot, release and containers that serve, and the file that says so.
 fn serving(server: &Server) -> String {

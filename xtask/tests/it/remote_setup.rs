@@ -1,8 +1,8 @@
 //! `setup` on servers as they are: it says "ready" only where it has tried, and changes nothing else.
 
-use crate::remote_site::Site;
-use crate::server::{Compose, Server, said};
-use crate::team::Team;
+use crate::support::server::{Compose, Server, said};
+use crate::support::site::Site;
+use crate::support::team::Team;
 
 const SITE: &str = "/etc/nginx/sites-enabled/gifty";
 

@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use crate::remote_site::{Site, processes};
-use crate::server::Server;
-use crate::team::Team;
+use crate::support::server::Server;
+use crate::support::site::{Site, processes};
+use crate::support::team::Team;
 
 /// Bytes of a file that takes a while to copy.
 const LARGE: u64 = 24 << 20;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use crate::rust_source::{Source, words};
-use crate::server::repository;
-use crate::source_files::{files, named, sources};
+use crate::support::rust_source::{Source, words};
+use crate::support::server::repository;
+use crate::support::source_files::{files, named, sources};
 
 const FUNCTION_LINES: usize = 70;
 const FILE_LINES: usize = 400;

@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::remote_site::env_file;
-use crate::server::{Server, repository};
-use crate::team::copy_work_tree;
+use crate::support::server::{Server, repository};
+use crate::support::site::env_file;
+use crate::support::team::copy_work_tree;
 
 const WORKFLOW: &str = ".github/workflows/deploy-prod.yml";
 

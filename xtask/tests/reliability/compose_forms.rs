@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::load::{Address, Answer, BOTH, Load, assert_none_failed, get};
-use crate::local_project::{Project, env_file};
-use crate::team::Team;
+use crate::support::load::{Address, Answer, BOTH, Load, assert_none_failed, get};
+use crate::support::ports::free_port;
+use crate::support::project::{Project, env_file};
+use crate::support::team::Team;
 
 /// The file as a team has it: anchors, `extends`, names and ports that are fixed, profiles, an external network, a second
 /// web service of the same code, and no health check.
@@ -159,8 +160,4 @@ fn rewrite_compose(project: &Project, admin: &Address) {
     let unchecked: Vec<&str> = dockerfile.lines().filter(|line| !line.starts_with("HEALTHCHECK")).collect();
     assert!(unchecked.len() < dockerfile.lines().count(), "the image had no health check");
     project.write("backend/Dockerfile", &format!("{}\n", unchecked.join("\n")));
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::cut::{Cut, Cutter};
 use super::target::{Remote, Target};
-use crate::load::{Client, Load, assert_none_failed};
-use crate::local_project::Project;
-use crate::remote_secrets::only_releases_hold_secrets;
-use crate::remote_site::Site;
-use crate::server::{Compose, Server};
-use crate::team::Team;
+use crate::support::load::{Client, Load, assert_none_failed};
+use crate::support::project::Project;
+use crate::support::secrets::only_releases_hold_secrets;
+use crate::support::server::{Compose, Server};
+use crate::support::site::Site;
+use crate::support::team::Team;
 
 /// Requests a second by each kind of client: enough to meet any pause in hundreds of cases, and little enough for the machine
 /// to spend its time on deploys. Each deploy sends 20 a second of its own and counts them in its receipt.

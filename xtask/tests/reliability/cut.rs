@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::target::Target;
-use crate::team::{Run, Team};
+use crate::support::team::{Run, Team};
 
 /// A place to kill the tool at.
 #[derive(Clone, Debug)]

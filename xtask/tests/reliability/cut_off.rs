@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::cut::{Cut, Cutter, begun};
 use super::target::{Remote, Target};
-use crate::load::{BOTH, Load, assert_none_failed};
-use crate::remote_secrets::only_releases_hold_secrets;
-use crate::remote_site::Site;
-use crate::server::{Compose, Server};
-use crate::team::Team;
+use crate::support::load::{BOTH, Load, assert_none_failed};
+use crate::support::secrets::only_releases_hold_secrets;
+use crate::support::server::{Compose, Server};
+use crate::support::site::Site;
+use crate::support::team::Team;
 
 const RATE: u32 = 30;
 const TOLD: Duration = Duration::from_secs(30);

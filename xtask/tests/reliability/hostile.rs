@@ -3,11 +3,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::load::{Address, Client, Load, assert_none_failed};
-use crate::remote_secrets::{only_releases_hold_secrets, shows_no_secret};
-use crate::remote_site::Site;
-use crate::server::{Compose, Server};
-use crate::team::Team;
+use crate::support::load::{Address, Client, Load, assert_none_failed};
+use crate::support::secrets::{only_releases_hold_secrets, shows_no_secret};
+use crate::support::server::{Compose, Server};
+use crate::support::site::Site;
+use crate::support::team::Team;
 
 const FOLDER: &str = "/app/gifty-backend";
 const UPSTREAM: &str = "/etc/nginx/conf.d/gifty_upstream.conf";

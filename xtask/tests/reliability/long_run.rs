@@ -3,9 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::load::{self, Client, Load, assert_none_failed};
-use crate::local_project::Project;
-use crate::team::Team;
+use crate::support::load::{self, Client, Load, assert_none_failed};
+use crate::support::project::Project;
+use crate::support::team::Team;
 
 const DEPLOYS: usize = 100;
 /// Deploys between two looks at what there is.

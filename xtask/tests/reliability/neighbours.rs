@@ -1,7 +1,7 @@
 //! Three environments on one server, each killed at stages of a deploy and of a rollback while the other two are under load.
 
 use crate::remote_neighbours::{AS_SHORT_AS_CAN_BE, Settings, Story};
-use crate::server::Compose;
+use crate::support::server::Compose;
 
 /// Every stage that a deploy over SSH has. The last one comes once there are more releases than are kept.
 const STAGES: [&str; 16] = [

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::cut::{Cut, Cutter, begun};
 use super::target::{Remote, Target};
-use crate::load;
-use crate::remote_site::Site;
-use crate::server::{Compose, Server};
-use crate::team::Team;
+use crate::support::load;
+use crate::support::server::{Compose, Server};
+use crate::support::site::Site;
+use crate::support::team::Team;
 
 /// How a server goes down.
 #[derive(Clone, Copy, Debug, PartialEq)]

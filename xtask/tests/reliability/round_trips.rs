@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::remote_site::Site;
-use crate::server::{Compose, Server};
-use crate::slow_link::SlowLink;
-use crate::team::Team;
+use crate::support::server::{Compose, Server};
+use crate::support::site::Site;
+use crate::support::slow_link::SlowLink;
+use crate::support::team::Team;
 
 /// The round trips that commands wait for, the connection's own included: what each takes longer over a slow link. A very
 /// slow one, and the shortest of three with and without it, so that they are told from what a busy machine takes longer

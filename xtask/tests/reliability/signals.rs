@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use super::cut::{Cut, Cutter, begun, stages};
 use super::target::{Remote, Target};
-use crate::load::{BOTH, Load, assert_none_failed};
-use crate::local_project::Project;
-use crate::remote_secrets::only_releases_hold_secrets;
-use crate::remote_site::Site;
-use crate::server::{Compose, Server};
-use crate::team::Team;
+use crate::support::load::{BOTH, Load, assert_none_failed};
+use crate::support::project::Project;
+use crate::support::secrets::only_releases_hold_secrets;
+use crate::support::server::{Compose, Server};
+use crate::support::site::Site;
+use crate::support::team::Team;
 
 const RATE: u32 = 20;
 const LIMIT: Duration = Duration::from_secs(10);

@@ -5,12 +5,12 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::load::{self, Address};
-use crate::local_project::Project;
-use crate::remote_secrets::sessions_left;
-use crate::remote_site::Site;
-use crate::server::Server;
-use crate::team::Team;
+use crate::support::load::{self, Address};
+use crate::support::project::Project;
+use crate::support::secrets::sessions_left;
+use crate::support::server::Server;
+use crate::support::site::Site;
+use crate::support::team::Team;
 
 pub struct Remote {
     pub server: Server,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
-use crate::server::repository;
+use crate::support::server::repository;
 
 /// What a team does, wherever it deploys to.
 pub trait Team {

@@ -4,13 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde_json::Value;
 
-use crate::load::Address;
-use crate::server::docker_with_compose_v2;
-use crate::team::{Team, copy_work_tree, of_this_run, tool};
+use crate::support::load::Address;
+use crate::support::ports::free_port;
+use crate::support::server::docker_with_compose_v2;
+use crate::support::team::{Team, copy_work_tree, of_this_run, tool};
 
 /// What the release's `.env` says.
 pub fn env_file() -> String {
@@ -29,20 +29,6 @@ pub struct Project {
     docker_config: Option<&'static Path>,
 }
 
-/// Ports below those that the system hands out to connections.
-fn free_ports() -> [u16; 4] {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 20_000 + (std::process::id() % 1_000) as u16 * 10;
-    [(); 4].map(|()| {
-        loop {
-            let port = first + NEXT.fetch_add(1, Ordering::SeqCst);
-            if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-                return port;
-            }
-        }
-    })
-}
-
 impl Project {
     /// `mode`: `instant` or `reload`. Deploys by compose v2.
     pub fn new(mode: &str) -> Project {
@@ -56,7 +42,7 @@ impl Project {
 
     fn make(mode: &str, docker_config: Option<&'static Path>) -> Project {
         let folder = tempfile::Builder::new().prefix("deploy-test-local-").tempdir().unwrap();
-        let ports = free_ports();
+        let ports = [(); 4].map(|()| free_port());
         let project = Project { folder, name: format!("test{}", ports[0]), ports, docker_config };
         copy_work_tree(&["backend", "tests_config.yaml"], project.root());
         project.write("deploy.toml", &project.configuration(mode));

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::rust_source::Source;
-use crate::server::repository;
+use crate::support::rust_source::Source;
+use crate::support::server::repository;
 
 /// Files below a folder of the repository, by the end of their name.
 pub fn files(folder: &str, suffix: &str) -> Vec<PathBuf> {

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use crate::server::{Server, repository};
-use crate::team::{Team, copy_work_tree, of_this_run, tool};
+use crate::support::server::{Server, repository};
+use crate::support::team::{Team, copy_work_tree, of_this_run, tool};
 
 /// A `.env` with everything that is easily torn: quotes, `$`, `#`, spaces, an empty value, no last line end.
 pub fn env_file() -> String {
