@@ -139,7 +139,7 @@ impl Host {
         if finished.code != Some(0) {
             self.check_soon()?;
         }
-        if finished.tail.contains("Connection open refused by peer") || finished.tail.contains("open failed") {
+        if finished.tail.contains("Session open refused by peer") || finished.tail.contains("open failed") {
             return Err(Kind::Connection.error(format!(
                 "the server's sshd takes no third session of a connection, and a deploy needs four: set `MaxSessions 10`, which is sshd's \
                  default, in /etc/ssh/sshd_config and reload it:\n{}",

@@ -35,7 +35,7 @@ images() {
 }
 # Before the first deploy: whose volumes are here already. Empty ones beside them would look like lost data.
 volumes() {
-  local marks=("$folder"/meta/*/known-good)
+  local marks=("$folder"/meta/*/served)
   [ ! -e "${marks[0]}" ] || return
   timeout 10 docker volume ls --filter label=com.docker.compose.project \
     --format 'volume{{"\t"}}{{.Label "com.docker.compose.project"}}{{"\t"}}{{.Name}}'
@@ -289,7 +289,7 @@ escaped() {
 declare -A env_sums=() known_good=()
 if cd "$folder/meta" 2>/dev/null; then
   while read -r sum path; do env_sums[${path%/env}]=$sum; done < <(sha256sum -- [0-9]*/env 2>/dev/null)
-  while read -r time path; do known_good[${path%/known-good}]=$time; done < <(stat -c '%Y %n' -- [0-9]*/known-good 2>/dev/null)
+  while read -r time path; do known_good[${path%/served}]=$time; done < <(stat -c '%Y %n' -- [0-9]*/served 2>/dev/null)
   for release in [0-9]*/; do
     release=${release%/}
     if [ ! -d "$folder/releases/$release" ] || [ ! -e "$release/manifest.json" ]; then continue; fi

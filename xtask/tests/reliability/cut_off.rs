@@ -17,7 +17,7 @@ const FREE: Duration = Duration::from_secs(60);
 
 /// Everything a command of a deploy could change.
 const STATE: &str = "cd /app/gifty-backend; docker ps -a --no-trunc --format '{{.ID}} {{.State}}' | sort; docker image ls -q | sort; \
-    ls -A live releases; cat deploys.jsonl | wc -l; ls -A meta/*/known-good";
+    ls -A live releases; cat deploys.jsonl | wc -l; ls -A meta/*/served";
 
 fn drop_packets(server: &Server, action: &str) {
     server.root(&format!(

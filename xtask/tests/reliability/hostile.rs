@@ -210,8 +210,7 @@ fn a_disk_that_fills_up_during_the_build(server: &Server, site: &Site) {
 fn files_that_somebody_changed_and_a_clock_that_was_ahead(server: &Server, site: &Site) {
     let before = site.status();
     let live = before["live_release"].as_str().unwrap();
-    server
-        .root(&format!("echo 'mine;' >{FOLDER}/live/upstream.conf\ntouch -d '+1 day' {FOLDER}/meta/{live}/known-good"));
+    server.root(&format!("echo 'mine;' >{FOLDER}/live/upstream.conf\ntouch -d '+1 day' {FOLDER}/meta/{live}/served"));
     let told = site.xtask(&["status"]).must_end_with(20);
     assert!(told.stdout.contains(&format!("the upstream file {UPSTREAM} names no slot any more")), "{told}");
     let report = deployed(server, site, "somebody changed the upstream file");

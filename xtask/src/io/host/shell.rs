@@ -196,7 +196,13 @@ impl Shell {
     }
 
     /// Runs a script to its end. `None`: the shell has ended.
+    ///
+    /// # Errors
+    /// Where others have been sent that nobody has waited for yet.
     pub fn run(&self, script: Script, show: Show) -> Result<Option<Finished>> {
+        if !self.ahead.borrow().is_empty() {
+            bail!("{} would run after scripts that nobody has waited for", script.name);
+        }
         let ticket = self.send_one(script, "run")?;
         self.wait(ticket, show)
     }
