@@ -2,6 +2,7 @@
 
 pub mod console;
 pub mod host;
+pub mod http;
 pub mod interrupt;
 pub mod local;
 pub mod process;

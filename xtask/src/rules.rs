@@ -1,5 +1,6 @@
 //! Rules: what follows from what is known. Pure: no process, no file, no network, no clock; what varies enters as an argument.
 
+pub mod certificate;
 pub mod config;
 pub mod engine;
 pub mod failure;
@@ -7,6 +8,7 @@ pub mod health;
 pub mod host;
 pub mod nginx;
 pub mod plan;
+pub mod public_site;
 pub mod pytest;
 pub mod release;
 pub mod report;

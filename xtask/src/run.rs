@@ -3,5 +3,6 @@
 pub mod candidate;
 pub mod dry_run;
 pub mod execution;
+pub mod public;
 pub mod session;
 pub mod steps;

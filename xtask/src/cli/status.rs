@@ -10,6 +10,7 @@ use crate::rules::failure::Kind;
 use crate::rules::health;
 use crate::rules::host::observed::Observed;
 use crate::rules::host::status;
+use crate::run::public;
 use crate::run::session::Session;
 
 /// Which slot and release serve, and whether nginx, containers and record agree
@@ -25,8 +26,10 @@ impl Status {
         // The live release is judged by its own settings.
         let live = session.observed.live_release().and_then(|release| session.settings_of(release).ok());
         let config = live.as_ref().unwrap_or(&session.config);
+        let asked = public::start(config, session.observed.live_release());
         let site = site(config, &session.observed);
-        let status = status::status(config, &session.observed, site);
+        let public = asked.map(public::Running::finish);
+        let status = status::Status { public, ..status::status(config, &session.observed, site) };
         let agree = status.problems.is_empty();
         print(invocation, &status, status::Status::describe)?;
         match agree {

@@ -274,6 +274,8 @@ pub struct Environment {
     pub env_file: EnvFile,
     /// `docker compose` or `docker-compose`; found out where not given.
     pub compose: Option<String>,
+    /// Users reach the site at its address from where it is deployed from.
+    pub public: bool,
 }
 
 /// How commands get to the host.

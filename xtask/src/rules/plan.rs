@@ -31,12 +31,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The slot and release that serve once all is done.
-    pub fn serves_after(&self) -> Option<(Slot, Option<&ReleaseId>)> {
-        match self.steps.iter().any(|step| matches!(step, Step::Verify { .. })) {
-            true => Some((self.to, Some(&self.release))),
-            false => self.from.map(|slot| (slot, self.from_release.as_ref())),
-        }
+    /// Whether its release serves once all is done.
+    pub fn proves_that_it_serves(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Verify { .. }))
     }
 
     /// The plan as a person reads it.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::rules::failure::{self, Kind};
+use crate::rules::public_site::PublicSite;
 use crate::rules::release::{ReleaseId, Slot};
 
 /// Who runs this, and since when.
@@ -101,6 +102,9 @@ pub struct Report {
     pub stages: Vec<StageTime>,
     pub seconds: f64,
     pub receipt: Option<Receipt>,
+    /// The site as its users reach it.
+    #[serde(default)]
+    pub public: Option<PublicSite>,
     /// Commands and copies sent over SSH.
     pub commands: u32,
     /// Bytes of the archive that was sent; 0 where the release was on the host already.
@@ -121,11 +125,17 @@ impl Report {
         lines.push(String::new());
         lines.push(format!("url      {}", self.url));
         lines.push(self.serving());
+        if self.outcome == Outcome::Succeeded && self.serves.as_ref() != Some(&self.release) {
+            lines.push(format!("release  {} is on the host", self.release));
+        }
         if !self.undone.is_empty() {
             lines.push(format!("undone   {}", self.undone.join("; ")));
         }
         if let Some(receipt) = &self.receipt {
             lines.push(format!("receipt  {}", receipt.describe()));
+        }
+        if let Some(public) = &self.public {
+            lines.push(format!("public   {}", public.describe()));
         }
         if let Some(next) = self.next() {
             lines.push(format!("next     {next}"));
@@ -151,6 +161,9 @@ impl Report {
                 format!("cargo xtask status --env {environment}, then deploy again")
             }
             // The way back needs a cause to be mended as a deploy does; meanwhile it is still the way back that is wanted.
+            _ if self.command == "build" => {
+                format!("fix the cause, then: cargo xtask build --release {} --env {environment}", self.release)
+            }
             _ if self.command != "rollback" && self.command != "switch" => {
                 format!("fix the cause, then: cargo xtask {} --env {environment}", self.command)
             }
@@ -209,6 +222,11 @@ mod tests {
             ],
             seconds: 2.0,
             receipt: Some(Receipt { requests: 40, slowest_ms: 12, ..Receipt::default() }),
+            public: Some(PublicSite {
+                url: "https://shop.example/health".to_owned(),
+                problem: None,
+                certificate_days: Some(63),
+            }),
             commands: 17,
             shipped_bytes: 1234,
             run_url: None,

@@ -20,6 +20,7 @@ use crate::rules::plan::{self, Plan};
 use crate::rules::release::ReleaseId;
 use crate::rules::report::{Caller, Report, StageTime};
 use crate::run::candidate::Candidate;
+use crate::run::public;
 use crate::run::session::Session;
 use crate::run::steps;
 
@@ -41,6 +42,8 @@ pub struct Execution<'a> {
     unsent: usize,
     /// Something on the host may be another already.
     touched: bool,
+    /// Bytes of the archives that were sent.
+    shipped_bytes: u64,
     stages: Vec<StageTime>,
 }
 
@@ -73,6 +76,7 @@ impl<'a> Execution<'a> {
             tickets: VecDeque::new(),
             unsent: 0,
             touched: false,
+            shipped_bytes: 0,
             stages: Vec::new(),
         }
     }
@@ -82,10 +86,11 @@ impl<'a> Execution<'a> {
         let begun = Instant::now();
         self.unsent = plan.steps.len();
         let before = &self.session.observed;
-        let serving = before.nginx_running && before.live_release().is_some();
+        let serving = before.nginx_running && before.live_release().is_some() && !plan.steps.is_empty();
         let mut receipt = serving.then(|| self.start_receipt());
         let mut outcome = Ok(());
         let mut failed = None;
+        let mut public = None;
         for (index, step) in plan.steps.iter().enumerate() {
             if plan.steps[index..].iter().all(Step::is_bookkeeping) {
                 // By the time it is asked for, its last answer has come.
@@ -96,18 +101,23 @@ impl<'a> Execution<'a> {
                 failed = Some(index);
                 break;
             }
-            if receipt.is_none() && matches!(step, Step::Verify { .. }) {
-                // Nothing served before; from here on something does.
-                receipt = Some(self.start_receipt());
+            if matches!(step, Step::Verify { .. }) {
+                public = public::start(self.config, Some(&plan.release));
+                // Where nothing served before, something does from here on.
+                receipt.get_or_insert_with(|| self.start_receipt());
             }
         }
         // What is undone is undone to its end, and what has been done is written down, whenever a signal has come.
         interrupt::ignore();
         let undone = failed.map_or_else(Vec::new, |failed| self.undo(plan, failed));
         let receipt = receipt.map(receipt::Running::finish);
+        // What was asked of a version that was taken back says nothing any more.
+        let serves = |error: &anyhow::Error| Kind::of(error) == Some(Kind::AfterSwitch);
+        let public = public.filter(|_| outcome.as_ref().err().is_none_or(serves)).map(public::Running::finish);
         let serving = self.serving(plan, outcome.is_ok());
         let outcome = outcome.map_err(|error| self.unless_lost(error));
         let report = self.report(serving, plan, &outcome, undone, receipt, begun.elapsed());
+        let report = Report { public, ..report };
         // Where nothing was done, or nothing for a reason that is the host's own, there is nothing to record either.
         let refused = outcome.as_ref().is_err_and(|error| Kind::of(error) == Some(Kind::Preflight));
         if self.touched || !(refused || plan.steps.is_empty()) {
@@ -195,13 +205,15 @@ impl<'a> Execution<'a> {
     /// Ends what was sent ahead, and gives the last step that had begun when one failed.
     fn stop_at(&mut self, plan: &Plan, failed: usize) -> usize {
         self.tickets.clear();
-        match self.session.host.forget_ahead() {
+        let last = match self.session.host.forget_ahead() {
             Ok(never_began) => plan::last_started_step(failed, plan.steps.len() - self.unsent, never_began),
             Err(error) => {
                 console::warning(&failure::chain(&error));
                 failed
             }
-        }
+        };
+        self.touched |= plan.steps.iter().take(last + 1).any(Step::touches_the_host);
+        last
     }
 
     /// Undoes a plan that has failed at a step; a failure of the undoing stands beside the first, never instead of it.

@@ -47,7 +47,13 @@ struct RawEnvironment {
     url: String,
     env_file: Option<String>,
     compose: Option<String>,
+    #[serde(default = "yes")]
+    public: bool,
     nginx: RawNginx,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Deserialize)]
@@ -241,7 +247,16 @@ fn resolve_environment(
         return Err(Problem::at("compose", text));
     }
     let nginx = resolve_nginx(raw.nginx, project, &folder, raw.ssh)?;
-    Ok(Environment { name: name.to_owned(), reach, folder, url, nginx, env_file, compose: raw.compose })
+    Ok(Environment {
+        name: name.to_owned(),
+        reach,
+        folder,
+        url,
+        nginx,
+        env_file,
+        compose: raw.compose,
+        public: raw.public,
+    })
 }
 
 fn resolve_nginx(raw: RawNginx, project: &Project, folder: &str, remote: bool) -> Result<Nginx, Problem> {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::rules::config::{Config, SwitchMode};
 use crate::rules::host::observed::{Container, Observed, Other};
 use crate::rules::host::preflight;
+use crate::rules::public_site::PublicSite;
 use crate::rules::release::{ReleaseId, Slot};
 use crate::rules::report::Report;
 
@@ -21,6 +22,8 @@ pub struct Status {
     /// Releases on the host, the latest that served first, then those that never did.
     pub releases: Vec<ReleaseId>,
     pub disk_free: u64,
+    /// The site as its users reach it; what is wrong there is no problem of the host.
+    pub public: Option<PublicSite>,
     /// Where things do not agree. Empty: there is no problem.
     pub problems: Vec<String>,
 }
@@ -61,6 +64,7 @@ pub fn status(config: &Config, observed: &Observed, site: Result<(), String>) ->
         accessories: observed.others.iter().filter(|other| !other.worker && !other.unmanaged).cloned().collect(),
         releases,
         disk_free: observed.disk_free,
+        public: None,
         problems: problems(config, observed, site),
     }
 }
@@ -161,6 +165,9 @@ impl Status {
             "releases     {}",
             if releases.is_empty() { "none".to_owned() } else { releases.join(", ") }
         ));
+        if let Some(public) = &self.public {
+            lines.push(format!("public       {}", public.describe()));
+        }
         lines.push(match self.problems.is_empty() {
             true => "all agree    nginx, containers and record".to_owned(),
             false => format!("problems     {}", self.problems.join("\n             ")),

@@ -24,13 +24,15 @@ impl Execution<'_> {
             let steps: Vec<Step> = [step.clone()].into_iter().chain(then.iter().cloned()).collect();
             let row = self.row(release, &steps)?;
             self.unsent = steps.len() - row.len();
-            self.touched |= steps[..row.len()].iter().any(Step::touches_the_host);
             self.tickets = self.session.host.send(row)?;
         }
         self.tickets.pop_front().with_context(|| format!("the step `{}` begins with no script", step.title(release)))
     }
 
     pub(super) fn row(&self, release: &ReleaseId, steps: &[Step]) -> Result<Vec<Script>> {
+        if steps.is_empty() {
+            return Ok(Vec::new());
+        }
         Ok(script_of_step::row(self.config, release, self.compose()?, self.rendered.as_ref(), steps))
     }
 
@@ -91,7 +93,7 @@ impl Execution<'_> {
 
     pub(super) fn ship(&mut self, release: &ReleaseId, then: &[Step]) -> Result<String> {
         let row = self.row(release, then)?;
-        self.unsent = then.len() - row.len();
+        let unsent = then.len() - row.len();
         let mut shipped = self.try_to_ship(row.clone())?;
         if matches!(shipped, Shipped::NotAsShipped) {
             console::warning("files of the release that serves are no longer as they were shipped, so all is sent");
@@ -99,13 +101,15 @@ impl Execution<'_> {
             shipped = self.try_to_ship(row)?;
         }
         let Shipped::Complete(tickets) = shipped else { bail!("the host wants files that were not sent to be there") };
-        self.tickets = tickets;
-        Ok(format!("{} bytes", self.package.as_ref().map_or(0, |package| package.bytes)))
+        (self.tickets, self.unsent) = (tickets, unsent);
+        Ok(format!("{} bytes", self.shipped_bytes))
     }
 
-    pub(super) fn try_to_ship(&self, then: Vec<Script>) -> Result<Shipped> {
+    pub(super) fn try_to_ship(&mut self, then: Vec<Script>) -> Result<Shipped> {
         let (config, host) = (self.config, &self.session.host);
         let package = self.package.as_ref().context("there is no package to ship")?;
-        steps::ship(config, host, package, &self.candidate()?.env.content, then)
+        let shipped = steps::ship(config, host, package, &self.candidate()?.env.content, then)?;
+        self.shipped_bytes += package.bytes;
+        Ok(shipped)
     }
 }

@@ -66,8 +66,9 @@ impl Execution<'_> {
             stages: self.stages.clone(),
             seconds: took.as_secs_f64(),
             receipt,
+            public: None,
             commands: host.commands(),
-            shipped_bytes: self.package.as_ref().map_or(0, |package| package.bytes),
+            shipped_bytes: self.shipped_bytes,
             run_url: console::actions().and_then(|actions| actions.run_url.clone()),
         }
     }
@@ -75,7 +76,11 @@ impl Execution<'_> {
     /// Which slot and release serve: known after a success, asked after a failure.
     pub(super) fn serving(&self, plan: &Plan, succeeded: bool) -> Option<(Slot, Option<ReleaseId>)> {
         if succeeded {
-            return plan.serves_after().map(|(slot, release)| (slot, release.cloned()));
+            let observed = &self.session.observed;
+            return match plan.proves_that_it_serves() {
+                true => Some((plan.to, Some(plan.release.clone()))),
+                false => observed.live().map(|slot| (slot, observed.live_release().cloned())),
+            };
         }
         let (config, host) = (self.config, &self.session.host);
         match inspect(config, host) {
