@@ -53,10 +53,10 @@ pub const USUAL_ENVIRONMENT: &str = "local";
 
 #[derive(Debug, Args)]
 pub struct Common {
-    /// Where to: a name under [environments] in deploy.toml
+    /// The environment: a name under [environments] in deploy.toml
     #[arg(long = "env", global = true, value_name = "NAME", default_value = USUAL_ENVIRONMENT)]
     pub environment: String,
-    /// The configuration; looked for upwards from here where not given
+    /// The configuration file; where not given, deploy.toml here or in a folder above
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print the result as JSON on standard output
@@ -85,7 +85,7 @@ const LONGEST_WAIT: u64 = 7 * 24 * 60 * 60;
 /// The flag of what needs the environment's lock.
 #[derive(Debug, Args)]
 pub struct Lock {
-    /// Wait this many seconds for a deploy that runs
+    /// Wait up to this many seconds for a running deploy
     #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=LONGEST_WAIT))]
     lock_wait: u64,
 }

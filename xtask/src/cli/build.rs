@@ -15,7 +15,7 @@ use crate::run::session::Session;
 #[derive(Debug, Args)]
 #[command(after_help = "Example: cargo xtask build --env prod --release 20260131-174502-1a2b3c4")]
 pub struct Build {
-    /// The release to build; without it the one of the committed app
+    /// The release to build; without it the release of the committed app
     #[arg(long, value_name = "RELEASE", value_parser = ReleaseId::parse)]
     release: Option<ReleaseId>,
     #[command(flatten)]

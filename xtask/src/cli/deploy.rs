@@ -13,12 +13,12 @@ use crate::run::session::Session;
 #[derive(Debug, Args)]
 #[command(after_help = "Example: cargo xtask deploy --env prod --dry-run")]
 pub struct Deploy {
-    /// Take uncommitted changes along
+    /// Include uncommitted changes
     #[arg(long)]
     dirty: bool,
     #[command(flatten)]
     lock: Lock,
-    /// Leave the tests out: they ran before, in a job of their own
+    /// Skip the tests: an earlier job has run them
     #[arg(long)]
     skip_tests: bool,
     #[command(flatten)]

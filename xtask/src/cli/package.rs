@@ -12,7 +12,7 @@ use crate::io::local::package;
 #[derive(Debug, Args)]
 #[command(after_help = "Example: cargo xtask package --output dist")]
 pub struct Package {
-    /// Take uncommitted changes along
+    /// Include uncommitted changes
     #[arg(long)]
     dirty: bool,
     /// Where to write the archive and its manifest

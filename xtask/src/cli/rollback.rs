@@ -15,7 +15,7 @@ use crate::run::session::Session;
 #[derive(Debug, Args)]
 #[command(after_help = "Example: cargo xtask rollback --env prod --to 20260131-174502-1a2b3c4")]
 pub struct Rollback {
-    /// The release to go back to; without it the last other one that is known good
+    /// The release to go back to; without it the previous known good release
     #[arg(long, value_name = "RELEASE", value_parser = ReleaseId::parse)]
     to: Option<ReleaseId>,
     #[command(flatten)]

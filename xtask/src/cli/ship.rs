@@ -14,7 +14,7 @@ use crate::run::session::Session;
 #[derive(Debug, Args)]
 #[command(after_help = "Example: cargo xtask ship --env prod")]
 pub struct Ship {
-    /// Take uncommitted changes along
+    /// Include uncommitted changes
     #[arg(long)]
     dirty: bool,
     #[command(flatten)]

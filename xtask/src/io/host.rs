@@ -141,7 +141,7 @@ impl Host {
         }
         if finished.tail.contains("Session open refused by peer") || finished.tail.contains("open failed") {
             return Err(Kind::Connection.error(format!(
-                "the server's sshd takes no third session of a connection, and a deploy needs four: set `MaxSessions 10`, which is sshd's \
+                "the server's sshd refuses a third session on one connection, and a deploy needs four: set `MaxSessions 10`, which is sshd's \
                  default, in /etc/ssh/sshd_config and reload it:\n{}",
                 process::indent(&finished.tail)
             )));

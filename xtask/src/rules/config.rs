@@ -347,7 +347,7 @@ pub enum NginxOwner {
 pub enum SwitchMode {
     /// The upstream file is rewritten and nginx reloaded.
     Reload,
-    /// A flag file is the router; effective at the next request.
+    /// A flag file selects the slot; takes effect at the next request.
     Instant,
 }
 

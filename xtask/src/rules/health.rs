@@ -60,7 +60,7 @@ impl Answer {
         let mut response = httparse::Response::new(&mut headers);
         let head = match response.parse(text.as_bytes()) {
             Ok(httparse::Status::Complete(head)) => head,
-            Ok(httparse::Status::Partial) => return Err(Reason::new("the answer ends in its head", text)),
+            Ok(httparse::Status::Partial) => return Err(Reason::new("the answer ends before the end of its headers", text)),
             Err(_) => return Err(Reason::new("the answer is not HTTP", text).with_hint(WEB_PORT)),
         };
         let body = &text[head..];
@@ -87,7 +87,7 @@ impl Answer {
 pub const WEB_PORT: &str = "`[project] web_port` is the port on which the app listens inside its container";
 const PATH: &str = "`[health] path` is the route that is asked";
 const EXPECT: &str = "`[health] expect` names the fields of the JSON body; with `expect = {}` the status 200 is enough";
-const HOST: &str = "the app is asked by the site's name, as its users ask it: let it accept that host";
+const HOST: &str = "the health check sends the site's name as `Host`, as users do: configure the app to accept it";
 
 /// Healthy is: status 200, a JSON object with the expected fields. Where it names a release in `release`, it must be
 /// the one that is meant: an old container, a wrong port, a reload that did not take all answer 200 too.

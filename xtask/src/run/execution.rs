@@ -179,7 +179,7 @@ impl<'a> Execution<'a> {
                 // What cannot be removed must not fail a good deploy.
                 if let Err(error) = pruned {
                     let rest = match Kind::of(&error) {
-                        Some(Kind::Interrupted) => "; the next deploy of something new removes the rest",
+                        Some(Kind::Interrupted) => "; the next deploy of a new release removes the rest",
                         _ => "",
                     };
                     console::warning(&format!("{}{rest}", failure::chain(&error)));

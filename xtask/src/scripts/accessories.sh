@@ -75,7 +75,7 @@ if [ ${#left[@]} -gt 0 ]; then
     both=$([ -z "$new" ] || comm -12 <(written_by "${left[at]}") <(written_by $new) | head -n 3 | paste -s -d ' ')
     if [ -n "$both" ]; then
       remove_containers "label=com.docker.compose.project=$project" status=created
-      fail "the service ${left[at + 2]}, which the compose file does not start any more, still runs (container ${left[at + 1]}) and writes to $both, and so would one that is to be started now: two that write into the same data spoil it. At a time when it may be down: docker rm -f ${left[at + 1]} (its data stays); then deploy again"
+      fail "the service ${left[at + 2]}, which the compose file does not start any more, still runs (container ${left[at + 1]}) and writes to $both. A service that this deploy starts would write there too and damage the data. When the old one may be down, run: docker rm -f ${left[at + 1]} (its data stays); then deploy again"
     fi
     echo "warning: the service ${left[at + 2]}, which the compose file does not start any more, still runs. Where nobody needs it: docker rm -f ${left[at + 1]} (its data stays)"
   done
@@ -84,7 +84,7 @@ fi
 code_of() {
   local waited
   waited=$(mktemp)
-  within "$limit" docker wait "$1" >"$waited" || { rm -f "$waited" && fail "the service $service, for whose end others wait, has not ended after $limit s"; }
+  within "$limit" docker wait "$1" >"$waited" || { rm -f "$waited" && fail "the service $service, which others wait for, did not end within $limit s"; }
   code=$(<"$waited")
   rm -f "$waited"
 }
@@ -108,7 +108,7 @@ for ((at = 0; at < ${#once[@]}; at += 2)); do
   code_of "$container"
   [ "$code" = 0 ] || {
     docker logs --tail 20 "$container" >&2 || true
-    fail "the service $service, for whose success others wait, ended with exit code $code"
+    fail "the service $service, which must succeed before others start, ended with exit code $code"
   }
 done
 started=no

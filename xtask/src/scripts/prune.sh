@@ -71,7 +71,7 @@ prune() {
         problems+=("something has written into the folder of release $release what did not come with it ($left), and taken the folder for another user; it lies in $place. Look, and remove it by hand")
         return
       fi
-      problems+=("something has written into the folder of release $release what did not come with it ($left); it lies in $kept_at now. Look, and remove it by hand; what is data belongs into \`shared\` ([project] in deploy.toml)")
+      problems+=("something has written into the folder of release $release what did not come with it ($left); it lies in $kept_at now. Look, and remove it by hand; what is data belongs in \`shared\` ([project] in deploy.toml)")
     fi
   fi
   # shellcheck disable=SC2086 # a list of names

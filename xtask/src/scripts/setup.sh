@@ -97,7 +97,7 @@ elif [ "$slots_given" = no ]; then
   done
 else
   if grep -RqsE "^[^#]*server[[:space:]]+127\.0\.0\.1:($blue|$green);" --exclude="$(basename "$upstream_file")" /etc/nginx/conf.d /etc/nginx/sites-enabled; then
-    fail "the ports $blue and $green (\`slots\` in deploy.toml) are another site's on this server; give others, or take them out of deploy.toml: then free ones are found"
+    fail "the ports $blue and $green (\`slots\` in deploy.toml) are used by another site on this server; choose others, or remove them from deploy.toml so that free ones are chosen"
   fi
 fi
 [ "$live_given" = yes ] || live_port=${was_live:-$live_port}
@@ -127,9 +127,9 @@ site_answers() {
   fi
 }
 if [ -n "$serving" ] && [ "$serving" != "$live_slot_port" ] && listens "$serving"; then
-  fail "$name serves on port $serving now, and nginx would lead to port $live_slot_port of slot $live. The port of a slot that serves cannot be changed: let it be $serving (\`slots\` in deploy.toml). The other slot's can, and after a deploy it is that one that serves"
+  fail "$name serves on port $serving now, and nginx would lead to port $live_slot_port of slot $live. The port of the live slot cannot be changed: set it to $serving (\`slots\` in deploy.toml). You can change the other slot's port; after the next deploy that slot is live"
 elif ! listens "$live_slot_port" && site_answers; then
-  fail "the site $site_scheme://$site_host answers now, and nginx would lead to port $live_slot_port of slot $live, where nobody listens. Let the port on which it serves be that slot's (\`slots\` in deploy.toml). If another site of this nginx answers for it, reload nginx first (nginx -s reload)"
+  fail "the site $site_scheme://$site_host answers now, and nginx would lead to port $live_slot_port of slot $live, where nobody listens. Set that slot's port to the one that serves now (\`slots\` in deploy.toml). If another site of this nginx gave the answer, reload nginx first (nginx -s reload)"
 fi
 with_ports() { sed "s/@BLUE@/$blue/g; s/@GREEN@/$green/g; s/@LIVE@/$live_port/g; s/@SLOT@/$live/g; s/@PORT@/$live_slot_port/g"; }
 

@@ -40,7 +40,7 @@ take_lock() {
     said=$(head -c 400 "$lock" | head -n 1)
     if [ "${said:-$ending}" = "${said#"$ending"}" ] || [ "$patience" = "$((grace_seconds + 5))" ]; then
       said=${said#"$ending"}
-      printf '\n%s held by %s\n' "$token" "${said:-what an earlier run has started and what does not end}"
+      printf '\n%s held by %s\n' "$token" "${said:-a process of an earlier run that does not end}"
       exit 0
     fi
     patience=$((grace_seconds + 5))

@@ -47,8 +47,8 @@ in_the_way() {
   else
     printf -v command 'cp -an %q %q' "$from" "$whole"
   fi
-  fail "data of \`$path\` lies in a release's folder, $from ($(head -n 3 <<<"$left" | cut -c1-120 | paste -s -d ' ')), and from now on it lives in $folder/shared/$path." \
-    "While nothing writes to it, as root where $(id -un) may not: $command; then deploy again. A file that is there with another content stays as it is; look which of the two is wanted"
+  fail "data of \`$path\` lies in a release's folder, $from ($(head -n 3 <<<"$left" | cut -c1-120 | paste -s -d ' ')), and must move to $folder/shared/$path." \
+    "Stop what writes to it, then run (as root if $(id -un) may not): $command; then deploy again. Files that exist there with other content are not overwritten; choose the right one yourself"
 }
 
 # Below a folder that is closed to this user, something may well be.
@@ -72,7 +72,7 @@ while [ $# -gt 0 ]; do
   real=$(readlink -m -- "$place")
   case $folder/ in "${real%/}"/*) real=$folder/meta ;; esac
   case $real/ in "$folder"/meta/* | "$folder"/live/* | "$folder"/releases/*)
-    fail "$place leads to $(readlink -m -- "$place"), where a container could change what the tool keeps of releases; something has put a link there: look, and let \`$path\` lie elsewhere"
+    fail "$place leads to $(readlink -m -- "$place"), where a container could change what the tool keeps of releases; something has put a link there: find out what, and use another path for \`$path\` lie elsewhere"
     ;;
   esac
   if [ "$kind" = committed ]; then

@@ -18,7 +18,7 @@ for service in "$@"; do
 done
 give_back "$@"
 if [ -s "$before" ]; then
-  echo "stopping those that compose started before the first deploy"
+  echo "stopping the workers that compose started before the first deploy"
   trap '(remove_containers "$of_workers") || true; give_back' EXIT
   # A reboot would start them with `restart: always`. As an accessory compose may start one of them later, so some restart stays.
   while read -r id _ restart; do

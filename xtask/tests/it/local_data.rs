@@ -109,7 +109,7 @@ fn what_shared_names_is_shared_also_where_it_is_committed_and_found_where_it_lie
 /// Does what the refusal says, to the letter.
 fn copy_as_told(refused: &Run) {
     let line = refused.stderr.lines().find(|line| line.contains("cp -an ")).unwrap();
-    let command = line.split_once("may not: ").unwrap().1.split_once("; then deploy again").unwrap().0;
+    let command = line.split_once("may not): ").unwrap().1.split_once("; then deploy again").unwrap().0;
     assert!(Command::new("bash").args(["-ec", command]).status().unwrap().success(), "{command}");
 }
 

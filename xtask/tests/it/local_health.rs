@@ -33,7 +33,7 @@ fn an_app_that_checks_its_hosts_is_asked_by_its_name() {
     project.change("backend/app/main.py", "allowed_hosts=[\"shop.local\"]", "allowed_hosts=[\"other.local\"]");
     project.rewrite("deploy.toml", "timeout = 30", "timeout = 15");
     let failed = project.xtask(&["deploy", "--skip-tests"]).must_end_with(16);
-    failed.must_say(&["status 400", "let it accept that host", "`[health] timeout`"]);
+    failed.must_say(&["status 400", "configure the app to accept it", "`[health] timeout`"]);
 }
 
 /// An answer with the status 200 and the wrong words is no good one, in the receipt as elsewhere.

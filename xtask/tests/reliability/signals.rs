@@ -51,7 +51,7 @@ fn cancelled_at_every_stage(place: &Target) {
         if run.stderr.contains("what served before may still run") {
             left.retain(|line| line != "2 running slot");
         }
-        if run.stderr.contains("the next deploy of something new removes the rest") {
+        if run.stderr.contains("the next deploy of a new release removes the rest") {
             left.retain(|line| !line.starts_with("./releases/.pruned-"));
         }
         assert!(left.is_empty(), "{what}: this is left: {left:#?}\n{run}");

@@ -233,7 +233,7 @@ impl Shell {
                 Next::End => break,
             }
         }
-        bail!("what was under way on the host did not end")
+        bail!("a script that ran on the host did not end")
     }
 
     fn stop(&self) -> Result<()> {

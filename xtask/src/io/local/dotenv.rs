@@ -57,7 +57,7 @@ pub fn env_file(config: &Config) -> Result<Env> {
     let assignments = env_file::read(env.expose()).map_err(|refusals| {
         let shown: Vec<String> = refusals.iter().take(10).map(|refusal| format!("\n  {refusal}")).collect();
         Kind::Configuration
-            .error(format!("{from}: compose would not give the containers what it says:{}", shown.concat()))
+            .error(format!("{from}: the containers would not get these values as written:{}", shown.concat()))
     })?;
     Ok(Env {
         values: mask::secrets(&assignments, &config.text),

@@ -147,7 +147,7 @@ impl Source {
         let shown = self.changed.iter().take(10).map(|line| format!("  {line}")).collect::<Vec<String>>().join("\n");
         let count = self.changed.len();
         Err(Kind::Package.error(format!(
-            "{count} files are not as committed, and a release is what is committed:\n{shown}\nCommit them, or give --dirty. What tests or builds write (reports, caches) belongs into .gitignore"
+            "{count} files are not as committed, and a release contains only committed files:\n{shown}\nCommit them, or give --dirty. What tests or builds write (reports, caches) belongs in .gitignore"
         )))
     }
 }
@@ -281,7 +281,7 @@ impl Tree {
             return Ok(());
         }
         Err(Kind::Package.error(format!(
-            "the app's folder has submodules, of which a release would get empty folders: {}. Commit their files themselves (`git \
+            "the app's folder has submodules, which would be empty folders in a release: {}. Commit their files themselves (`git \
              subtree`), or let the build fetch them",
             modules.join(", ")
         )))
@@ -368,7 +368,7 @@ fn refuse_links_out_of_the_app(links: &BTreeMap<Vec<u8>, Vec<u8>>) -> Result<()>
         return Ok(());
     }
     Err(Kind::Package.error(format!(
-        "these links lead out of the app's folder, which alone is packaged, so on the host they would lead nowhere:\n{}\nPut what \
+        "these links point outside the app's folder; only that folder is packaged, so they would be broken on the host:\n{}\nPut what \
          they lead to into the folder, or let `app` ([project] in deploy.toml) be the folder that holds both",
         out.join("\n")
     )))

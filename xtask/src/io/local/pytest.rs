@@ -256,7 +256,7 @@ fn check_ending(code: Option<i32>, results: Result<Results>, extra: &[String]) -
         // A file that cannot be imported ends the run as `interrupted`.
         Some(1 | 2) if failures > 0 => return results,
         Some(1) => {
-            "pytest failed though no test did; a plugin's limit, as of coverage? Its last lines are above".to_owned()
+            "pytest failed, but no test failed; did a plugin limit, such as minimum coverage, fail it? Its last lines are above".to_owned()
         }
         Some(2) => "pytest was interrupted; its last lines are above".to_owned(),
         Some(3) => "pytest or one of its plugins has a defect (internal error); its last lines are above".to_owned(),

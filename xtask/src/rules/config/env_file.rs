@@ -197,7 +197,7 @@ fn plain(right: &str) -> Result<String, &'static str> {
     }
 }
 
-const DOLLAR: &str = "there is a `$` that one compose expands and the other does not; put the value in single quotes";
+const DOLLAR: &str = "there is a `$` that one version of compose expands and the other does not; put the value in single quotes";
 
 /// Blanks of any kind: Unicode's, and those that Python adds.
 fn strange_blank(letter: char) -> bool {
@@ -222,7 +222,7 @@ fn single_quoted(inside: &str) -> Result<String, &'static str> {
     // v1 expands `${…}` in an env file wherever it stands.
     match inside.split_once("${") {
         Some((_, after)) if after.contains('}') => {
-            Err("one compose expands `${…}` even in single quotes, so no value can hold it; choose another")
+            Err("one version of compose expands `${…}` even in single quotes, so no value can hold it; choose another")
         }
         _ => Ok(inside.replace(r"\'", "'")),
     }

@@ -206,9 +206,9 @@ pub fn capacity(config: &Config, observed: &Observed, release: &ReleaseId) -> Ve
         let needed = used.saturating_add(used / 10);
         if free < needed {
             problems.push(format!(
-                "{} of memory can be had, and the live version uses {}: a second one beside it needs about {}, or the \
+                "{} of memory is available, and the live version uses {}: a second one needs about {}, or the \
                  kernel ends one of them. Stop what else runs there (`docker stats`), let the app run fewer processes, or \
-                 add swap. Where the live version leaks, `cargo xtask rollback` is not held up by this",
+                 add swap. Where the live version leaks, `cargo xtask rollback` skips this check",
                 megabytes(free),
                 megabytes(used),
                 megabytes(needed)

@@ -100,7 +100,7 @@ impl Execution<'_> {
             self.make_package(release, None)?;
             shipped = self.try_to_ship(row)?;
         }
-        let Shipped::Complete(tickets) = shipped else { bail!("the host wants files that were not sent to be there") };
+        let Shipped::Complete(tickets) = shipped else { bail!("the host needs files that were not sent") };
         (self.tickets, self.unsent) = (tickets, unsent);
         Ok(format!("{} bytes", self.shipped_bytes))
     }

@@ -34,7 +34,7 @@ pub fn as_shipped(checked: Finished, release: &ReleaseId) -> Result<Finished> {
     if checked.code == Some(script::NOT_AS_SHIPPED) {
         return Err(Kind::Preflight.error(format!(
             "files of release {release} on the host are no longer as they were shipped; something that has its folder mounted has \
-             written to them:\n{}\nNothing was touched. To go back to this code, deploy its commit; what the app writes belongs into \
+             written to them:\n{}\nNothing was touched. To go back to this code, deploy its commit; what the app writes belongs in \
              `shared` ([project] in deploy.toml)",
             process::indent(&checked.tail)
         )));

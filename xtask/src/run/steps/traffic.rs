@@ -89,7 +89,7 @@ pub fn verify(config: &Config, host: &Host, release: &ReleaseId, slot: Slot) -> 
             (Ok(()), Served::Well) => return Ok(()),
             (Ok(()), Served::TurnedAway) if over => {
                 console::warning(
-                    "a limit of the site turns the tool's own requests away, so that only nginx's word proves the switch",
+                    "a request limit of the site rejects the tool's requests, so only nginx's own answer confirms the switch",
                 );
                 return Ok(());
             }

@@ -72,12 +72,12 @@ fn out_of_its_file(name: &str, service: &Service) -> Vec<String> {
         found.push(format!("service `{name}` has `volumes_from`; name the volume or folder itself"));
     }
     if service.rest.get("provider").is_some_and(|provider| !provider.is_null()) {
-        found.push(format!("service `{name}` has `provider`, so it is no container that a deploy could replace"));
+        found.push(format!("service `{name}` has `provider`, so it is not a container and a deploy cannot replace it"));
     }
     for key in ["ipc", "pid"] {
         if let Some(mode) = service.rest.get(key).and_then(Value::as_str).filter(|mode| mode.contains(':')) {
             found.push(format!(
-                "service `{name}` has `{key}: {mode}`; it is taken out of the compose file, and the other one is not there with it"
+                "service `{name}` has `{key}: {mode}`; a deploy runs it in a separate compose project, without that other container or service"
             ));
         }
     }

@@ -121,7 +121,7 @@ fn port_of_what_serves(config: &Config, observed: &Observed) -> Option<String> {
     let (own, published) = (config.slots.port(live), container.ports.first()?);
     let remedy = if config.fixed.slots {
         format!(
-            "The port of a slot that serves cannot be changed: let it be {published} (`slots` in deploy.toml). The other slot's \
+            "The port of the live slot cannot be changed: set it to {published} (`slots` in deploy.toml). The other slot's \
              can, and after a deploy it is that one that serves"
         )
     } else {
@@ -167,7 +167,7 @@ fn contradiction(config: &Config, observed: &Observed) -> Option<String> {
     (instant && running_slot != configured_slot && config.environment.nginx.owner == NginxOwner::System).then(|| {
         format!(
             "nginx says it obeys slot {running_slot}, and the flag in {}/live names {configured_slot}. Both cannot be of this environment: look \
-             which flag {} names, and whether nginx's workers may look into that folder",
+             which flag {} names, and whether nginx's workers can enter that folder",
             config.environment.folder, config.environment.nginx.upstream_file
         )
     })
