@@ -60,7 +60,9 @@ impl Answer {
         let mut response = httparse::Response::new(&mut headers);
         let head = match response.parse(text.as_bytes()) {
             Ok(httparse::Status::Complete(head)) => head,
-            Ok(httparse::Status::Partial) => return Err(Reason::new("the answer ends before the end of its headers", text)),
+            Ok(httparse::Status::Partial) => {
+                return Err(Reason::new("the answer ends before the end of its headers", text));
+            }
             Err(_) => return Err(Reason::new("the answer is not HTTP", text).with_hint(WEB_PORT)),
         };
         let body = &text[head..];

@@ -133,11 +133,7 @@ fn what_is_in_the_way() -> Vec<Wrong<'static>> {
             "little memory",
             "sed -E 's/^(MemAvailable|SwapFree): .*/\\1: 20000 kB/' /proc/meminfo >/opt/meminfo\nmount --bind /opt/meminfo /proc/meminfo",
             "umount /proc/meminfo",
-            &[
-                "40 MB of memory is available, and the live version uses",
-                "a second one needs about",
-                "add swap",
-            ],
+            &["40 MB of memory is available, and the live version uses", "a second one needs about", "add swap"],
         ),
         wrong(
             "little disk",

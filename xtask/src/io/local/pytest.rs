@@ -301,8 +301,8 @@ mod tests {
         let refused = [
             (Some(0), some(0, 0, 0), plain, "ran no test", Kind::Tests),
             (Some(0), none(), plain, "ended the process", Kind::Tests),
-            (Some(1), some(3, 0, 0), plain, "failed though no test did", Kind::Tests),
-            (Some(1), none(), plain, "failed though no test did", Kind::Tests),
+            (Some(1), some(3, 0, 0), plain, "no test failed", Kind::Tests),
+            (Some(1), none(), plain, "no test failed", Kind::Tests),
             (Some(2), some(3, 0, 0), plain, "interrupted", Kind::Tests),
             (Some(3), some(3, 1, 0), plain, "internal error", Kind::Tests),
             (Some(4), none(), plain, "configuration", Kind::Tests),

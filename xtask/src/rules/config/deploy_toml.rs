@@ -156,7 +156,8 @@ fn resolve(
         (None, _) => {
             let derived = format!("{}-{name}", raw.project.name);
             checks::name(&derived).map_err(|problem| {
-                Problem::at("", format!("its default name on the host is not valid: {problem}; set `name`")).of_environment(name)
+                Problem::at("", format!("its default name on the host is not valid: {problem}; set `name`"))
+                    .of_environment(name)
             })?;
             derived
         }

@@ -197,7 +197,8 @@ fn plain(right: &str) -> Result<String, &'static str> {
     }
 }
 
-const DOLLAR: &str = "there is a `$` that one version of compose expands and the other does not; put the value in single quotes";
+const DOLLAR: &str =
+    "there is a `$` that one version of compose expands and the other does not; put the value in single quotes";
 
 /// Blanks of any kind: Unicode's, and those that Python adds.
 fn strange_blank(letter: char) -> bool {

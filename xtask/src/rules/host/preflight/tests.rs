@@ -141,7 +141,7 @@ fn memory_must_hold_a_second_version_and_a_way_back_is_not_held_up() {
     assert!(fits(&with(None, u64::MAX)));
     let narrow = with(Some(109_000_000), 100_000_000);
     let text = told(&narrow);
-    for part in ["109 MB of memory can be had", "uses 100 MB", "about 110 MB", "swap", "cargo xtask rollback"] {
+    for part in ["109 MB of memory is available", "uses 100 MB", "about 110 MB", "swap", "cargo xtask rollback"] {
         assert!(text.contains(part), "{part} is not in: {text}");
     }
     assert!(crate::rules::plan::rollback(&config(), &narrow, &release(1)).is_ok());
@@ -231,7 +231,7 @@ fn the_port_of_what_serves_stays() {
     let mut given = config();
     given.fixed.slots = true;
     let text = format!("{:#}", host(&given, &on(8010), Vec::new()).unwrap_err());
-    assert!(text.contains("let it be 8010 (`slots` in deploy.toml)"), "{text}");
+    assert!(text.contains("set it to 8010 (`slots` in deploy.toml)"), "{text}");
     // Of the slot that is free, nobody is served.
     let mut free = server(Slot::Blue, 2);
     free.containers
