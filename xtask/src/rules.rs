@@ -3,6 +3,7 @@
 pub mod certificate;
 pub mod config;
 pub mod engine;
+pub mod facts;
 pub mod failure;
 pub mod health;
 pub mod host;

@@ -109,15 +109,6 @@ impl From<ReleaseId> for String {
     }
 }
 
-/// Container labels by which a host is read back.
-pub const LABEL_PROJECT: &str = "deploy.project";
-pub const LABEL_SLOT: &str = "deploy.slot";
-/// The environment's folder: with the project's name its identity on the host.
-pub const LABEL_FOLDER: &str = "deploy.folder";
-/// Of an accessory: tells whether the compose file says something else of it by now.
-pub const LABEL_DEFINITION: &str = "deploy.definition";
-pub const LABEL_RELEASE: &str = "deploy.release";
-
 /// Compose project of a slot: `gifty-green`.
 pub fn slot_project(project: &str, slot: Slot) -> String {
     format!("{project}-{slot}")
@@ -126,6 +117,22 @@ pub fn slot_project(project: &str, slot: Slot) -> String {
 /// Compose project of the workers: `gifty-workers`.
 pub fn workers_project(project: &str) -> String {
     format!("{project}-workers")
+}
+
+/// The compose projects of an environment: the one of its accessories, one of each slot, that of its workers.
+pub fn own_projects(project: &str) -> [String; 4] {
+    let [blue, green] = [Slot::Blue, Slot::Green].map(|slot| slot_project(project, slot));
+    [project.to_owned(), blue, green, workers_project(project)]
+}
+
+/// The compose file of a slot, with the release.
+pub fn slot_file(slot: Slot) -> String {
+    format!("compose.slot-{slot}.json")
+}
+
+/// The compose file of the workers on the network of a slot, with the release.
+pub fn workers_file(slot: Slot) -> String {
+    format!("compose.workers-{slot}.json")
 }
 
 /// The network on which a slot's container answers to the web service's own name: `gifty-green-live`.

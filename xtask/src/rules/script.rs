@@ -17,9 +17,7 @@ use crate::rules::secret::Secret;
 pub use compose::{accessories, build, compose_config, store, stored_project};
 pub use nginx::{align_upstream, flag, private_nginx, switch, upstream_of};
 pub use session::{GRACE, ask, inspect, record, shell};
-pub use shipping::{
-    Archive, NOT_AS_SHIPPED, Parts, check_release, manifest, mark_known_good, prune, receive, ship, space,
-};
+pub use shipping::{Archive, Parts, check_release, manifest, mark_known_good, prune, receive, ship, space};
 pub use slot::{boot, drain, hook, logs, remove, stop, unmanaged_workers, watch, workers};
 
 /// What a command reads from standard input. Without any it reads end-of-file at once.

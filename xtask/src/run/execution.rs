@@ -245,3 +245,6 @@ fn tested(config: &Config) -> Result<String> {
         false => Err(Kind::Tests.error(summary.describe())),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use crate::io::host::{Claim, Host};
 use crate::io::local::dotenv::Env;
 use crate::io::local::package;
 use crate::rules::config::{Config, env_file};
+use crate::rules::facts::FILES_NOT_AS_SHIPPED;
 use crate::rules::failure::Kind;
 use crate::rules::host::observed::{self, Observed};
 use crate::rules::release::ReleaseId;
@@ -103,7 +104,7 @@ impl Session {
 
     fn is_as_shipped(&self, release: &ReleaseId) -> Result<bool> {
         let checked = self.host.finish(&script::check_release(&self.config, release))?;
-        if checked.code == Some(script::NOT_AS_SHIPPED) {
+        if checked.code == Some(FILES_NOT_AS_SHIPPED) {
             console::warning(&format!(
                 "files of release {release} on the host are no longer as they were shipped, so it is sent again:\n{}",
                 checked.tail
@@ -122,3 +123,6 @@ pub fn inspect(config: &Config, host: &Host) -> Result<Observed> {
 fn read(report: &str, config: &Config) -> Result<Observed> {
     observed::parse(report, config).context("what the host said of itself")
 }
+
+#[cfg(test)]
+mod tests;

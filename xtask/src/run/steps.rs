@@ -14,6 +14,7 @@ use crate::io::host::shell::Ticket;
 use crate::io::local::package::{Earlier, Package};
 use crate::io::local::pytest;
 use crate::rules::config::Config;
+use crate::rules::facts::FILES_NOT_AS_SHIPPED;
 use crate::rules::failure::Kind;
 use crate::rules::host::observed::Observed;
 use crate::rules::release::settings::Settings;
@@ -87,7 +88,7 @@ pub fn ship(config: &Config, host: &Host, package: &Package, env: &Secret, then:
     let mut tickets = host.send([ship].into_iter().chain(then).collect())?;
     let shipped = tickets.pop_front().context("nothing was sent")?;
     let shipped = host.wait(shipped)?;
-    if shipped.code == Some(script::NOT_AS_SHIPPED) {
+    if shipped.code == Some(FILES_NOT_AS_SHIPPED) {
         host.forget_ahead()?;
         return Ok(Shipped::NotAsShipped);
     }

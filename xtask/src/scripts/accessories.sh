@@ -3,7 +3,8 @@
 # workers expect: compose makes only those that a started service uses.
 release=$1 project=$2 limit=$3
 use_compose "$4"
-shift 4
+own_projects=$5
+shift 5
 cd "$folder/meta/$release" || fail "release $release is not on this host"
 # The words up to `--`.
 words() {
@@ -41,14 +42,14 @@ for ((at = 0; at < $#; at += 3 + resources[at + 2])); do
       ;;
     own-*)
       is_there "$kind" "$name" || continue
-      case $owner in '' | "$project" | "$project-blue" | "$project-green" | "$project-workers") continue ;; esac
+      if [ -z "$owner" ] || [[ " $own_projects " = *" $owner "* ]]; then continue; fi
       fail "the $kind $name, which the compose file gives this name, is of the compose project $owner, and two would use it at once. Leave \`name\` out, or take it from a variable of the \`.env\`; where they are meant to share it, call it \`external: true\`"
       ;;
   esac
 done
 of_project() { docker ps "$@" --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.oneoff=False; }
 up() {
-  COMPOSE_IGNORE_ORPHANS=true "${compose[@]}" -p "$project" -f compose.base.json up -d --no-recreate "$@"
+  COMPOSE_IGNORE_ORPHANS=true "${compose[@]}" -p "$project" -f "$base_file" up -d --no-recreate "$@"
   names=()
 }
 # What a container may write to: folders by where they really are, and volumes.
@@ -66,7 +67,7 @@ while read -r id name of; do
   [[ " ${accessories[*]-} ${once[*]-} ${released[*]} " == *" $of "* ]] || left+=("$id" "$name" "$of")
 done < <(of_project --no-trunc --format '{{.ID}} {{.Names}} {{.Label "com.docker.compose.service"}}')
 if [ ${#left[@]} -gt 0 ]; then
-  COMPOSE_IGNORE_ORPHANS=true "${compose[@]}" -p "$project" -f compose.base.json up --no-start --no-recreate >/dev/null
+  COMPOSE_IGNORE_ORPHANS=true "${compose[@]}" -p "$project" -f "$base_file" up --no-start --no-recreate >/dev/null
   new=$(of_project -a --no-trunc --format '{{.ID}} {{.State}} {{.Label "com.docker.compose.service"}}' | while read -r id state of; do
     if [ "$state" != running ] && [[ " ${accessories[*]-} ${once[*]-} " == *" $of "* ]]; then printf '%s\n' "$id"; fi
   done)
@@ -96,7 +97,7 @@ for ((at = 0; at < ${#once[@]}; at += 2)); do
   if [ -n "$container" ]; then
     code_of "$container"
     # One that was never started has no code of its own.
-    ended=$(docker inspect --format '{{.State.Status}} {{.State.ExitCode}} {{index .Config.Labels "deploy.definition"}}' "$container")
+    ended=$(docker inspect --format '{{.State.Status}} {{.State.ExitCode}} {{index .Config.Labels "'"$label_definition"'"}}' "$container")
     if [ "$ended" = "exited 0 ${once[at + 1]}" ]; then continue; fi
     remove_containers "label=com.docker.compose.project=$project" "label=com.docker.compose.service=$service"
     # What compose made before the first deploy.

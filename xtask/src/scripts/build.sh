@@ -61,7 +61,7 @@ cd "$kept"
 while IFS= read -r line; do
   printf '%s\n' "$line" >&2
   [[ $line != *[Nn]'o space left on device'* ]] || full=yes
-done < <("${compose[@]}" -p "$project" -f compose.build.json build ${options[@]+"${options[@]}"} "${missing[@]}" 2>&1)
+done < <("${compose[@]}" -p "$project" -f "$build_file" build ${options[@]+"${options[@]}"} "${missing[@]}" 2>&1)
 # The list of commands above is a process of its own, whose number is in $!.
 if wait $!; then
   refuse_volumes_over_code

@@ -34,7 +34,7 @@ added_code() {
     LC_ALL=C comm -z -23 - <({ sed -z 's|^.\{66\}||' "$kept/sums" && sed -zn 'p;n' "$kept/links"; } | LC_ALL=C sort -z) |
     grep -azE '\.(py|pyc|pyd|pth|so|js|mjs|cjs|ts|rb|php|pl|pm|sh|jar|class|beam|exs?|lua)$|(^|/)\.env\.' | tr '\0' '\n'
 }
-# Ends with 75, and which they are, where there are some.
+# Ends with $files_not_as_shipped, and which they are, where there are some.
 refuse_changed_files() {
   local changed added
   changed=$(changed_files "$1")
@@ -42,6 +42,6 @@ refuse_changed_files() {
   changed+=${added:+${changed:+$'\n'}${added//$'\n'/ (added)$'\n'} (added)}
   [ -z "$changed" ] || {
     head -n 10 <<<"$changed" | cut -c1-200 >&2
-    exit 75
+    exit "$files_not_as_shipped"
   }
 }

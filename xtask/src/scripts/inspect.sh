@@ -10,7 +10,7 @@ printf 'folder\t%s\n' "$folder"
 # says how asking for the containers has ended.
 containers() {
   local containers label labels=''
-  for label in deploy.project deploy.folder deploy.slot deploy.release deploy.definition com.docker.compose.project \
+  for label in "$label_project" "$label_folder" "$label_slot" "$label_release" "$label_definition" com.docker.compose.project \
     com.docker.compose.service com.docker.compose.oneoff com.docker.compose.project.working_dir; do
     labels+="${labels:+,}{{with \$.Config.Labels}}{{with index . \"$label\"}}{{json (printf \"%.1000s\" .)}}{{else}}\"\"{{end}}{{else}}\"\"{{end}}"
   done
@@ -166,7 +166,7 @@ file() {
 
 file upstream "$upstream_file"
 file site "$site_file"
-[ -e "$folder/live/green" ] && printf 'flag\tgreen\n'
+[ -e "$folder/$flag_file" ] && printf 'flag\tgreen\n'
 # What the site includes: the switch of the instant mode is there.
 while IFS= read -r line; do
   [[ $line =~ ^[[:space:]]*include[[:space:]]+([^\;*[:space:]]+)\; ]] || continue
@@ -292,7 +292,7 @@ if cd "$folder/meta" 2>/dev/null; then
   while read -r time path; do known_good[${path%/served}]=$time; done < <(stat -c '%Y %n' -- [0-9]*/served 2>/dev/null)
   for release in [0-9]*/; do
     release=${release%/}
-    if [ ! -d "$folder/releases/$release" ] || [ ! -e "$release/manifest.json" ]; then continue; fi
+    if [ ! -d "$folder/releases/$release" ] || [ ! -e "$release/$manifest_file" ]; then continue; fi
     escaped "$release/settings.json"
     settings=$text
     escaped "$release/images"
@@ -301,7 +301,7 @@ if cd "$folder/meta" 2>/dev/null; then
     printf 'release\t%s\t%s\t%s\t%s\t%s\t%s\n' "$release" "${env_sums[$release]-}" "${known_good[$release]-}" "$repositories" "$settings" "$text"
   done
 fi
-as_field "$(tail -c 65536 "$folder/deploys.jsonl" 2>/dev/null | tail -n 1)"
+as_field "$(tail -c 65536 "$folder/$record_file" 2>/dev/null | tail -n 1)"
 printf 'last-record\t%s\n' "$text"
 
 docker_root=''

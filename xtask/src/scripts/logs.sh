@@ -1,9 +1,9 @@
 # The last log lines of a slot's container, without those of our own health checks: there may be thousands.
 set -u
 export PATH="$PATH:/usr/local/bin" LC_ALL=C.UTF-8
-project=$1 slot=$2 lines=$3 path=$4
-for container in $(docker ps -aq --filter "label=deploy.project=$project" --filter "label=deploy.slot=$slot" \
-  --filter "label=com.docker.compose.project=$project-$slot"); do
+project=$1 slot=$2 lines=$3 path=$4 compose_project=$5
+for container in $(docker ps -aq --filter "label=$label_project=$project" --filter "label=$label_slot=$slot" \
+  --filter "label=com.docker.compose.project=$compose_project"); do
   if [ "$(docker inspect --format '{{.HostConfig.LogConfig.Type}}' "$container")" = none ]; then
     echo "(docker keeps no log of it: \`logging\` in the compose file has the driver none)"
     continue

@@ -50,7 +50,7 @@ use_compose() {
 # shellcheck disable=SC2317 # not every script needs it
 own_containers() {
   local id owner at
-  docker ps --no-trunc --format '{{.ID}}|{{.Label "deploy.folder"}}|{{.Label "com.docker.compose.project.working_dir"}}' "$@" |
+  docker ps --no-trunc --format '{{.ID}}|{{.Label "'"$label_folder"'"}}|{{.Label "com.docker.compose.project.working_dir"}}' "$@" |
     while IFS='|' read -r id owner at; do
       [ -n "$owner" ] || [[ $(readlink -m -- "${at:-/}") != "$folder"/releases/* ]] || owner=$folder
       [ "$owner" != "$folder" ] || printf '%s\n' "$id"

@@ -16,7 +16,7 @@ while read -r name size; do
 done
 # Where the mode has just changed, the flag does not know the live slot yet.
 if [ "$switching" = instant ]; then
-  if [ "$live" = green ]; then : >>"$folder/live/green"; else rm -f "$folder/live/green"; fi
+  if [ "$live" = green ]; then : >>"$folder/$flag_file"; else rm -f "$folder/$flag_file"; fi
 fi
 nginx=(nginx -p "$prefix/" -c "$prefix/nginx.conf")
 # Started by root, its workers must be root too, or they could not look into a private folder for the flag.

@@ -81,7 +81,7 @@ prune() {
 
 # Whether a container has a folder, or something in it, mounted: asked now, and by where it really is. Our own that has been
 # stopped is made anew where it is needed.
-containers=$(docker ps -a --no-trunc --format '{{.ID}} {{.State}} {{.Label "deploy.folder"}}' | while read -r id state of; do
+containers=$(docker ps -a --no-trunc --format '{{.ID}} {{.State}} {{.Label "'"$label_folder"'"}}' | while read -r id state of; do
   [ "$state" = exited ] && [ "$of" = "$folder" ] || printf '%s\n' "$id"
 done)
 sources() { printf '%s' "$containers" | xargs -r docker inspect --format '{{range .Mounts}}{{if eq .Type "bind"}}{{println .Source}}{{end}}{{end}}'; }

@@ -8,5 +8,5 @@ trap '[ ! "$incoming" -ef /dev/fd/4 ] || rm -f "$incoming"' EXIT
 cat >&4
 [ "$(stat -c %s "$incoming")" = "$bytes" ] || fail "not all of the $bytes bytes arrived"
 # The run that ends removes what it has not unpacked, so after its end nothing may come.
-! flock -n "$folder/deploy.lock" true || fail "the run that sent the archive is over"
+! flock -n "$folder/$lock_file" true || fail "the run that sent the archive is over"
 trap - EXIT

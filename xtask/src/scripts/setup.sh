@@ -16,15 +16,15 @@ owner=$(sed -nE 's/^[[:space:]]*return 200 "([^" ]+) .*/\1/p' "$upstream_file" 2
 real=$(readlink -m -- "$folder")
 if [ -L "$upstream_file" ]; then
   of=$(readlink -m -- "$upstream_file")
-  case $of in */live/upstream.conf) of=${of%/live/upstream.conf} ;; *) of='' ;; esac
+  case $of in */"$live_upstream_file") of=${of%/"$live_upstream_file"} ;; *) of='' ;; esac
 else
-  of=$(sed -nE 's|.*if \(-f (/.*)/live/green\).*|\1|p' "$upstream_file" 2>/dev/null | head -n 1) || true
+  of=$(sed -nE "s|.*if \\(-f (/.*)/$flag_file\\).*|\\1|p" "$upstream_file" 2>/dev/null | head -n 1) || true
 fi
 [ -z "$of" ] || [ "$(readlink -m -- "$of")" = "$real" ] ||
   fail "$upstream_file is of the environment in $of, and this one is in $folder: the name $name is taken. Give this environment a name of its own (\`name\` in [environments.…] of deploy.toml). If it is the same one and its folder was moved, move it back; if the other one is gone, remove its files of nginx ($upstream_file, $include_file, $site_file)"
 others=$({
-  grep -lsF -e "-f $real/live/green" -e "-f $folder/live/green" /etc/nginx/conf.d/*.conf /etc/nginx/snippets/*-switch.conf
-  find /etc/nginx \( -lname "$real/live/upstream.conf" -o -lname "$folder/live/upstream.conf" \)
+  grep -lsF -e "-f $real/$flag_file" -e "-f $folder/$flag_file" /etc/nginx/conf.d/*.conf /etc/nginx/snippets/*-switch.conf
+  find /etc/nginx \( -lname "$real/$live_upstream_file" -o -lname "$folder/$live_upstream_file" \)
 } | sort -u | grep -vxF -e "$upstream_file" -e "$include_file" | tr '\n' ' ') || true
 [ -z "$others" ] || fail "the folder $folder is of another environment on this server, whose switch is in ${others% }; give this one a folder of its own (\`folder\` in deploy.toml)"
 above=$(dirname "$real")
@@ -57,9 +57,9 @@ as_user chmod 0755 "$folder/live"
 as_user chmod 0700 "$folder/releases" "$folder/meta"
 # While a deploy is at work, which slot is live may change.
 # shellcheck disable=SC2016 # for the sh that reads it
-as_user sh -c 'umask 077 && : >>"$1"' sh "$folder/deploy.lock"
-if [ -f "$folder/deploy.lock" ] && [ ! -L "$folder/deploy.lock" ]; then
-  exec 8<"$folder/deploy.lock"
+as_user sh -c 'umask 077 && : >>"$1"' sh "$folder/$lock_file"
+if [ -f "$folder/$lock_file" ] && [ ! -L "$folder/$lock_file" ]; then
+  exec 8<"$folder/$lock_file"
   flock -w 600 8 || fail "a deploy is at work in $folder; run this again when it has ended"
 fi
 if getent group docker >/dev/null; then usermod -aG docker "$user"; else say "warning: there is no group docker yet; once docker is installed: usermod -aG docker $user"; fi
@@ -110,7 +110,7 @@ case $(ask "${was_live:-$live_port}" / "$live_host" | tail -n 1) in
   "$name green") live=green ;;
   *)
     live=blue
-    if [ "$serving" = "${was_green:-$green}" ] || { [ -z "$serving" ] && [ -e "$folder/live/green" ]; }; then live=green; fi
+    if [ "$serving" = "${was_green:-$green}" ] || { [ -z "$serving" ] && [ -e "$folder/$flag_file" ]; }; then live=green; fi
     ;;
 esac
 [ "$live" = green ] && live_slot_port=$green was=$was_green || live_slot_port=$blue was=$was_blue
@@ -148,21 +148,21 @@ saved=$(mktemp -d)
 for file in "$upstream_file" "$include_file" "$site_file"; do
   if [ -e "$file" ] || [ -L "$file" ]; then cp -a --parents "$file" "$saved"; fi
 done
-[ ! -f "$folder/live/upstream.conf" ] || as_user cat "$folder/live/upstream.conf" >"$saved/upstream.conf"
+[ ! -f "$folder/$live_upstream_file" ] || as_user cat "$folder/$live_upstream_file" >"$saved/upstream.conf"
 # shellcheck disable=SC2016 # for the sh that reads it
 write_as_user() { as_user sh -c 'umask 022 && cat >"$1.new" && mv -T "$1.new" "$1"' sh "$1"; }
 restore() {
   rm -f "$upstream_file" "$include_file" "$site_file"
   (cd "$saved" && find . -mindepth 2 ! -type d -print0 | while IFS= read -r -d '' file; do cp -a "$file" "/$file"; done)
-  [ ! -f "$saved/upstream.conf" ] || write_as_user "$folder/live/upstream.conf" <"$saved/upstream.conf"
+  [ ! -f "$saved/upstream.conf" ] || write_as_user "$folder/$live_upstream_file" <"$saved/upstream.conf"
   if nginx -t 2>/dev/null; then nginx -s reload 2>/dev/null || true; fi
   fail "$* nginx's files are as they were before."
 }
 if [ "$mode" = reload ]; then
-  upstream_text | with_ports | write_as_user "$folder/live/upstream.conf"
-  ln -sfn "$folder/live/upstream.conf" "$upstream_file"
+  upstream_text | with_ports | write_as_user "$folder/$live_upstream_file"
+  ln -sfn "$folder/$live_upstream_file" "$upstream_file"
 else
-  if [ "$live" = green ]; then as_user touch "$folder/live/green"; else as_user rm -f "$folder/live/green"; fi
+  if [ "$live" = green ]; then as_user touch "$folder/$flag_file"; else as_user rm -f "$folder/$flag_file"; fi
   rm -f "$upstream_file"
   upstream_text | with_ports >"$upstream_file"
   include_text >"$include_file"

@@ -13,7 +13,7 @@ set -u
 # Lengths are bytes; each script says for itself what its letters are.
 export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C
 token=$1 folder=$2 holder=$3 wait_seconds=$4 silence_seconds=$5 grace_seconds=$6 first=$7
-lock=$folder/deploy.lock
+lock=$folder/$8
 
 # A run that is ending by itself, or has nothing left but its last child, is waited for without being asked to.
 ending='ending: '

@@ -9,7 +9,7 @@ unpacked=$releases/.unpacked-$release
 kept=$meta/.new-$release
 # Where it is ended before this line, or killed, what it leaves goes at the end of the run.
 trap 'rm -rf "$unpacked" "$kept" "$archive"' EXIT
-if [ -d "$releases/$release" ] && [ -e "$meta/$release/manifest.json" ]; then exit 0; fi
+if [ -d "$releases/$release" ] && [ -e "$meta/$release/$manifest_file" ]; then exit 0; fi
 # A folder of that name that the tool did not complete is not its own.
 [ ! -e "$releases/$release" ] || fail "$releases/$release is there, and nothing is known of it; move it away"
 printf '%s  %s\n' "$archive_sum" "$archive" | sha256sum -c --quiet - ||
@@ -25,13 +25,13 @@ done
 if [ -n "$earlier" ]; then
   # A container may have had these files and links in its hands: what counts is what the copies are.
   if ! (cd "$releases/$earlier" && xargs -0 -a "$kept/same" cp -dR --parents --preserve=timestamps --reflink=auto -t "$unpacked") 2>/dev/null; then
-    exit 75
+    exit "$files_not_as_shipped"
   fi
   cd "$unpacked"
   # shellcheck disable=SC2016 # for the sh that reads it
-  strange=$(xargs -0 -a "$kept/same" sh -c 'exec find "$@" -maxdepth 0 ! -type f' find 2>&1) || exit 75
-  [ -z "$strange" ] || exit 75
-  sed -z 's|^\./||' "$kept/same" | xargs -0 sha256sum -z -- 2>/dev/null | cmp -s - "$kept/same-sums" || exit 75
+  strange=$(xargs -0 -a "$kept/same" sh -c 'exec find "$@" -maxdepth 0 ! -type f' find 2>&1) || exit "$files_not_as_shipped"
+  [ -z "$strange" ] || exit "$files_not_as_shipped"
+  sed -z 's|^\./||' "$kept/same" | xargs -0 sha256sum -z -- 2>/dev/null | cmp -s - "$kept/same-sums" || exit "$files_not_as_shipped"
   xargs -0 -a "$kept/same" chmod 0644 --
   xargs -0 -r -a "$kept/same-programs" chmod 0755 --
   rm -f "$kept"/same*

@@ -1,12 +1,12 @@
 # Replaces the workers by those of a release: each is stopped with its grace period and removed, then started anew and watched
-# for $5 seconds. The arguments from the sixth on are the services; workers that the release has not go.
+# for $5 seconds. The arguments from the eighth on are the services; workers that the release has not go.
 release=$1 project=$2 slot=$3
 use_compose "$4"
-watched=$5
-shift 5
+watched=$5 compose_project=$6 file=$7
+shift 7
 cd "$folder/meta/$release" || fail "release $release is not on this host"
 [ $# -eq 0 ] || refuse_missing_images "$release"
-of_workers="label=com.docker.compose.project=$project-workers"
+of_workers="label=com.docker.compose.project=$compose_project"
 # A backend that was started without this tool has them in its base project, and so has what was an accessory; two schedulers would
 # do everything twice. They are written down: a rollback gives the work back to them.
 for service in "$@"; do
@@ -30,7 +30,7 @@ fi
 # Those that are of this release and slot already stay; all others end, each with its grace period.
 old=
 for id in $(own_containers --filter "$of_workers"); do
-  read -r at service < <(docker inspect --format '{{index .Config.Labels "deploy.release"}}/{{index .Config.Labels "deploy.slot"}} {{index .Config.Labels "com.docker.compose.service"}}' "$id")
+  read -r at service < <(docker inspect --format '{{index .Config.Labels "'"$label_release"'"}}/{{index .Config.Labels "'"$label_slot"'"}} {{index .Config.Labels "com.docker.compose.service"}}' "$id")
   [ "$at" = "$release/$slot" ] && [[ " $* " == *" $service "* ]] || old+="$id "
 done
 # shellcheck disable=SC2086 # a list of ids
@@ -50,7 +50,7 @@ if [ $# -eq 0 ]; then
 fi
 start() {
   remove_ended
-  "${compose[@]}" -p "$project-workers" -f "compose.workers-$slot.json" up -d --no-build --remove-orphans
+  "${compose[@]}" -p "$compose_project" -f "$file" up -d --no-build --remove-orphans
 }
 start || start
 # Whole seconds have passed only where one more has begun.

@@ -143,6 +143,7 @@ fn a_worker_that_was_only_half_replaced_is_in_nobodys_way() {
 /// A command that is cancelled ends the script that runs; the next deploy does not come across what that was at.
 #[test]
 fn a_script_that_is_stopped_while_it_writes_a_file_leaves_no_half_of_it() {
+    const FACTS: &str = include_str!("../../src/scripts/facts.sh");
     const PRELUDE: &str = include_str!("../../src/scripts/prelude.sh");
     for (name, text, header) in [
         ("store", include_str!("../../src/scripts/store.sh"), "file 1000000\n"),
@@ -157,7 +158,7 @@ fn a_script_that_is_stopped_while_it_writes_a_file_leaves_no_half_of_it() {
         }
         let argument =
             if name == "store" { "blue".to_owned() } else { root.join("upstream.conf").display().to_string() };
-        let text = format!("{PRELUDE}{text}");
+        let text = format!("{FACTS}{PRELUDE}{text}");
         let words = ["-c", &text, name, root.to_str().unwrap(), &argument, "true"];
         let mut bash = Command::new("bash");
         // A group of its own, as the shell gives it, so that what it waits for ends with it.
@@ -188,7 +189,11 @@ fn an_archive_that_arrives_after_its_run_is_not_kept_and_is_in_nobodys_way() {
     std::fs::create_dir(&releases).unwrap();
     let (lock, archive) = (folder.path().join("deploy.lock"), releases.join(".incoming-some.tar.gz"));
     let start = || {
-        let text = concat!(include_str!("../../src/scripts/prelude.sh"), include_str!("../../src/scripts/receive.sh"));
+        let text = concat!(
+            include_str!("../../src/scripts/facts.sh"),
+            include_str!("../../src/scripts/prelude.sh"),
+            include_str!("../../src/scripts/receive.sh")
+        );
         let words = ["-c", text, "receive", folder.path().to_str().unwrap(), "some", "5"];
         let mut bash = Command::new("bash");
         bash.args(words).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()

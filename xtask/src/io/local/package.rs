@@ -379,3 +379,6 @@ pub fn sha256(input: Input) -> Result<String> {
     let said = process::text(&Command::new("compute a checksum", ["sha256sum"]).reading(input))?;
     said.split_whitespace().next().map(str::to_owned).context("sha256sum printed nothing")
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ use crate::rules::config::{
     Config, EnvFile, Environment, Fixed, Health, Hooks, Limits, Nginx, NginxOwner, Project, Reach, SiteUrl, Slots,
     SshTarget, SwitchMode, Tests, Traffic,
 };
+use crate::rules::facts::LIVE_UPSTREAM_FILE;
 use crate::rules::failure::Kind;
 use crate::rules::secret::Secret;
 use position::Position;
@@ -278,7 +279,7 @@ fn resolve_nginx(raw: RawNginx, project: &Project, folder: &str, remote: bool) -
         }
     };
     let (default_upstream, default_site) = match owner {
-        NginxOwner::Private(_) => (format!("{folder}/live/upstream.conf"), format!("{folder}/nginx/site.conf")),
+        NginxOwner::Private(_) => (format!("{folder}/{LIVE_UPSTREAM_FILE}"), format!("{folder}/nginx/site.conf")),
         NginxOwner::System => (
             format!("/etc/nginx/conf.d/{}_upstream.conf", project.name),
             format!("/etc/nginx/sites-enabled/{}", project.name),

@@ -2,6 +2,7 @@
 //! a person, and run by root on the server. What it does is `scripts/setup.sh`; here it is told for which environment.
 
 use crate::rules::config::{Config, Slots, SwitchMode};
+use crate::rules::facts;
 use crate::rules::nginx::{self, Upstream};
 use crate::rules::script::{self, quote};
 
@@ -24,8 +25,9 @@ pub fn script(config: &Config, user: &str, switching: SwitchMode) -> String {
     format!(
         "#!/usr/bin/env bash\n\
          # Prepares this server for `cargo xtask deploy --env {}`, {switching} mode. Run as root; can be run again.\n\
-         set -euo pipefail\nexport PATH=\"$PATH:/usr/local/sbin:/usr/sbin:/sbin\"\numask 022\n{values}\n{texts}\n{}",
+         set -euo pipefail\nexport PATH=\"$PATH:/usr/local/sbin:/usr/sbin:/sbin\"\numask 022\n{}{values}\n{texts}\n{}",
         environment.name,
+        facts::TEXT,
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/setup.sh")),
     )
 }

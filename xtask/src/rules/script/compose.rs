@@ -6,7 +6,8 @@ use super::text::{MINUTES, SHORT, bundle, changing, checking, script};
 use super::{Input, Script};
 use crate::rules::config::Config;
 use crate::rules::engine::compose::RenderedCompose;
-use crate::rules::release::{ReleaseId, Slot, image};
+use crate::rules::facts::{BASE_FILE, BUILD_FILE};
+use crate::rules::release::{ReleaseId, Slot, image, own_projects, slot_file, workers_file};
 use crate::rules::secret::Secret;
 
 /// Prints the rendered compose project, and keeps it with the release.
@@ -14,7 +15,7 @@ pub fn compose_config(config: &Config, release: &ReleaseId, compose: &str) -> Sc
     project(config, release, compose, "fresh", "read the compose files")
 }
 
-/// Prints the compose project that was stored with a release, once its files have been checked; [`super::NOT_AS_SHIPPED`] otherwise.
+/// Prints the compose project that was stored with a release, once its files have been checked; [`crate::rules::facts::FILES_NOT_AS_SHIPPED`] otherwise.
 pub fn stored_project(config: &Config, release: &ReleaseId, compose: &str) -> Script {
     project(config, release, compose, "stored", "read what was stored with the release")
 }
@@ -36,10 +37,8 @@ pub fn store(
     files: &RenderedCompose,
     live: Option<&ReleaseId>,
 ) -> Script {
-    let slot_file = format!("compose.slot-{slot}.json");
-    let workers_file = format!("compose.workers-{slot}.json");
-    let mut named =
-        vec![("compose.base.json", &files.base), ("compose.build.json", &files.build), (&slot_file, &files.slot)];
+    let (slot_file, workers_file) = (slot_file(slot), workers_file(slot));
+    let mut named = vec![(BASE_FILE, &files.base), (BUILD_FILE, &files.build), (&slot_file, &files.slot)];
     named.extend(files.workers.as_ref().map(|workers| (workers_file.as_str(), workers)));
     let arguments = [config.environment.folder.clone(), release.to_string()];
     let shared = files
@@ -70,7 +69,9 @@ pub fn build(config: &Config, release: &ReleaseId, compose: &str, files: Option<
 pub fn accessories(config: &Config, release: &ReleaseId, compose: &str, files: Option<&RenderedCompose>) -> Script {
     let seconds = config.limits.accessories.to_string();
     let folder = config.environment.folder.clone();
-    let mut arguments = vec![folder, release.to_string(), config.project.name.clone(), seconds, compose.to_owned()];
+    let project = config.project.name.clone();
+    let own = own_projects(&project).join(" ");
+    let mut arguments = vec![folder, release.to_string(), project, seconds, compose.to_owned(), own];
     arguments.extend(files.iter().flat_map(|files| files.accessories.clone()));
     arguments.push("--".to_owned());
     if let Some(files) = files {

@@ -3,12 +3,13 @@
 use super::text::{SHORT, bundle, changing, script};
 use super::{Input, Script};
 use crate::rules::config::{Config, Environment, NginxOwner, SwitchMode};
+use crate::rules::facts::{FLAG_FILE, LIVE_UPSTREAM_FILE};
 use crate::rules::nginx::{self, Upstream};
 use crate::rules::release::Slot;
 
 /// The flag file of the instant mode.
 pub fn flag(config: &Config) -> String {
-    format!("{}/live/green", config.environment.folder)
+    format!("{}/{FLAG_FILE}", config.environment.folder)
 }
 
 /// What nginx is to know of the environment.
@@ -67,7 +68,7 @@ pub fn private_nginx(config: &Config, switching: SwitchMode, live: Slot) -> Scri
     let files = [
         ("nginx.conf", nginx::private_main(&nginx.upstream_file, &nginx.site_file)),
         ("site.conf", nginx::private_site(&nginx.upstream, switching, &flag, url)),
-        ("live/upstream.conf", upstream),
+        (LIVE_UPSTREAM_FILE, upstream),
     ];
     let arguments = [folder.clone(), switching.to_string(), live.to_string()];
     let start = script("start the private nginx", changing!("private_nginx.sh"), SHORT, arguments);

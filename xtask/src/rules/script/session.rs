@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::text::{SHORT, changing, reading, script};
+use super::text::{SHORT, changing, plain, reading, script};
 use super::{Input, Script};
 use crate::rules::config::{Config, Environment, NginxOwner, Slots};
+use crate::rules::facts::LOCK_FILE;
 
 /// A deploying side that is silent for this long has died.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -54,13 +55,14 @@ pub fn shell(config: &Config, token: &str, holder: Option<&str>, wait_seconds: u
         SILENCE.as_secs().to_string(),
         GRACE.as_secs().to_string(),
         first.remote_line(),
+        LOCK_FILE.to_owned(),
     ];
-    script("run scripts on the host", reading!("shell.sh"), Duration::MAX, arguments)
+    script("run scripts on the host", plain!("shell.sh"), Duration::MAX, arguments)
 }
 
 /// Asks addresses of the host over HTTP, for as long as the run.
 pub fn ask() -> Script {
-    script("ask the host's own addresses", reading!("ask.sh"), Duration::MAX, [] as [&str; 0])
+    script("ask the host's own addresses", plain!("ask.sh"), Duration::MAX, [] as [&str; 0])
 }
 
 /// Adds a line to the record.

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::{Input, Script};
 use crate::rules::config::Config;
+use crate::rules::facts::MANIFEST_FILE;
 use crate::rules::release::tree::Reuse;
 use crate::rules::release::{ReleaseId, image};
 use crate::rules::secret::Secret;
 
-use super::text::{MINUTES, SHORT, bundle, changing, checking, reading, script};
+use super::text::{MINUTES, SHORT, bundle, changing, checking, plain, script};
 
 /// Takes the archive of a release to be.
 pub fn receive(config: &Config, release: &ReleaseId, archive: &Path, bytes: u64) -> Script {
@@ -20,9 +21,8 @@ pub fn receive(config: &Config, release: &ReleaseId, archive: &Path, bytes: u64)
     Script { input: Input::File(archive.to_owned()), ..receive }
 }
 
-/// What `ship.sh` ends with where files of an earlier release are not what they were.
-pub const NOT_AS_SHIPPED: i32 = 75;
-
+/// Unpacks a release beside the others; ends with [`crate::rules::facts::FILES_NOT_AS_SHIPPED`] where what it was to take from an
+/// earlier one is no longer there as it was.
 pub fn ship(config: &Config, release: &ReleaseId, archive: Archive, parts: &Parts) -> Script {
     let arguments = [
         config.environment.folder.clone(),
@@ -40,7 +40,7 @@ pub fn ship(config: &Config, release: &ReleaseId, archive: Archive, parts: &Part
     let mut files: Vec<(&str, &[u8])> = same.iter().flatten().map(|(name, text)| (*name, text.as_slice())).collect();
     let sums: Vec<u8> = parts.sums.iter().flat_map(|(path, sum)| listed(sum, path)).collect();
     let links: Vec<u8> = parts.links.iter().flat_map(|(path, to)| [path, &b"\0"[..], to, b"\0"].concat()).collect();
-    files.extend([("manifest.json", parts.manifest), ("sums", &sums), ("links", &links)]);
+    files.extend([(MANIFEST_FILE, parts.manifest), ("sums", &sums), ("links", &links)]);
     files.extend([("settings.json", parts.settings.as_bytes()), ("env", parts.env.expose())]);
     let limit = Duration::from_secs(config.limits.ship);
     let ship = script("unpack the release", changing!("ship.sh"), limit, arguments);
@@ -65,11 +65,11 @@ pub struct Parts<'a> {
 
 /// Prints the manifest of a release.
 pub fn manifest(config: &Config, release: &ReleaseId) -> Script {
-    let place = format!("{}/meta/{release}/manifest.json", config.environment.folder);
+    let place = format!("{}/meta/{release}/{MANIFEST_FILE}", config.environment.folder);
     script("read the manifest of the release that serves", "exec head -c 67108864 -- \"$1\"", SHORT, [place])
 }
 
-/// Ends with [`NOT_AS_SHIPPED`], naming files, where a release's files are no longer what they were.
+/// Ends with [`crate::rules::facts::FILES_NOT_AS_SHIPPED`], naming files, where a release's files are no longer what they were.
 pub fn check_release(config: &Config, release: &ReleaseId) -> Script {
     let arguments = [config.environment.folder.clone(), release.to_string()];
     script("check the release's files", checking!("check_release.sh"), MINUTES, arguments)
@@ -87,7 +87,7 @@ pub struct Archive<'a> {
 /// How much is free where the releases are.
 pub fn space(config: &Config) -> Script {
     let releases = format!("{}/releases", config.environment.folder);
-    script("look how much disk is free", reading!("space.sh"), SHORT, [releases])
+    script("look how much disk is free", plain!("space.sh"), SHORT, [releases])
 }
 
 /// Marks a release as known good.

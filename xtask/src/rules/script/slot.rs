@@ -5,13 +5,15 @@ use std::time::Duration;
 use super::Script;
 use super::text::{MINUTES, SHORT, changing, reading, script};
 use crate::rules::config::Config;
-use crate::rules::release::{ReleaseId, Slot, slot_service};
+use crate::rules::release::{ReleaseId, Slot, slot_file, slot_project, slot_service, workers_file, workers_project};
 
 /// Starts a release in a slot.
 pub fn boot(config: &Config, release: &ReleaseId, compose: &str, slot: Slot) -> Script {
     let port = config.slots.port(slot).to_string();
     let [folder, project] = place(config);
-    let arguments = [folder, release.to_string(), project, slot.to_string(), port, compose.to_owned()];
+    let (compose_project, file) = (slot_project(&project, slot), slot_file(slot));
+    let release = release.to_string();
+    let arguments = [folder, release, project, slot.to_string(), port, compose.to_owned(), compose_project, file];
     script("boot the slot", changing!("boot.sh"), MINUTES, arguments)
 }
 
@@ -19,23 +21,27 @@ pub fn boot(config: &Config, release: &ReleaseId, compose: &str, slot: Slot) -> 
 pub fn hook(config: &Config, release: &ReleaseId, compose: &str, slot: Slot, words: &[String]) -> Script {
     let limit = config.hooks.timeout;
     let service = slot_service(&config.project.web, slot);
-    let project = config.project.name.clone();
+    let compose_project = slot_project(&config.project.name, slot);
     let folder = config.environment.folder.clone();
+    let compose = compose.to_owned();
     let mut arguments =
-        vec![folder, release.to_string(), project, slot.to_string(), service, limit.to_string(), compose.to_owned()];
+        vec![folder, release.to_string(), compose_project, slot_file(slot), service, limit.to_string(), compose];
     arguments.extend(words.iter().cloned());
     script("run the hook", changing!("hook.sh"), Duration::from_secs(limit + 30), arguments)
 }
 
 /// Reports the state of a slot's container until it ends.
 pub fn watch(config: &Config, slot: Slot) -> Script {
-    let arguments = [config.project.name.clone(), slot.to_string(), config.health.path.clone()];
+    let compose_project = slot_project(&config.project.name, slot);
+    let arguments = [config.project.name.clone(), slot.to_string(), config.health.path.clone(), compose_project];
     script("watch the container", reading!("watch.sh"), Duration::MAX, arguments)
 }
 
 /// The last lines of the log of the container in a slot.
 pub fn logs(config: &Config, slot: Slot, lines: usize) -> Script {
-    let arguments = [config.project.name.clone(), slot.to_string(), lines.to_string(), config.health.path.clone()];
+    let (project, path) = (config.project.name.clone(), config.health.path.clone());
+    let compose_project = slot_project(&project, slot);
+    let arguments = [project, slot.to_string(), lines.to_string(), path, compose_project];
     script("read the container's log", reading!("logs.sh"), SHORT, arguments)
 }
 
@@ -43,7 +49,9 @@ pub fn logs(config: &Config, slot: Slot, lines: usize) -> Script {
 pub fn workers(config: &Config, release: &ReleaseId, compose: &str, slot: Slot, services: &[String]) -> Script {
     let bake = config.traffic.bake;
     let [folder, project] = place(config);
-    let arguments = [folder, release.to_string(), project, slot.to_string(), compose.to_owned(), bake.to_string()];
+    let (compose_project, file) = (workers_project(&project), workers_file(slot));
+    let (release, compose) = (release.to_string(), compose.to_owned());
+    let arguments = [folder, release, project, slot.to_string(), compose, bake.to_string(), compose_project, file];
     let arguments = arguments.into_iter().chain(services.iter().cloned());
     script("replace the workers", changing!("workers.sh"), MINUTES + Duration::from_secs(bake), arguments)
 }
@@ -69,7 +77,8 @@ pub fn stop(config: &Config, containers: &[String]) -> Script {
 /// Removes what runs in a slot.
 pub fn remove(config: &Config, slot: Slot) -> Script {
     let [folder, project] = place(config);
-    script("remove the slot", changing!("remove.sh"), MINUTES, [folder, project, slot.to_string()])
+    let [slot, workers] = [slot_project(&project, slot), workers_project(&project)];
+    script("remove the slot", changing!("remove.sh"), MINUTES, [folder, project, slot, workers])
 }
 
 fn place(config: &Config) -> [String; 2] {

@@ -8,6 +8,7 @@ use super::{Input, Script};
 macro_rules! changing {
     ($file:literal) => {
         concat!(
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/facts.sh")),
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/prelude.sh")),
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $file))
         )
@@ -18,6 +19,7 @@ macro_rules! changing {
 macro_rules! checking {
     ($file:literal) => {
         concat!(
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/facts.sh")),
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/prelude.sh")),
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/changed_files.sh")),
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $file))
@@ -28,11 +30,21 @@ macro_rules! checking {
 /// A script that only reads.
 macro_rules! reading {
     ($file:literal) => {
+        concat!(
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/facts.sh")),
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $file))
+        )
+    };
+}
+
+/// A script that knows nothing of deploys.
+macro_rules! plain {
+    ($file:literal) => {
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $file))
     };
 }
 
-pub(crate) use {changing, checking, reading};
+pub(crate) use {changing, checking, plain, reading};
 
 /// What a script may take that only reads or writes a little.
 pub const SHORT: Duration = Duration::from_secs(60);

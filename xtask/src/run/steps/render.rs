@@ -9,6 +9,7 @@ use crate::io::local::package::Package;
 use crate::io::process::{self, Command, Finished};
 use crate::rules::config::{Config, NginxOwner};
 use crate::rules::engine::compose::{self, Commit, RenderInput, RenderedCompose};
+use crate::rules::facts::FILES_NOT_AS_SHIPPED;
 use crate::rules::failure::Kind;
 use crate::rules::host::observed::Observed;
 use crate::rules::release::tree::Content;
@@ -31,7 +32,7 @@ pub fn tell(said: &str) {
 /// # Errors
 /// [`Kind::Preflight`] naming the files that are no longer as they were shipped: what would run is not what was known to be good.
 pub fn as_shipped(checked: Finished, release: &ReleaseId) -> Result<Finished> {
-    if checked.code == Some(script::NOT_AS_SHIPPED) {
+    if checked.code == Some(FILES_NOT_AS_SHIPPED) {
         return Err(Kind::Preflight.error(format!(
             "files of release {release} on the host are no longer as they were shipped; something that has its folder mounted has \
              written to them:\n{}\nNothing was touched. To go back to this code, deploy its commit; what the app writes belongs in \

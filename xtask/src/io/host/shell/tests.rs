@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::io::process::{Command, spawn};
+use crate::rules::facts::LOCK_FILE;
 use crate::rules::script::{Input, Script};
 
 const TOKEN: &str = "deploy-shell-test";
@@ -18,7 +19,8 @@ fn held(folder: &Path, holder: &str, wait_seconds: u64, silence: &str, first: &s
 }
 
 fn start(folder: &Path, holder: &str, wait_seconds: u64, silence: &str, first: &str) -> Command {
-    let arguments = [TOKEN, folder.to_str().unwrap(), holder, &wait_seconds.to_string(), silence, "5", first];
+    let arguments =
+        [TOKEN, folder.to_str().unwrap(), holder, &wait_seconds.to_string(), silence, "5", first, LOCK_FILE];
     let start = Script {
         text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/shell.sh")),
         ..script("shell", arguments)

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::rules::config::{Hooks, Project};
+use crate::rules::release::own_projects;
 
 use super::{Problem, RawConfig};
 
@@ -12,8 +13,7 @@ pub fn name(name: &str) -> Result<(), String> {
     if name.is_empty() || !name.bytes().all(plain) || !name.as_bytes()[0].is_ascii_alphanumeric() || name.len() > 40 {
         return Err(format!("name = {name:?}: use up to 40 of a-z, 0-9, `-` and `_`, a letter or digit first"));
     }
-    let own = ["-blue", "-green", "-workers"];
-    match own.iter().find(|suffix| name.ends_with(*suffix)) {
+    match own_projects("").iter().find(|suffix| !suffix.is_empty() && name.ends_with(*suffix)) {
         Some(suffix) => Err(format!(
             "name = {name:?}: names that end in `{suffix}` are those of another project's slots and workers"
         )),

@@ -8,6 +8,7 @@ use crate::rules::health::Answer;
 use crate::rules::nginx;
 use crate::rules::release::settings::Settings;
 use crate::rules::release::{ReleaseId, Slot};
+use crate::rules::script;
 use crate::rules::secret::Secret;
 
 /// Reads what `inspect.sh` printed.
@@ -40,7 +41,7 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
             ["flag", _] => flag = true,
             ["upstream", text] => {
                 upstream = lines(text);
-                let own = format!("{}/live/green", config.environment.folder);
+                let own = script::flag(config);
                 observed.flag_elsewhere = nginx::flag_of_upstream(&upstream).filter(|flag| *flag != own);
             }
             ["bypass", line] => observed.bypasses.push(line.to_owned()),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::rules::config::{Config, NginxOwner, SwitchMode};
 use crate::rules::host::observed::Observed;
+use crate::rules::release::own_projects;
 
 pub fn problems(config: &Config, observed: &Observed) -> Vec<String> {
     let found = [
@@ -52,7 +53,8 @@ fn tenant(config: &Config, observed: &Observed) -> Option<String> {
 
 /// Slots and workers are compose projects of their own beside the one that has the environment's name.
 fn without_slot(project: &str) -> &str {
-    ["-blue", "-green", "-workers"].into_iter().find_map(|end| project.strip_suffix(end)).unwrap_or(project)
+    let ends = own_projects("").into_iter().filter(|end| !end.is_empty());
+    ends.into_iter().find_map(|end| project.strip_suffix(end.as_str())).unwrap_or(project)
 }
 
 /// Who publishes the live slot's port serves, whoever that is.
@@ -177,7 +179,7 @@ fn flag(config: &Config, observed: &Observed) -> Option<String> {
     let elsewhere = observed.flag_elsewhere.as_ref()?;
     (observed.switching == Some(SwitchMode::Instant) && config.environment.nginx.owner == NginxOwner::System).then(|| {
         format!(
-            "{} looks for the flag {elsewhere}, which is not of this environment ({}/live/green), so the name {} is taken. Give \
+            "{} looks for the flag {elsewhere}, which is not of this environment ({}), so the name {} is taken. Give \
              this environment a name of its own ({}), and run the script of `cargo xtask setup` for it; if it is the same \
              environment whose folder was moved, move it back",
             config.environment.nginx.upstream_file,

@@ -1,0 +1,103 @@
+//! Packages of real repositories, by git.
+
+use super::*;
+use crate::testing::fixtures::config;
+
+/// A repository with an app, in the state that was committed.
+struct Repository {
+    folder: tempfile::TempDir,
+    config: Config,
+}
+
+impl Repository {
+    fn new() -> Repository {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { root: folder.path().to_owned(), ..config() };
+        let repository = Repository { folder, config };
+        repository.git(&["init", "-q", "-b", "main"]);
+        repository.write("app/main.py", "print('hello')\n");
+        repository.write("app/data/rows", "1\n");
+        repository.write("beside/notes", "not of the app\n");
+        repository.commit();
+        repository
+    }
+
+    fn git(&self, words: &[&str]) {
+        let named = ["-c", "user.name=team", "-c", "user.email=team@test.example"];
+        process::line(self.folder.path(), "git", &[&named, words].concat()).unwrap();
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn commit(&self) {
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "-m", "a version"]);
+    }
+
+    fn package(&self, folder: &str) -> Result<Package> {
+        let caller = Caller { name: "a test".to_owned(), started_at: Timestamp::UNIX_EPOCH };
+        let source = source(&self.config)?;
+        let release = source.release_id(Timestamp::UNIX_EPOCH)?;
+        package(&self.config, &source, &release, &caller, &self.folder.path().join(folder), None)
+    }
+}
+
+fn paths(package: &Package) -> Vec<String> {
+    package.sums.keys().map(|path| tree::as_text(path)).collect()
+}
+
+#[test]
+fn a_commit_is_the_same_archive_each_time() {
+    let repository = Repository::new();
+    let [first, second] = ["first", "second"].map(|folder| repository.package(folder).unwrap());
+    assert_eq!((&first.sha256, &first.release), (&second.sha256, &second.release));
+    assert_eq!(paths(&first), ["data/rows", "main.py"], "what lies beside the app is no part of it");
+    assert_eq!(first.sums[&b"data/rows"[..]], sha256(Input::Bytes(b"1\n".to_vec())).unwrap());
+    assert_eq!(std::fs::metadata(&first.archive).unwrap().len(), first.bytes);
+}
+
+#[test]
+fn what_is_not_committed_is_named_and_packaged_only_where_it_is_asked_for() {
+    let repository = Repository::new();
+    repository.write("app/main.py", "print('changed')\n");
+    repository.write("app/new file", "");
+    repository.write("beside/notes", "changed\n");
+    let source = source(&repository.config).unwrap();
+    let told = source.refuse_dirty().unwrap_err();
+    assert_eq!(Kind::of(&told), Some(Kind::Package));
+    let told = told.to_string();
+    for part in ["2 files are not as committed", "app/main.py", "app/new file"] {
+        assert!(told.contains(part), "{part:?} is not in {told}");
+    }
+    let package = repository.package("made").unwrap();
+    assert!(package.release.as_str().ends_with("-dirty"), "{}", package.release);
+    assert_eq!(paths(&package), ["data/rows", "main.py", "new file"]);
+    // The repository's own index and its branch are as they were.
+    let after = super::source(&repository.config).unwrap();
+    assert_eq!((after.revision, after.changed), (source.revision, source.changed));
+}
+
+#[test]
+fn links_that_lead_out_of_the_app_are_refused() {
+    let repository = Repository::new();
+    std::os::unix::fs::symlink("main.py", repository.folder.path().join("app/inside")).unwrap();
+    std::os::unix::fs::symlink("../beside/notes", repository.folder.path().join("app/outside")).unwrap();
+    repository.commit();
+    let told = repository.package("made").unwrap_err();
+    assert_eq!(Kind::of(&told), Some(Kind::Package));
+    let told = told.to_string();
+    assert!(told.contains("outside -> ../beside/notes") && !told.contains("inside -> main.py"), "{told}");
+}
+
+#[test]
+fn a_folder_without_a_commit_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config { root: folder.path().to_owned(), ..config() };
+    let told = source(&config).unwrap_err();
+    assert_eq!(Kind::of(&told), Some(Kind::Package));
+    assert!(told.to_string().contains("is not a git repository with a commit"), "{told}");
+}
