@@ -3,8 +3,6 @@
 // Only the tool itself is bound to start processes in one place, and to give errors instead of a panic.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used)]
 
-mod compose_v1_server;
-mod compose_v2_server;
 mod guides;
 mod interruptions;
 mod load_itself;

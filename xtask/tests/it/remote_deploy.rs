@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::load::{Address, BOTH, Client, Load, assert_none_failed};
-use crate::support::server::{Server, said};
+use crate::support::secrets::{only_releases_hold_secrets, shows_no_secret};
+use crate::support::server::{Compose, Server, said};
+use crate::support::shared_server::on_a_server;
 use crate::support::site::{Site, env_file};
 use crate::support::team::Team;
 
@@ -20,7 +22,7 @@ const REDIS: &str =
 const RATE: u32 = 240;
 
 #[derive(Clone, Copy, PartialEq)]
-pub enum Clients {
+enum Clients {
     OneConnectionPerRequest,
     /// And clients that keep their connection and do not retry.
     AlsoKeepAlive,
@@ -39,7 +41,10 @@ fn check_report(what: &str, report: &Value) {
     assert_eq!(report["receipt"]["failed"], 0, "{report}");
 }
 
-pub fn the_first_deploy_needs_no_preparation(server: &Server, site: &Site) {
+#[test]
+fn the_first_deploy_needs_no_preparation() {
+    let server = Server::start(Compose::V1);
+    let site = Site::new(&server, "instant");
     site.xtask(&["status"]).must_end_with(20);
     let report = site.deploy();
     check_report("first deploy", &report);
@@ -54,7 +59,10 @@ pub fn the_first_deploy_needs_no_preparation(server: &Server, site: &Site) {
 }
 
 /// The backend runs already, started by compose alone as before there was this tool: the first deploy takes it over.
-pub fn a_backend_that_runs_already_is_taken_over(server: &Server, site: &Site) {
+#[test]
+fn a_backend_that_runs_already_is_taken_over() {
+    let server = &Server::start(Compose::V2);
+    let site = &Site::new(server, "reload");
     server.receive(&site.root().join("backend"), "/home/deploy/backend");
     let up = format!(
         "cd backend\nsed -i 's/unless-stopped/always/' docker-compose.yml\ncat >.env <<'ENV'\n{}\nENV\ndocker compose -p gifty up -d --build",
@@ -83,6 +91,7 @@ pub fn a_backend_that_runs_already_is_taken_over(server: &Server, site: &Site) {
         "docker ps -aq --filter status=exited | xargs docker inspect -f '{{.HostConfig.RestartPolicy.Name}}'";
     let policies = server.root(policies);
     assert!(!policies.contains("always"), "a reboot would start the API or the worker of before: {policies}");
+    only_releases_hold_secrets(server);
 }
 
 /// One that fails at its end is undone to its beginning: the worker of before works again, and would after a reboot.
@@ -135,8 +144,20 @@ fn under_load<T>(what: &str, server: &Server, clients: Clients, act: impl FnOnce
     result
 }
 
+#[test]
+fn deploy_and_rollback_by_a_flag_under_load() {
+    on_a_server(Compose::V1, |server, site| deploy_and_rollback_under_load(server, site, Clients::AlsoKeepAlive));
+}
+
+#[test]
+fn deploy_and_rollback_by_a_reload_under_load() {
+    on_a_server(Compose::V2, |server, site| {
+        deploy_and_rollback_under_load(server, site, Clients::OneConnectionPerRequest);
+    });
+}
+
 /// A new version, and back again: no request fails, the accessory runs on, no call of the worker fails.
-pub fn deploy_and_rollback_under_load(server: &Server, site: &Site, clients: Clients) {
+fn deploy_and_rollback_under_load(server: &Server, site: &Site, clients: Clients) {
     server.root(&format!("docker exec {REDIS} redis-cli set kept 'since the first deploy'"));
     let (accessory, calls) = (redis(server), worker_calls(server));
     let first = site.status()["live_release"].clone();
@@ -167,59 +188,74 @@ pub fn deploy_and_rollback_under_load(server: &Server, site: &Site, clients: Cli
 }
 
 /// A version that answers 500: nobody gets to see it, and nothing of it keeps running.
-pub fn a_broken_version_changes_nothing(server: &Server, site: &Site) {
-    let before = site.status();
-    let containers = "docker ps -aq --filter label=deploy.project=gifty --filter status=running | sort";
-    let running = server.root(containers);
-    let healthy = r#"return Health(status="ok", release=settings.release)"#;
-    site.change("backend/app/routes/service.py", healthy, r#"raise RuntimeError("this version is broken")"#);
-    site.configure("# timeout = 60 ", "timeout = 10 ");
-    let run = under_load("broken version", server, Clients::OneConnectionPerRequest, || {
-        site.xtask(&["deploy", "--skip-tests", "--json"]).must_end_with(16)
+#[test]
+fn a_broken_version_changes_nothing() {
+    on_a_server(Compose::V2, |server, site| {
+        shows_no_secret(server, || {
+            let before = site.status();
+            let containers = "docker ps -aq --filter label=deploy.project=gifty --filter status=running | sort";
+            let running = server.root(containers);
+            let healthy = r#"return Health(status="ok", release=settings.release)"#;
+            site.change("backend/app/routes/service.py", healthy, r#"raise RuntimeError("this version is broken")"#);
+            site.configure("# timeout = 60 ", "timeout = 10 ");
+            let run = under_load("broken version", server, Clients::OneConnectionPerRequest, || {
+                site.xtask(&["deploy", "--skip-tests", "--json"]).must_end_with(16)
+            });
+            let report = run.json();
+            run.must_say(&["did not become healthy within 10 s", "status 500", "this version is broken"]);
+            assert_eq!(report["serves"], before["live_release"], "{report}");
+            assert_eq!(report["receipt"]["failed"], 0, "{report}");
+            assert_eq!(server.root(containers), running, "the running containers are others than before");
+            let left = "docker ps -aq --filter label=deploy.release=";
+            assert_eq!(
+                server.root(&format!("{left}{}", report["release"].as_str().unwrap())),
+                "",
+                "it left a container"
+            );
+            assert_eq!(site.status()["live_release"], before["live_release"]);
+            site.configure("timeout = 10 ", "# timeout = 60 ");
+            site.change("backend/app/routes/service.py", r#"raise RuntimeError("this version is broken")"#, healthy);
+        })
     });
-    let report = run.json();
-    run.must_say(&["did not become healthy within 10 s", "status 500", "this version is broken"]);
-    assert_eq!(report["serves"], before["live_release"], "{report}");
-    assert_eq!(report["receipt"]["failed"], 0, "{report}");
-    assert_eq!(server.root(containers), running, "the running containers are others than before");
-    let left = "docker ps -aq --filter label=deploy.release=";
-    assert_eq!(server.root(&format!("{left}{}", report["release"].as_str().unwrap())), "", "it left a container");
-    assert_eq!(site.status()["live_release"], before["live_release"]);
-    site.configure("timeout = 10 ", "# timeout = 60 ");
-    site.change("backend/app/routes/service.py", r#"raise RuntimeError("this version is broken")"#, healthy);
 }
 
 /// Two machines at once: one deploys, the other is told by whom, since when and for what, or waits for its turn.
-pub fn two_machines_take_turns(server: &Server, site: &Site) {
-    let other = Site::new(server, "reload");
-    site.new_version("from the first machine");
-    other.new_version("from the second machine");
-    let first = site.deploy_up_to("Build the images");
-    let refused = other.xtask(&["deploy", "--skip-tests"]).must_end_with(5);
-    refused.must_say(&["the deploy lock is held by", "since 20", "for: deploy of 20", "--lock-wait"]);
-    let second = other.xtask(&["deploy", "--skip-tests", "--json", "--lock-wait", "120"]).must_end_with(0).json();
-    first.end().must_end_with(0);
-    assert_eq!(other.status()["live_release"], second["release"]);
-    assert_ne!(second["from_release"], Value::Null);
+#[test]
+fn two_machines_take_turns() {
+    on_a_server(Compose::V2, |server, site| {
+        let other = Site::new(server, "reload");
+        site.new_version("from the first machine");
+        other.new_version("from the second machine");
+        let first = site.deploy_up_to("Build the images");
+        let refused = other.xtask(&["deploy", "--skip-tests"]).must_end_with(5);
+        refused.must_say(&["the deploy lock is held by", "since 20", "for: deploy of 20", "--lock-wait"]);
+        let second = other.xtask(&["deploy", "--skip-tests", "--json", "--lock-wait", "120"]).must_end_with(0).json();
+        first.end().must_end_with(0);
+        assert_eq!(other.status()["live_release"], second["release"]);
+        assert_ne!(second["from_release"], Value::Null);
+    });
 }
 
 /// After a power cut the slot that served serves again, by nginx's own files and docker's restart policy.
-pub fn the_live_slot_survives_a_power_cut(server: &mut Server, mut site: Site) {
-    let live = |status: &Value| (status["live_slot"].clone(), status["live_release"].clone());
-    let mut before = site.status();
-    if before["live_slot"] == "blue" {
-        // Without a flag there is nothing that could be lost.
-        site.new_version("in the slot that needs the flag");
-        site.deploy();
-        before = site.status();
-    }
-    server.power_cut();
-    site.set("PROD_SSH_PORT", &server.ssh_port().to_string());
-    let begun = Instant::now();
-    while site.xtask(&["status"]).code != Some(0) {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{}", site.xtask(&["status"]));
-        std::thread::sleep(Duration::from_millis(300));
-    }
-    println!("after a power cut, all serves again {:.1} s after docker does", begun.elapsed().as_secs_f64());
-    assert_eq!(live(&site.status()), live(&before));
+#[test]
+fn the_live_slot_survives_a_power_cut() {
+    on_a_server(Compose::V1, |server, site| {
+        let live = |status: &Value| (status["live_slot"].clone(), status["live_release"].clone());
+        let mut before = site.status();
+        if before["live_slot"] == "blue" {
+            // Without a flag there is nothing that could be lost.
+            site.new_version("in the slot that needs the flag");
+            site.deploy();
+            before = site.status();
+        }
+        server.power_cut();
+        site.set("PROD_SSH_PORT", &server.ssh_port().to_string());
+        let begun = Instant::now();
+        while site.xtask(&["status"]).code != Some(0) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{}", site.xtask(&["status"]));
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        println!("after a power cut, all serves again {:.1} s after docker does", begun.elapsed().as_secs_f64());
+        assert_eq!(live(&site.status()), live(&before));
+    });
 }

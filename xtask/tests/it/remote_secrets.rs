@@ -11,12 +11,14 @@ use serde_json::Value;
 use crate::support::secrets::{
     OFTEN, Watch, file_with, just_now, only_releases_hold_secrets, secrets, sessions, sessions_left,
 };
-use crate::support::server::Server;
+use crate::support::server::{Compose, Server};
+use crate::support::shared_server::on_a_server;
 use crate::support::site::{SECRET_VALUES, Site, env_file};
 use crate::support::team::Team;
 
 /// The watch is worth nothing unless it sees what it is for.
-pub fn the_watch_sees_what_is_shown() {
+#[test]
+fn the_watch_sees_what_is_shown() {
     let secret = format!("shown-on-purpose-{}", std::process::id());
     let folder = tempfile::Builder::new().prefix("xtask-ssh-").tempdir().unwrap();
     let begun = just_now();
@@ -34,30 +36,36 @@ pub fn the_watch_sees_what_is_shown() {
 }
 
 /// Deploys a new version while everything that could show a secret is watched.
-pub fn a_deploy_shows_no_secret(server: &Server, site: &Site) {
-    let secrets = secrets(server);
-    site.new_version("for a deploy that is watched");
-    let begun = just_now();
-    let watch = Watch::start(&secrets, OFTEN);
-    let run = site.xtask(&["deploy", "--skip-tests", "--json"]).must_end_with(0);
-    let seen = watch.finish();
-    assert_eq!(seen.leaks, BTreeSet::new(), "secrets were seen");
-    // The server is a container of this machine, so its processes were among those looked at.
-    for sign in ["ssh-agent", "docker-compose\0", "/app/gifty-backend"] {
-        assert!(seen.commands.iter().any(|command| command.contains(sign)), "the watch saw no {sign:?}");
-    }
-    assert!(seen.session_files > 0, "the watch saw no file of the session");
+#[test]
+fn a_deploy_shows_no_secret() {
+    on_a_server(Compose::V1, |server, site| {
+        let secrets = secrets(server);
+        site.new_version("for a deploy that is watched");
+        let begun = just_now();
+        let watch = Watch::start(&secrets, OFTEN);
+        let run = site.xtask(&["deploy", "--skip-tests", "--json"]).must_end_with(0);
+        let seen = watch.finish();
+        assert_eq!(seen.leaks, BTreeSet::new(), "secrets were seen");
+        // The server is a container of this machine, so its processes were among those looked at.
+        for sign in ["ssh-agent", "docker-compose\0", "/app/gifty-backend"] {
+            assert!(seen.commands.iter().any(|command| command.contains(sign)), "the watch saw no {sign:?}");
+        }
+        assert!(seen.session_files > 0, "the watch saw no file of the session");
 
-    let release = run.json()["release"].as_str().unwrap().to_owned();
-    for secret in &secrets {
-        assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{secret:?} was printed");
-        let encoded = serde_json::to_string(secret).unwrap();
-        let record = server.root("cat /app/gifty-backend/deploys.jsonl");
-        assert!(!record.contains(secret) && !record.contains(encoded.trim_matches('"')), "{secret:?} is in the record");
-    }
-    the_env_file_arrived(server, &release);
-    nothing_stays(&secrets, begun, site);
-    only_releases_hold_secrets(server);
+        let release = run.json()["release"].as_str().unwrap().to_owned();
+        for secret in &secrets {
+            assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{secret:?} was printed");
+            let encoded = serde_json::to_string(secret).unwrap();
+            let record = server.root("cat /app/gifty-backend/deploys.jsonl");
+            assert!(
+                !record.contains(secret) && !record.contains(encoded.trim_matches('"')),
+                "{secret:?} is in the record"
+            );
+        }
+        the_env_file_arrived(server, &release);
+        nothing_stays(&secrets, begun, site);
+        only_releases_hold_secrets(server);
+    });
 }
 
 /// Byte for byte; and the container gets what the file says.
@@ -99,17 +107,20 @@ fn nothing_stays(secrets: &[String], begun: SystemTime, site: &Site) {
 }
 
 /// SIGKILL in the middle of a deploy: nothing of the session lives on, and the next deploy needs nobody's help.
-pub fn a_killed_deploy_leaves_no_session(server: &Server, site: &Site) {
-    for stage in ["Build the images", "Watch the new version"] {
-        site.deploy_up_to(stage).kill();
-        let begun = Instant::now();
-        let gone = || sessions(site).is_empty() && server.root("cat /app/gifty-backend/deploy.lock").is_empty();
-        while !gone() {
-            assert!(begun.elapsed() < Duration::from_secs(15), "after a kill in {stage:?}: {:?}", sessions(site));
-            std::thread::sleep(Duration::from_millis(100));
+#[test]
+fn a_killed_deploy_leaves_no_session() {
+    on_a_server(Compose::V1, |server, site| {
+        for stage in ["Build the images", "Watch the new version"] {
+            site.deploy_up_to(stage).kill();
+            let begun = Instant::now();
+            let gone = || sessions(site).is_empty() && server.root("cat /app/gifty-backend/deploy.lock").is_empty();
+            while !gone() {
+                assert!(begun.elapsed() < Duration::from_secs(15), "after a kill in {stage:?}: {:?}", sessions(site));
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            println!("killed in {stage:?}: all gone after {:.1} s", begun.elapsed().as_secs_f64());
         }
-        println!("killed in {stage:?}: all gone after {:.1} s", begun.elapsed().as_secs_f64());
-    }
-    site.deploy();
-    site.status();
+        site.deploy();
+        site.status();
+    });
 }

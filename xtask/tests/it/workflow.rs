@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::support::server::{Server, repository};
+use crate::support::server::{Compose, repository};
+use crate::support::shared_server::on_a_server;
 use crate::support::site::env_file;
 use crate::support::team::copy_work_tree;
 
@@ -136,49 +137,52 @@ impl Runner {
 }
 
 /// Both jobs in order; then a deploy whose migration fails, and one whose secrets are not there.
-pub fn the_run_lines_deploy(server: &Server) {
-    let text = std::fs::read_to_string(repository().join(WORKFLOW)).unwrap();
-    let workflow: Value = yaml_serde::from_str(&text).unwrap();
-    let jobs: Vec<&String> = workflow["jobs"].as_object().unwrap().keys().collect();
-    assert!(jobs.len() == 2 && workflow["jobs"]["deploy"]["needs"] == "test", "other jobs: {jobs:?}");
-    let mut secrets: BTreeMap<String, String> = server.variables(&env_file()).into_iter().collect();
-    secrets.insert("PROD_SSH_KNOWN_HOSTS".to_owned(), server.known_hosts.clone());
+#[test]
+fn the_run_lines_deploy() {
+    on_a_server(Compose::V2, |server, _| {
+        let text = std::fs::read_to_string(repository().join(WORKFLOW)).unwrap();
+        let workflow: Value = yaml_serde::from_str(&text).unwrap();
+        let jobs: Vec<&String> = workflow["jobs"].as_object().unwrap().keys().collect();
+        assert!(jobs.len() == 2 && workflow["jobs"]["deploy"]["needs"] == "test", "other jobs: {jobs:?}");
+        let mut secrets: BTreeMap<String, String> = server.variables(&env_file()).into_iter().collect();
+        secrets.insert("PROD_SSH_KNOWN_HOSTS".to_owned(), server.known_hosts.clone());
 
-    let runner = Runner::new();
-    let (code, log) = runner.run(&steps(&workflow, "test", &secrets));
-    assert_eq!(code, Some(0), "{log}");
-    assert!(log.contains("passed"), "{log}");
+        let runner = Runner::new();
+        let (code, log) = runner.run(&steps(&workflow, "test", &secrets));
+        assert_eq!(code, Some(0), "{log}");
+        assert!(log.contains("passed"), "{log}");
 
-    let deploy = steps(&workflow, "deploy", &secrets);
-    let (code, log) = runner.run(&deploy);
-    assert_eq!(code, Some(0), "{log}");
-    check_groups(&log);
-    check_masks(&log);
-    let summary = runner.summary();
-    for part in [
-        "✅ deploy succeeded",
-        "| Waiting for health check |",
-        "| total |",
-        "requests through nginx, 0 failed",
-        "in slot",
-    ] {
-        assert!(summary.contains(part), "{part:?} is not in the summary:\n{summary}");
-    }
-    let record = server.root("tail -n 1 /app/gifty-backend/deploys.jsonl");
-    assert!(
-        record.contains("octocat@") && record.contains("https://github.example/team/backend/actions/runs/42"),
-        "{record}"
-    );
-
-    a_failing_deploy_is_an_annotation(&runner, &deploy);
-    for (name, value) in &mut secrets {
-        if name == "PROD_SSH_KEY" || name == "PROD_ENV_FILE" {
-            value.clear();
+        let deploy = steps(&workflow, "deploy", &secrets);
+        let (code, log) = runner.run(&deploy);
+        assert_eq!(code, Some(0), "{log}");
+        check_groups(&log);
+        check_masks(&log);
+        let summary = runner.summary();
+        for part in [
+            "✅ deploy succeeded",
+            "| Waiting for health check |",
+            "| total |",
+            "requests through nginx, 0 failed",
+            "in slot",
+        ] {
+            assert!(summary.contains(part), "{part:?} is not in the summary:\n{summary}");
         }
-    }
-    let (code, log) = runner.run(&steps(&workflow, "deploy", &secrets));
-    assert_eq!(code, Some(3), "{log}");
-    assert!(annotation(&log).contains("PROD_SSH_KEY, PROD_ENV_FILE"), "{log}");
+        let record = server.root("tail -n 1 /app/gifty-backend/deploys.jsonl");
+        assert!(
+            record.contains("octocat@") && record.contains("https://github.example/team/backend/actions/runs/42"),
+            "{record}"
+        );
+
+        a_failing_deploy_is_an_annotation(&runner, &deploy);
+        for (name, value) in &mut secrets {
+            if name == "PROD_SSH_KEY" || name == "PROD_ENV_FILE" {
+                value.clear();
+            }
+        }
+        let (code, log) = runner.run(&steps(&workflow, "deploy", &secrets));
+        assert_eq!(code, Some(3), "{log}");
+        assert!(annotation(&log).contains("PROD_SSH_KEY, PROD_ENV_FILE"), "{log}");
+    });
 }
 
 fn a_failing_deploy_is_an_annotation(runner: &Runner, deploy: &[Step]) {

@@ -12,3 +12,4 @@ mod reboot;
 mod round_trips;
 mod signals;
 mod target;
+mod upgrade;

@@ -6,6 +6,7 @@ pub mod project;
 pub mod rust_source;
 pub mod secrets;
 pub mod server;
+pub mod shared_server;
 pub mod site;
 #[cfg(any(feature = "reliability", feature = "bench"))]
 pub mod slow_link;

@@ -1,20 +1,21 @@
 //! A server to deploy to: a container with sshd, sudo, nginx and a docker engine of its own (`scripts/test-server`).
 //!
 //! Its name is one of a few that are the same in every run of one checkout, so its docker engine keeps the layers it has
-//! built; the container itself is new each time.
+//! built; the container itself is new each time, and gone once the test's program has ended, however it ends.
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 /// Which compose the server has.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Compose {
     V1,
     V2,
@@ -23,6 +24,8 @@ pub enum Compose {
 pub struct Server {
     name: String,
     _taken: File,
+    /// Removes the container once the pipe to it is closed, which the end of this program does too.
+    guard: Child,
     /// The key pair of the deploying user.
     folder: tempfile::TempDir,
     ports: [u16; 2],
@@ -46,7 +49,15 @@ impl Server {
         println!("server {name} is up after {:.1} s", begun.elapsed().as_secs_f64());
         let port = |key: &str| u16::try_from(up[key].as_u64().unwrap()).unwrap();
         let ports = ["ssh_port", "http_port"].map(port);
-        Server { name, _taken: taken, folder, ports, known_hosts: up["known_hosts"].as_str().unwrap().to_owned() }
+        let guard = guard(&name);
+        Server {
+            name,
+            _taken: taken,
+            guard,
+            folder,
+            ports,
+            known_hosts: up["known_hosts"].as_str().unwrap().to_owned(),
+        }
     }
 
     pub fn ssh_port(&self) -> u16 {
@@ -151,6 +162,17 @@ impl Server {
     }
 }
 
+/// Knows the container by its id: another one may have the name by then. In a process group of its own, so that Ctrl-C, which
+/// ends the tests, lets it do its work.
+fn guard(name: &str) -> Child {
+    let found = run(Command::new("docker").args(["inspect", "--format", "{{.Id}}", name]));
+    assert!(found.status.success(), "{}", said(&found));
+    let id = String::from_utf8(found.stdout).unwrap();
+    let mut command = Command::new("bash");
+    command.args(["-c", "cat >/dev/null; exec docker rm -f \"$0\"", id.trim()]).process_group(0);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
 /// A name that no other test has, of this program or another one, for as long as the file is open.
 fn take_name(version: &str) -> (String, File) {
     let mut hasher = DefaultHasher::new();
@@ -168,9 +190,10 @@ impl Drop for Server {
         if std::thread::panicking() {
             println!("the server {}:\n{}", self.name, self.logs());
         }
-        let removed = run(Command::new("bash").arg(script()).args(["down", &self.name]));
-        if !removed.status.success() {
-            println!("the server {} was not removed: {}", self.name, said(&removed));
+        drop(self.guard.stdin.take());
+        let removed = self.guard.wait();
+        if !removed.as_ref().is_ok_and(std::process::ExitStatus::success) {
+            println!("the server {} was not removed: {removed:?}", self.name);
         }
     }
 }
