@@ -47,7 +47,7 @@ in_the_way() {
   else
     printf -v command 'cp -an %q %q' "$from" "$whole"
   fi
-  fail "data of \`$path\` lies in a release's folder, $from ($(head -n 3 <<<"$left" | cut -c1-120 | paste -s -d ' ')), and must move to $folder/shared/$path." \
+  fail "data of \`$path\` lies in a release's folder, $from ($(head -n 3 <<<"${left%$'\n'}" | cut -c1-120 | paste -s -d ' ')), and must move to $folder/shared/$path." \
     "Stop what writes to it, then run (as root if $(id -un) may not): $command; then deploy again. Files that exist there with other content are not overwritten; choose the right one yourself"
 }
 

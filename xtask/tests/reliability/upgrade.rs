@@ -55,21 +55,26 @@ fn earlier_deploy(team: &impl Team) -> Value {
     earlier(team, &["deploy", "--skip-tests", "--json"]).must_end_with(0).json()
 }
 
-/// Under load: a deploy, another one and the way back, each by this version.
-fn goes_on(what: &str, team: &impl Team, address: &Address, clients: &[Client], prepare: impl FnOnce()) {
-    let before = earlier(team, &["status", "--json"]).must_end_with(0).json();
+/// Under load: what is to be done once, then a deploy, another one and the way back, by this version. What is done once reloads
+/// nginx, which closes connections that clients keep; from then on none of these clients feels anything.
+fn goes_on(what: &str, team: &impl Team, address: &Address, clients: &[Client], once: impl FnOnce()) {
+    let mut sent = 0;
+    let mut none_failed = |what: &str, load: Load, clients: &[Client]| {
+        let figures = load.finish();
+        assert_none_failed(what, &figures, clients);
+        sent += figures.values().map(|figures| figures.sent).sum::<u64>();
+    };
+    let load = Load::start(address, &[Client::NewConnection], RATE);
+    once();
+    none_failed(&format!("{what}, what is done once"), load, &[Client::NewConnection]);
     let load = Load::start(address, clients, RATE);
-    prepare();
     team.new_version("by the new tool");
     let first = team.deploy();
-    assert_eq!(first["from_release"], before["live_release"], "{first:#}");
     team.new_version("by the new tool again");
     let second = team.deploy();
     let back = team.xtask(&["rollback", "--json"]).must_end_with(0).json();
     assert_eq!((&back["release"], &back["from_release"]), (&first["release"], &second["release"]));
-    let figures = load.finish();
-    assert_none_failed(what, &figures, clients);
-    let sent: u64 = figures.values().map(|figures| figures.sent).sum();
+    none_failed(what, load, clients);
     println!("from version 0.1, {what}: {sent} requests, 0 failed");
     assert_eq!(team.status()["live_release"], first["release"]);
 }
@@ -98,8 +103,7 @@ fn a_server_is_taken_along(compose: Compose, mode: &str, clients: &[Client]) {
     let address = Address { port: server.http_port(), host: "api.example".to_owned() };
     goes_on(&format!("a server with compose {compose:?} in {mode} mode"), &site, &address, clients, || {
         let script = site.xtask(&["setup", "--mode", mode, "--user", "deploy"]).must_end_with(0).stdout;
-        let done = server.root(&script);
-        println!("{done}");
+        server.root(&script);
     });
     assert_eq!(server.root(&format!("{redis} get kept")), "yes\n");
     let services = "docker ps --format '{{.Label \"com.docker.compose.project\"}} {{.Label \"com.docker.compose.service\"}}' | sort";
@@ -124,6 +128,32 @@ fn this_machine_is_taken_along() {
     project.new_version("the second by the old tool");
     earlier_deploy(&project);
     project.redis(&["set", "kept", "yes"]);
-    goes_on("this machine", &project, &project.address(), &BOTH, || ());
+    goes_on("this machine", &project, &project.address(), &BOTH, || {
+        project.new_version("with which nginx gets this version's files");
+        project.deploy();
+    });
     assert_eq!(project.redis(&["get", "kept"]), "yes");
+}
+
+/// The first version mounted what the compose file names of the app's folder from the release's own, and data there went with
+/// the release. What still lies there is not left behind in silence.
+#[test]
+fn data_in_a_release_of_the_first_version_is_not_left_behind() {
+    let project = Project::new("instant");
+    project.change("backend/docker-compose.yml", "      - .:/app\n", "      - .:/app\n      - ./uploads:/uploads\n");
+    earlier_deploy(&project);
+    let in_web = |slot: &str, command: &str| {
+        let of_slot = format!("label=com.docker.compose.project={}-{slot}", project.name);
+        let web = project.docker(&["ps", "-q", "--filter", &of_slot]);
+        project.docker(&["exec", "-u", "0", &web, "sh", "-c", command])
+    };
+    in_web("green", "echo of the first version >/uploads/photo");
+    project.new_version("by the new tool");
+    let refused = project.xtask(&["deploy", "--skip-tests"]).must_end_with(3);
+    let refused = refused.must_say(&["nothing that runs was touched", "data of `uploads` lies in a release's folder"]);
+    let (_, command) = refused.stderr.split_once("may not): ").unwrap();
+    let (command, _) = command.split_once("; then deploy again").unwrap();
+    assert!(Command::new("bash").args(["-ec", command]).status().unwrap().success(), "{command}");
+    project.deploy();
+    assert_eq!(in_web("blue", "cat /uploads/photo"), "of the first version");
 }
