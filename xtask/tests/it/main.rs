@@ -25,6 +25,7 @@ mod remote_deploy;
 mod remote_looks;
 mod remote_neighbours;
 mod remote_nginx;
+mod remote_public;
 mod remote_secrets;
 mod remote_setup;
 mod remote_ship;

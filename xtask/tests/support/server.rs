@@ -28,7 +28,7 @@ pub struct Server {
     guard: Child,
     /// The key pair of the deploying user.
     folder: tempfile::TempDir,
-    ports: [u16; 2],
+    ports: [u16; 3],
     /// The line of its host key, as `known_hosts` has it.
     pub known_hosts: String,
 }
@@ -48,7 +48,7 @@ impl Server {
         let up: Value = serde_json::from_slice(&output.stdout).expect("scripts/test-server prints JSON");
         println!("server {name} is up after {:.1} s", begun.elapsed().as_secs_f64());
         let port = |key: &str| u16::try_from(up[key].as_u64().unwrap()).unwrap();
-        let ports = ["ssh_port", "http_port"].map(port);
+        let ports = ["ssh_port", "http_port", "https_port"].map(port);
         let guard = guard(&name);
         Server {
             name,
@@ -66,6 +66,10 @@ impl Server {
 
     pub fn http_port(&self) -> u16 {
         self.ports[1]
+    }
+
+    pub fn https_port(&self) -> u16 {
+        self.ports[2]
     }
 
     pub fn key_file(&self) -> PathBuf {
@@ -142,7 +146,7 @@ impl Server {
             let output = run(Command::new("docker").args(*words).arg(&self.name));
             assert!(output.status.success(), "{words:?}: {}", said(&output));
         }
-        for (port, inside) in self.ports.iter_mut().zip(["22/tcp", "80/tcp"]) {
+        for (port, inside) in self.ports.iter_mut().zip(["22/tcp", "80/tcp", "443/tcp"]) {
             let output = run(Command::new("docker").args(["port", &self.name, inside]));
             let text = String::from_utf8(output.stdout).unwrap();
             *port = text.lines().next().unwrap().rsplit_once(':').unwrap().1.parse().unwrap();
