@@ -130,6 +130,9 @@ fn slot(text: &str) -> Result<Slot, String> {
 }
 
 /// Runs a subcommand.
+///
+/// # Errors
+/// With the kind of failure that the exit code tells; see the README's table.
 pub fn run(flags: &Flags) -> Result<()> {
     if let Subcommand::Completions(completions) = &flags.subcommand {
         completions.run();

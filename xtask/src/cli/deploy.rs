@@ -26,6 +26,10 @@ pub struct Deploy {
 }
 
 impl Deploy {
+    /// Runs the subcommand.
+    ///
+    /// # Errors
+    /// With the kind of the stage that failed.
     pub fn run(&self, invocation: &Invocation) -> Result<()> {
         let Invocation { config, caller, .. } = invocation;
         let candidate = Candidate::of(config, caller, self.dirty)?;

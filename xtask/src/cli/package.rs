@@ -21,6 +21,10 @@ pub struct Package {
 }
 
 impl Package {
+    /// Runs the subcommand.
+    ///
+    /// # Errors
+    /// [`crate::rules::failure::Kind::Package`] where the tree cannot be released.
     pub fn run(&self, invocation: &Invocation) -> Result<()> {
         let Invocation { config, caller, .. } = invocation;
         let source = package::source(config)?;

@@ -25,6 +25,10 @@ pub struct Rollback {
 }
 
 impl Rollback {
+    /// Runs the subcommand.
+    ///
+    /// # Errors
+    /// With the kind of the stage that failed.
     pub fn run(&self, invocation: &Invocation) -> Result<()> {
         let Invocation { config, caller, .. } = invocation;
         let plan = |session: &Session| {

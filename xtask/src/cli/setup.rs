@@ -24,6 +24,10 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// Runs the subcommand.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] where there is no server to set up, or the user cannot be the one that deploys.
     pub fn run(&self, invocation: &Invocation) -> Result<()> {
         let config = invocation.config;
         if config.environment.nginx.owner != NginxOwner::System {

@@ -22,6 +22,10 @@ pub struct Ship {
 }
 
 impl Ship {
+    /// Runs the subcommand.
+    ///
+    /// # Errors
+    /// With the kind of the stage that failed.
     pub fn run(&self, invocation: &Invocation) -> Result<()> {
         let Invocation { config, caller, .. } = invocation;
         let candidate = Candidate::of(config, caller, self.dirty)?;

@@ -23,6 +23,10 @@ pub struct Switch {
 }
 
 impl Switch {
+    /// Runs the subcommand.
+    ///
+    /// # Errors
+    /// With the kind of the stage that failed.
     pub fn run(&self, invocation: &Invocation) -> Result<()> {
         let Invocation { config, caller, .. } = invocation;
         let plan = |session: &Session| {

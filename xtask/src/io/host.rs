@@ -78,16 +78,26 @@ impl Host {
 
     /// Sends scripts that run in this order, each only if the one before has succeeded, and are to be waited for in this
     /// order. To send several at once saves a round trip each.
+    ///
+    /// # Errors
+    /// [`Kind::Connection`] where the host is not reached any more.
     pub fn send(&self, scripts: Vec<Script>) -> Result<VecDeque<Ticket>> {
         self.shell.send(scripts)
     }
 
     /// However it ends; gives what it printed.
+    ///
+    /// # Errors
+    /// [`Kind::Connection`] where the shell there has ended, [`Kind::Interrupted`] after a signal; where it took too
+    /// long.
     pub fn wait(&self, ticket: Ticket) -> Result<Finished> {
         self.end_of(ticket, Show::Nothing)
     }
 
     /// Must succeed; shows what it prints.
+    ///
+    /// # Errors
+    /// The same, and where it fails.
     pub fn wait_showing(&self, ticket: Ticket) -> Result<()> {
         self.end_of(ticket, Show::Lines)?.success().map(drop)
     }
@@ -99,17 +109,26 @@ impl Host {
     }
 
     /// Ends what was sent ahead. Gives how many of those never began.
+    ///
+    /// # Errors
+    /// Where the host is not reached any more.
     pub fn forget_ahead(&self) -> Result<usize> {
         self.shell.forget_ahead()
     }
 
     /// However it ends; gives what it printed.
+    ///
+    /// # Errors
+    /// As [`Host::wait`].
     pub fn finish(&self, script: &Script) -> Result<Finished> {
         let finished = self.shell.run(script.clone(), Show::Nothing)?;
         finished.ok_or_else(|| self.lost()).with_context(|| format!("while trying to {}", script.name))
     }
 
     /// Must succeed; gives what it printed.
+    ///
+    /// # Errors
+    /// The same, and where it fails.
     pub fn text(&self, script: &Script) -> Result<String> {
         Ok(self.finish(script)?.success()?.text())
     }
@@ -129,11 +148,17 @@ impl Host {
     }
 
     /// A script that stays; it ends when what is returned is dropped, or when this process ends.
+    ///
+    /// # Errors
+    /// Where no process can be started for it.
     pub fn spawn(&self, script: &Script) -> Result<Child> {
         process::spawn(&self.command(script))
     }
 
     /// Runs a script beside the shell, for an input that may take long: meanwhile the shell hears that we live.
+    ///
+    /// # Errors
+    /// [`Kind::Connection`] where the host is not reached or takes no further session; where the script fails.
     pub fn send_beside(&self, script: &Script) -> Result<()> {
         let finished = process::finish(&self.command(script).reading(script.input.clone()).within(script.limit))?;
         if finished.code != Some(0) {

@@ -11,6 +11,9 @@ static REQUESTED: AtomicBool = AtomicBool::new(false);
 static IGNORED: AtomicBool = AtomicBool::new(false);
 
 /// Listens from now on. Children run in process groups of their own, so the signal reaches only us.
+///
+/// # Errors
+/// Where the system lets no signal be listened for.
 pub fn listen() -> Result<()> {
     let mut signals =
         signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]).context("listening for signals")?;
@@ -25,6 +28,9 @@ pub fn listen() -> Result<()> {
 }
 
 /// Fails once a signal has come, so that loops end and the conductor undoes.
+///
+/// # Errors
+/// [`Kind::Interrupted`].
 pub fn check() -> Result<()> {
     match REQUESTED.load(Ordering::SeqCst) && !IGNORED.load(Ordering::SeqCst) {
         true => Err(Kind::Interrupted.error("interrupted")),

@@ -111,21 +111,34 @@ impl Finished {
 }
 
 /// Runs to the end; standard output is collected, standard error kept for errors.
+///
+/// # Errors
+/// Where it cannot be started, takes longer than its limit or prints too much;
+/// [`Kind::Interrupted`](crate::rules::failure::Kind::Interrupted) after a signal.
 pub fn finish(command: &Command) -> Result<Finished> {
     run(command, Show::Nothing)
 }
 
 /// Must succeed; gives what it printed.
+///
+/// # Errors
+/// The same, and where it fails.
 pub fn text(command: &Command) -> Result<String> {
     Ok(finish(command)?.success()?.text())
 }
 
 /// Runs to the end while everything it prints is shown line by line.
+///
+/// # Errors
+/// As [`finish`].
 pub fn stream(command: &Command) -> Result<Finished> {
     run(command, Show::Lines)
 }
 
 /// A short command whose standard output is a line, run in `folder`: git, mostly.
+///
+/// # Errors
+/// Where it cannot be started, or fails.
 pub fn line(folder: &Path, program: &str, arguments: &[&str]) -> Result<String> {
     let shell = xshell::Shell::new().context("opening a shell context")?;
     shell.change_dir(folder);

@@ -4,6 +4,9 @@ use anyhow::{Context, Result};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 /// 32 letters of 128 random bits, from the kernel.
+///
+/// # Errors
+/// Where the kernel gives no random bytes.
 pub fn token() -> Result<String> {
     let mut bytes = [0_u8; 16];
     let filled = getrandom(&mut bytes[..], GetRandomFlags::empty()).context("asking the kernel for random bytes")?;

@@ -47,6 +47,9 @@ impl Plan {
 }
 
 /// Everything a deploy does: prepare the release, then what [`boot_and_cut_over`] does.
+///
+/// # Errors
+/// [`Kind::Preflight`] with everything on the host that is in the way.
 pub fn deploy(config: &Config, observed: &Observed, release: &ReleaseId, tests: TestStage) -> Result<Plan> {
     let mut steps = Vec::new();
     if tests == TestStage::Run {
@@ -98,6 +101,9 @@ pub fn way_back<'a>(observed: &'a Observed, wanted: Option<&'a ReleaseId>) -> Re
 /// Back to a release that is known good: a deploy of what is there already, by the settings it was made with (`config`).
 ///
 /// Without the hooks before boot: a migration of the old code would meet a database that is ahead of it.
+///
+/// # Errors
+/// [`Kind::Preflight`] where nothing is there to go back to, or something is in the way.
 pub fn rollback(config: &Config, observed: &Observed, release: &ReleaseId) -> Result<Plan> {
     if let Some(plan) = rollback_to_standby(config, observed, release)? {
         return Ok(plan);
@@ -250,6 +256,9 @@ fn prepare_only(observed: &Observed, release: &ReleaseId, steps: impl FnOnce(Slo
 }
 
 /// Traffic to a slot that runs a healthy version already; boots nothing, stops nothing.
+///
+/// # Errors
+/// [`Kind::Preflight`] where no healthy version runs in that slot.
 pub fn switch(config: &Config, observed: &Observed, to: Slot) -> Result<Plan> {
     let switching = preflight::host(config, observed, preflight::bypasses(observed).into_iter().collect())?;
     let live = observed.live();

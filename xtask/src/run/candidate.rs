@@ -18,6 +18,10 @@ pub struct Candidate {
 
 impl Candidate {
     /// `dirty`: uncommitted changes belong to it.
+    ///
+    /// # Errors
+    /// [`Kind::Configuration`] where the environment or its `.env` is not whole, [`Kind::Package`] where this
+    /// machine's tree cannot be released.
     pub fn of(config: &Config, caller: &Caller, dirty: bool) -> Result<Candidate> {
         config.require_for_shipping()?;
         let source = package::source(config)?;

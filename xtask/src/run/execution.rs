@@ -82,6 +82,9 @@ impl<'a> Execution<'a> {
     }
 
     /// Runs the plan to its end, or undoes what it did. The report says what serves now, in both cases.
+    ///
+    /// # Errors
+    /// What failed beside the report, with the kind of the stage that failed.
     pub fn execute(mut self, plan: &Plan) -> (Report, Result<()>) {
         let begun = Instant::now();
         self.unsent = plan.steps.len();

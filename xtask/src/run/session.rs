@@ -32,11 +32,17 @@ pub struct Session {
 
 impl Session {
     /// For commands that only read.
+    ///
+    /// # Errors
+    /// [`Kind::Connection`] and [`Kind::HostKey`]; where the host's report cannot be read.
     pub fn connect_read_only(config: &Config) -> Result<Session> {
         Session::on(config, Host::connect(config, None, script::inspect(config))?)
     }
 
     /// For commands that change the host: takes the lock before looking, holds it to the end.
+    ///
+    /// # Errors
+    /// The same, and [`Kind::Locked`] where another run holds the lock.
     pub fn connect_locked(config: &Config, caller: &Caller, purpose: &str, wait_seconds: u64) -> Result<Session> {
         let since = caller.started_at.strftime("%Y-%m-%d %H:%M:%S UTC");
         let holder = format!("{} since {since} for: {purpose}", caller.name);
@@ -87,6 +93,9 @@ impl Session {
 
     /// The release that this source, this `.env` and these settings are: the one on the host where it is the same and as it was
     /// shipped, else a new id.
+    ///
+    /// # Errors
+    /// Where the host does not answer, or a release has gone from it since the first look.
     pub fn choose_release(&self, base: &ReleaseId, env: &Env) -> Result<ReleaseId> {
         let settings = Some(Settings::of(&self.config));
         let env_sum = package::sha256(Input::Secret(env.content.clone()))?;
@@ -116,6 +125,9 @@ impl Session {
 }
 
 /// Asks the host once more.
+///
+/// # Errors
+/// Where the host does not answer, or says what cannot be read.
 pub fn inspect(config: &Config, host: &Host) -> Result<Observed> {
     read(&host.text(&script::inspect(config))?, config)
 }

@@ -45,6 +45,9 @@ pub fn test(config: &Config, group: Option<&str>, extra: &[String]) -> Result<py
 }
 
 /// What the release that serves has of the release to come. Nothing, where it cannot be read: then all is sent.
+///
+/// # Errors
+/// Where the host does not answer.
 pub fn earlier(config: &Config, host: &Host, observed: &Observed) -> Result<Option<Earlier>> {
     let Some(release) = observed.live_release().filter(|id| observed.release(id).is_some()) else { return Ok(None) };
     let manifest = host.finish(&script::manifest(config, release))?;

@@ -81,7 +81,7 @@ fn the_port_of_what_serves_is_not_changed_under_it() {
         let load = Load::start(&project.address(), &[Client::NewConnection], 60);
         set(&live, &port, &lower(&port));
         let refused = project.xtask(&["deploy", "--skip-tests", "--dirty"]).must_end_with(4);
-        refused.must_say(&["cannot be changed", &format!("let it be {port}"), "nothing was touched"]);
+        refused.must_say(&["cannot be changed", &format!("set it to {port}"), "nothing was touched"]);
         set(&live, &lower(&port), &port);
         set(&free, &free_port, &lower(&free_port));
         project.commit("another port of the free slot");

@@ -99,7 +99,7 @@ fn a_backend_of_another_name_serves_on(server: &Server, site: &Site) {
          printf 'upstream gifty_backend {{ server 127.0.0.1:8000; }}\\n' >{upstream}\n\
          printf 'server {{ listen 80; server_name api.example; location / {{ proxy_pass http://gifty_backend; }} }}\\n' >{SITE}"
     ));
-    let told = ["gifty serves on port 8000 now", "let it be 8000 (`slots` in deploy.toml)"];
+    let told = ["gifty serves on port 8000 now", "set it to 8000 (`slots` in deploy.toml)"];
     refused(server, site, "reload", &told);
     server.root(&format!("kill $(cat /opt/api); rm {upstream}"));
 }
@@ -114,7 +114,7 @@ fn the_port_of_what_serves_stays(server: &Server, site: &Site, mode: &str) {
     let given = |port: &str| format!("{toml}\n[slots]\n{} = {port}\n{} = 8111\n", name(live), name(free));
     site.write("deploy.toml", &given("8110"));
     let port = live["port"].to_string();
-    refused(server, site, mode, &[&format!("serves on port {port} now"), &format!("let it be {port} (`slots`")]);
+    refused(server, site, mode, &[&format!("serves on port {port} now"), &format!("set it to {port} (`slots`")]);
     site.xtask(&["deploy", "--skip-tests"]).must_end_with(4).must_say(&["nothing was touched"]);
 
     site.write("deploy.toml", &given(&port));

@@ -85,6 +85,25 @@ fn a_shared_fact_stands_once() {
     none(again.collect());
 }
 
+/// How a public function fails stands above it.
+#[test]
+fn what_can_fail_says_how() {
+    let mut silent = Vec::new();
+    for file in named().into_keys() {
+        let text = read(&format!("xtask/src/{file}"));
+        for (at, _) in text.match_indices("pub fn ") {
+            let signature = text[at..].split(['{', ';']).next().unwrap();
+            let above = text[..at].lines().rev().skip(1).map(str::trim);
+            let mut above = above.take_while(|line| line.starts_with("///") || line.starts_with("#["));
+            let fails = signature.rsplit_once("->").is_some_and(|(_, gives)| gives.trim().starts_with("Result<"));
+            if fails && !above.any(|line| line == "/// # Errors") {
+                silent.push(format!("{file}: {}", signature.lines().next().unwrap()));
+            }
+        }
+    }
+    none(silent);
+}
+
 #[test]
 fn hands_know_no_plan() {
     let named = named();

@@ -166,6 +166,9 @@ impl Shell {
     }
 
     /// Sends scripts that will be waited for in this order, each to run only if the one before has succeeded.
+    ///
+    /// # Errors
+    /// Where it cannot be written to.
     pub fn send(&self, scripts: Vec<Script>) -> Result<VecDeque<Ticket>> {
         let mut chain = "run";
         let mut tickets = VecDeque::new();
@@ -208,6 +211,9 @@ impl Shell {
     }
 
     /// Forgets what was sent ahead: what runs is ended, the rest does not begin. Gives how many of them never began.
+    ///
+    /// # Errors
+    /// As [`Shell::wait`].
     pub fn forget_ahead(&self) -> Result<usize> {
         let ahead = std::mem::take(&mut *self.ahead.borrow_mut());
         if ahead.is_empty() {
@@ -241,6 +247,10 @@ impl Shell {
     }
 
     /// Waits for the end of a script that was sent. `None`: the shell has ended.
+    ///
+    /// # Errors
+    /// [`Kind::Interrupted`](crate::rules::failure::Kind::Interrupted) after a signal; where the script takes longer
+    /// than its limit or prints too much.
     pub fn wait(&self, Ticket { number, script }: Ticket, show: Show) -> Result<Option<Finished>> {
         let script = &script;
         if self.ahead.borrow_mut().pop_front() != Some(number) {
@@ -320,6 +330,9 @@ impl Shell {
     }
 
     /// Whether the shell still runs.
+    ///
+    /// # Errors
+    /// Where the system does not say.
     pub fn alive(&self) -> Result<bool> {
         Ok(!self.lost.load(Ordering::Relaxed) && self.child.alive()?)
     }

@@ -130,6 +130,9 @@ pub fn source(config: &Config) -> Result<Source> {
 
 impl Source {
     /// The id that follows from the commit, or for uncommitted changes from `now`.
+    ///
+    /// # Errors
+    /// Where the commit's time is none.
     pub fn release_id(&self, now: Timestamp) -> Result<ReleaseId> {
         let dirty = !self.changed.is_empty();
         let time = if dirty { now } else { Timestamp::from_second(self.committed_at).context("the commit's time")? };
@@ -153,6 +156,9 @@ impl Source {
 }
 
 /// Where packages lie until they are shipped. What an earlier deploy left there is of no use any more.
+///
+/// # Errors
+/// Where it cannot be emptied.
 pub fn fresh_folder(config: &Config) -> Result<PathBuf> {
     // Of each environment its own: two of them may be deployed to at the same moment.
     let folder = config.root.join(".deploy/packages").join(&config.environment.name);
@@ -163,6 +169,10 @@ pub fn fresh_folder(config: &Config) -> Result<PathBuf> {
 }
 
 /// Writes `<release>.tar.gz` and `<release>.json` into `folder`. What `earlier` has is left out of the archive.
+///
+/// # Errors
+/// [`Kind::Package`] where a release could not have it: submodules, links that lead out of the app. Where git or the
+/// disk fails.
 pub fn package(
     config: &Config,
     source: &Source,
@@ -375,6 +385,9 @@ fn refuse_links_out_of_the_app(links: &BTreeMap<Vec<u8>, Vec<u8>>) -> Result<()>
 }
 
 /// sha256 of bytes, hexadecimal.
+///
+/// # Errors
+/// Where `sha256sum` fails.
 pub fn sha256(input: Input) -> Result<String> {
     let said = process::text(&Command::new("compute a checksum", ["sha256sum"]).reading(input))?;
     said.split_whitespace().next().map(str::to_owned).context("sha256sum printed nothing")

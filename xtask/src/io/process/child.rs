@@ -82,6 +82,9 @@ impl Writer {
 }
 
 /// Starts a process that stays, and writes the command's input to it without closing it.
+///
+/// # Errors
+/// Where it cannot be started.
 pub fn spawn(command: &Command) -> Result<Child> {
     let (stdin_reader, stdin_writer) = std::io::pipe().context("opening a pipe")?;
     let (stdout_reader, stdout_writer) = std::io::pipe().context("opening a pipe")?;
@@ -130,6 +133,9 @@ impl Child {
     }
 
     /// The next line of its standard output; `None` when it has ended or `limit` has passed.
+    ///
+    /// # Errors
+    /// [`Kind::Interrupted`](crate::rules::failure::Kind::Interrupted) after a signal.
     pub fn line(&self, limit: Duration) -> Result<Option<String>> {
         let deadline = Instant::now() + limit;
         loop {
@@ -170,6 +176,9 @@ impl Child {
     }
 
     /// Whether it still runs.
+    ///
+    /// # Errors
+    /// Where the system does not say.
     pub fn alive(&self) -> Result<bool> {
         Ok(self.handle.try_wait().with_context(|| format!("watching the process to {}", self.purpose))?.is_none())
     }

@@ -106,6 +106,10 @@ impl Answers {
 pub struct Watch(Option<Child>);
 
 impl Watch {
+    /// Starts to watch.
+    ///
+    /// # Errors
+    /// Where no process can be started for it.
     pub fn start(config: &Config, host: &Host, slot: Slot) -> Result<Watch> {
         Ok(Watch(Some(host.spawn(&script::watch(config, slot))?)))
     }
@@ -120,6 +124,9 @@ impl Drop for Watch {
 }
 
 /// How the watched container has ended, if it has, with the last log lines that docker gives within `limit`.
+///
+/// # Errors
+/// [`Kind::Interrupted`](crate::rules::failure::Kind::Interrupted) while its log is waited for.
 pub fn ended(Watch(watch): &Watch, limit: Duration) -> Result<Option<String>> {
     let Some(watch) = watch else { return Ok(None) };
     while let Some(line) = watch.ready_line() {

@@ -44,6 +44,9 @@ pub fn as_shipped(checked: Finished, release: &ReleaseId) -> Result<Finished> {
 }
 
 /// What the commit of a release on the host has.
+///
+/// # Errors
+/// Where the manifest is not there, or is none.
 pub fn stored_commit(config: &Config, host: &Host, release: &ReleaseId) -> Result<Commit> {
     let content: Content = serde_json::from_str(&host.text(&script::manifest(config, release))?)
         .with_context(|| format!("reading the manifest of release {release}"))?;
@@ -61,6 +64,9 @@ pub struct Printed<'a> {
 
 /// Renders the compose files of a release for a slot from what compose printed. The script keeps them on the host, apart from
 /// the release; nothing else may run before.
+///
+/// # Errors
+/// [`Kind::Configuration`] with all that a deploy cannot do of these files.
 pub fn render(
     config: &Config,
     session: &Session,
@@ -79,6 +85,9 @@ pub fn render(
 
 /// Refuses what the compose files have and a deploy cannot do, before anything is shipped, where compose is on this machine. What
 /// the host's own compose makes of them is refused there.
+///
+/// # Errors
+/// [`Kind::Configuration`] with all of it.
 pub fn refuse_early(config: &Config, observed: &Observed, package: &Package, env: &Env) -> Result<()> {
     let mut words: Vec<String> =
         ["bash", "-c", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/compose_here.sh")), "compose"]

@@ -55,6 +55,10 @@ impl Collected {
         self.tail.push_back(text);
     }
 
+    /// What the script came back with.
+    ///
+    /// # Errors
+    /// Where it printed too much, or ended without an exit code.
     pub fn finish(self, script: &Script) -> Result<Finished> {
         if self.bytes >= OUTPUT_LIMIT {
             bail!("could not {}: it printed more than {} MiB", script.name, OUTPUT_LIMIT >> 20);

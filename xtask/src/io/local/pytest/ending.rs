@@ -36,6 +36,10 @@ impl Ending {
     pub const FILE: &str = "pytest-ending";
     pub const VARIABLE: &str = "XTASK_PYTEST_ENDING";
 
+    /// Puts the plugin where pytest finds it, and removes what an earlier run has written.
+    ///
+    /// # Errors
+    /// Where the disk fails.
     pub fn prepare(state: &Path) -> Result<Ending> {
         let folder = state.join(Ending::FOLDER);
         std::fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;

@@ -57,6 +57,9 @@ struct Interpreter {
 
 /// Gives the environment with `requirements` (called `shown` in messages), made now if need be. `store` is the folder
 /// for environments; nothing else may be in it.
+///
+/// # Errors
+/// [`Kind::Configuration`] for a version or a file that is none; where Python or pip fails.
 pub fn prepare(store: &Path, wanted: &str, requirements: &Path, shown: &str) -> Result<Venv> {
     if wanted.is_empty() || !wanted.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
         let problem = format!("deploy.toml: [test] python = {wanted:?}: write a version as in \"3.11\"");

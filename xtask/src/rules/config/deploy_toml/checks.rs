@@ -8,6 +8,9 @@ use crate::rules::release::own_projects;
 use super::{Problem, RawConfig};
 
 /// Compose project names: lower-case letters, digits, `-` and `_` (compose-spec, "Name top-level element").
+///
+/// # Errors
+/// What is wrong with it, for a person.
 pub fn name(name: &str) -> Result<(), String> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
     if name.is_empty() || !name.bytes().all(plain) || !name.as_bytes()[0].is_ascii_alphanumeric() || name.len() > 40 {
@@ -21,6 +24,10 @@ pub fn name(name: &str) -> Result<(), String> {
     }
 }
 
+/// What `[project]` names.
+///
+/// # Errors
+/// The first setting of `[project]` that cannot be.
 pub fn project(project: &Project) -> Result<(), Problem> {
     name(&project.name).map_err(|problem| Problem::at("project.name", format!("[project] {problem}")))?;
     let workers = project.workers.iter().map(|worker| ("project.workers", worker));
@@ -61,6 +68,10 @@ pub fn project(project: &Project) -> Result<(), Problem> {
 /// All words of a hook together; quoting makes up to four bytes of one.
 pub const HOOK_BYTES: usize = 16 * 1024;
 
+/// Numbers, paths and words of the other sections.
+///
+/// # Errors
+/// The first value of another section that cannot be.
 pub fn values(raw: &RawConfig) -> Result<(), Problem> {
     let path = &raw.health.path;
     if !path.starts_with('/') || path.len() > PATH_BYTES || !path.bytes().all(|b| b.is_ascii_graphic()) {
@@ -121,6 +132,9 @@ fn hooks(hooks: &Hooks) -> Result<(), Problem> {
 const PATH_BYTES: usize = 1024;
 
 /// A path inside the repository.
+///
+/// # Errors
+/// What is wrong with it, for a person.
 pub fn relative(path: &str) -> Result<(), String> {
     let inside = Path::new(path)
         .components()
@@ -133,6 +147,9 @@ pub fn relative(path: &str) -> Result<(), String> {
 }
 
 /// An absolute path on a server, of characters that nginx, compose and a shell all take literally.
+///
+/// # Errors
+/// What is wrong with it, for a person.
 pub fn absolute(field: &str, path: &str) -> Result<(), Problem> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
     let dots = path.split('/').any(|part| part == "..");
