@@ -111,7 +111,7 @@ pub fn rollback(config: &Config, observed: &Observed, release: &ReleaseId) -> Re
     let preparation = Preparation {
         more: Vec::new(),
         steps: Vec::new(),
-        render: |slot| Step::Restore { slot },
+        render: |slot| Step::RenderStored { slot },
         build: !observed.has_images(release),
         before_boot: &[],
     };
@@ -246,7 +246,7 @@ pub fn ship(observed: &Observed, release: &ReleaseId) -> Plan {
 
 /// The images alone, of a release that is on the host.
 pub fn build(observed: &Observed, release: &ReleaseId) -> Plan {
-    prepare_only(observed, release, |to| vec![Step::Restore { slot: to }, Step::Build])
+    prepare_only(observed, release, |to| vec![Step::RenderStored { slot: to }, Step::Build])
 }
 
 /// A part of a deploy that changes nothing that runs.

@@ -167,7 +167,7 @@ impl<'a> Execution<'a> {
                 };
                 self.render(release, *slot, &project, &commit, then)?;
             }
-            Step::Restore { slot } => {
+            Step::RenderStored { slot } => {
                 let project = host.wait(self.begin(release, step, then)?)?;
                 let project = steps::as_shipped(project, release)?.text();
                 let commit = steps::stored_commit(config, host, release)?;

@@ -78,7 +78,7 @@ fn every_form(project: &Project) {
     project.docker(&["network", "create", &network]);
 
     let first = project.xtask(&["deploy", "--skip-tests", "--json"]).must_end_with(0);
-    let first = first.must_say(&["`api` publishes port 9099", "in a slot it is not published"]).json();
+    let first = first.must_say(&["`api` also publishes port 9099", "so a slot does not publish it"]).json();
     let containers = project.containers(false);
     assert_eq!(containers.len(), 4, "a service with a profile that is off was started: {containers:?}");
     assert!(containers.contains(&format!("{}-cache", project.name)), "{containers:?}");

@@ -27,7 +27,7 @@ const THOSE_THAT_CHANGE_WHAT_RUNS: [&str; 4] = ["Boot ", "Switch traffic", "Repl
 
 /// Stages of a rollback that are not those of a deploy, or change what serves.
 const OF_A_ROLLBACK: [&str; 5] =
-    ["Take up what was stored", "Boot ", "Switch traffic", "Watch the new version", "Stop slot"];
+    ["Render the stored compose files", "Boot ", "Switch traffic", "Watch the new version", "Stop slot"];
 
 #[test]
 fn compose_v2_with_staging_reloading() {

@@ -214,8 +214,8 @@ fn web_notes(rendering: &RenderInput, web: &Service) -> Vec<String> {
         .filter(|published| published.inside != port)
         .map(|published| {
             format!(
-                "service `{name}` publishes port {} of its container too, which two versions cannot do at once: in a slot \
-                 it is not published",
+                "service `{name}` also publishes port {} of its container. Two versions cannot publish it at the same time, so a slot \
+                 does not publish it",
                 published.inside
             )
         })

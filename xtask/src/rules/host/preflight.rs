@@ -150,8 +150,8 @@ fn free_port(config: &Config, observed: &Observed) -> Option<String> {
     let port = config.slots.port(to);
     if let Some(foreign) = observed.foreign.iter().find(|foreign| foreign.slot == to) {
         return Some(format!(
-            "port {port} of the free slot {to} is published by the container {} of somebody else; give that another \
-             port, or the slot (`slots` in deploy.toml)",
+            "port {port} of the free slot {to} is published by the container {}, which does not belong to this environment; give that container another \
+             port, or this slot (`slots` in deploy.toml)",
             foreign.container
         ));
     }
@@ -206,8 +206,8 @@ pub fn capacity(config: &Config, observed: &Observed, release: &ReleaseId) -> Ve
         let needed = used.saturating_add(used / 10);
         if free < needed {
             problems.push(format!(
-                "{} of memory is available, and the live version uses {}: a second one needs about {}, or the \
-                 kernel ends one of them. Stop what else runs there (`docker stats`), let the app run fewer processes, or \
+                "{} of memory is available, and the live version uses {}: a second one needs about {}. With \
+                 less, the kernel would kill one of the two. Stop what else runs there (`docker stats`), let the app run fewer processes, or \
                  add swap. Where the live version leaks, `cargo xtask rollback` skips this check",
                 megabytes(free),
                 megabytes(used),

@@ -40,7 +40,7 @@ fn apply(before: &Observed, plan: &Plan, step: &Step) -> Observed {
         | Step::Package
         | Step::PrivateNginx { .. }
         | Step::Render { .. }
-        | Step::Restore { .. }
+        | Step::RenderStored { .. }
         | Step::Check
         | Step::Build
         | Step::Accessories

@@ -43,7 +43,7 @@ pub fn of(
         Step::MarkKnownGood => script::mark_known_good(config, release),
         Step::Prune { releases } => script::prune(config, release, releases),
         Step::Render { .. } => return StepScript::First(script::compose_config(config, release, compose)),
-        Step::Restore { .. } => return StepScript::First(script::stored_project(config, release, compose)),
+        Step::RenderStored { .. } => return StepScript::First(script::stored_project(config, release, compose)),
         Step::Test
         | Step::Package
         | Step::Ship

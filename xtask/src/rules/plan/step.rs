@@ -26,8 +26,8 @@ pub enum Step {
     Render {
         slot: Slot,
     },
-    /// Take up a release that was shipped before: check that its files are as shipped, render what was stored with it.
-    Restore {
+    /// Render a release that was shipped before: check that its files are as shipped, render what was stored with it.
+    RenderStored {
         slot: Slot,
     },
     /// Refuse a release whose files are no longer as they were shipped.
@@ -111,7 +111,7 @@ impl Step {
             Step::PrivateNginx { .. } => "Make the private nginx run",
             Step::AlignUpstream { .. } => "Make the upstream file say",
             Step::Render { .. } => "Render the compose files",
-            Step::Restore { .. } => "Take up what was stored",
+            Step::RenderStored { .. } => "Render the stored compose files",
             Step::Check => "Check the files",
             Step::Build => "Build the images",
             Step::Accessories => "Start the accessories",
@@ -144,7 +144,7 @@ impl Step {
             }
             Step::AlignUpstream { live } => format!("Make the upstream file say what nginx obeys: {live}"),
             Step::Render { slot } => format!("Render the compose files for slot {slot}"),
-            Step::Restore { slot } => format!("Take up what was stored of {release}, for slot {slot}"),
+            Step::RenderStored { slot } => format!("Render the stored compose files of {release} for slot {slot}"),
             Step::Check => format!("Check the files of {release}"),
             Step::Build => "Build the images".to_owned(),
             Step::Accessories => "Start the accessories that do not run".to_owned(),
@@ -183,7 +183,7 @@ impl Step {
             Step::Test => Kind::Tests,
             Step::Package => Kind::Package,
             Step::Ship => Kind::Ship,
-            Step::PrivateNginx { .. } | Step::AlignUpstream { .. } | Step::Restore { .. } | Step::Check => {
+            Step::PrivateNginx { .. } | Step::AlignUpstream { .. } | Step::RenderStored { .. } | Step::Check => {
                 Kind::Preflight
             }
             Step::Render { .. } => Kind::Configuration,

@@ -165,7 +165,7 @@ fn a_rollback_goes_to_the_last_other_release_that_served_well() {
     let plan = back(&config(), &observed, None).unwrap();
     assert_eq!(plan.release, release(2));
     assert!(!plan.steps.iter().any(|step| matches!(step, Step::Test | Step::Package | Step::Ship)));
-    assert!(plan.steps.contains(&Step::Restore { slot: Slot::Green }), "it runs as it was stored");
+    assert!(plan.steps.contains(&Step::RenderStored { slot: Slot::Green }), "it runs as it was stored");
     assert!(plan.steps.contains(&Step::Build), "its image is not on the host");
     observed.images.insert(format!("shop-web:{}", release(2)), 0);
     assert!(!back(&config(), &observed, None).unwrap().steps.contains(&Step::Build));

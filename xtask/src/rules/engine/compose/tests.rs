@@ -204,7 +204,7 @@ fn ports_are_the_workers_own_and_of_the_web_service_only_one_is_kept() {
     assert_eq!(file(files.workers.as_ref().unwrap())["services"]["scheduler"]["ports"], json!(["9100:9100"]));
     assert_eq!(file(&files.slot)["services"]["api-green"]["ports"], json!(["127.0.0.1:8001:8000"]));
     assert_eq!(files.notes.len(), 1, "{:?}", files.notes);
-    assert!(files.notes[0].contains("`api` publishes port 9090"), "{:?}", files.notes);
+    assert!(files.notes[0].contains("`api` also publishes port 9090"), "{:?}", files.notes);
     let other = rendered(&config.replace("'8000:8000', ", "")).unwrap().notes.join("\n");
     assert!(other.contains("asked on port 8000") && other.contains("`web_port`"), "{other}");
 }

@@ -168,7 +168,7 @@ fn contradiction(config: &Config, observed: &Observed) -> Option<String> {
     let instant = observed.switching == Some(SwitchMode::Instant);
     (instant && running_slot != configured_slot && config.environment.nginx.owner == NginxOwner::System).then(|| {
         format!(
-            "nginx says it obeys slot {running_slot}, and the flag in {}/live names {configured_slot}. Both cannot be of this environment: look \
+            "nginx says that slot {running_slot} is live, and the flag in {}/live says {configured_slot}. Only one of the two can belong to this environment: look \
              which flag {} names, and whether nginx's workers can enter that folder",
             config.environment.folder, config.environment.nginx.upstream_file
         )

@@ -13,7 +13,7 @@ pub fn problem(config: &Config, observed: &Observed) -> Option<String> {
     }
     if let Some(another) = &observed.site_of_another {
         return Some(format!(
-            "the address {url} is that of the site in {another}, and {own} has it not: what is asked there says nothing of this \
+            "the address {url} is that of the site in {another}, not of {own}: what answers there is not this \
              environment. Set `url` in deploy.toml to this environment's own address, or give its site that `server_name`",
             url = config.environment.url,
             own = config.environment.nginx.site_file,

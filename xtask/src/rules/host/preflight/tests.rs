@@ -97,7 +97,7 @@ fn a_port_of_the_live_slot_is_nobodys_business_and_one_of_the_free_slot_is_told(
     let text = told(&listening(Slot::Green));
     assert!(text.contains("port 8001 of the free slot green") && text.contains("ss -ltnp"), "{text}");
     let foreign = Observed { foreign: vec![foreign(Slot::Green, "grafana")], ..server(Slot::Blue, 2) };
-    assert!(told(&foreign).contains("the container grafana of somebody else"));
+    assert!(told(&foreign).contains("the container grafana, which does not belong"));
 }
 
 /// Blue is live and has an image of 200 MB.
@@ -201,7 +201,7 @@ fn an_nginx_that_speaks_for_another_is_not_listened_to() {
     assert!(told(&says("blog blue", None, Slot::Blue)).contains("answered \"blog blue\""));
     assert!(told(&says("blue", None, Slot::Blue)).contains("earlier version of this tool"));
     // In instant mode nginx looks at each request, so what it says and the flag are one.
-    assert!(told(&says("shop blue", Some(Slot::Blue), Slot::Green)).contains("the flag in /srv/shop/live names green"));
+    assert!(told(&says("shop blue", Some(Slot::Blue), Slot::Green)).contains("the flag in /srv/shop/live says green"));
     let elsewhere = Observed { flag_elsewhere: Some("/srv/blog/live/green".into()), ..server(Slot::Blue, 2) };
     assert!(told(&elsewhere).contains("looks for the flag /srv/blog/live/green"));
     // Before the first set-up, the port may be answered for somebody else: that is no business of ours.
