@@ -3,7 +3,6 @@
 pub mod certificate;
 pub mod config;
 pub mod engine;
-pub mod facts;
 pub mod failure;
 pub mod health;
 pub mod host;
@@ -15,3 +14,4 @@ pub mod release;
 pub mod report;
 pub mod script;
 pub mod secret;
+pub mod shared_constants;

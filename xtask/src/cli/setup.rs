@@ -7,7 +7,7 @@ use super::Invocation;
 use crate::io::console;
 use crate::rules::config::{NginxOwner, Reach, SwitchMode};
 use crate::rules::failure::Kind;
-use crate::rules::nginx::setup;
+use crate::rules::nginx::server_setup;
 
 /// Print the script that prepares a server, to be read and then run there as root
 #[derive(Debug, Args)]
@@ -50,7 +50,7 @@ impl Setup {
                 Kind::Usage.error(format!("{user:?} cannot be the deploying user: a plain user name, not root"))
             );
         }
-        console::result(&setup::script(config, &user, self.mode));
+        console::result(&server_setup::script(config, &user, self.mode));
         Ok(())
     }
 }

@@ -10,7 +10,6 @@ use crate::io::host::{Claim, Host};
 use crate::io::local::dotenv::Env;
 use crate::io::local::package;
 use crate::rules::config::{Config, env_file};
-use crate::rules::facts::FILES_NOT_AS_SHIPPED;
 use crate::rules::failure::Kind;
 use crate::rules::host::observed::{self, Observed};
 use crate::rules::release::ReleaseId;
@@ -18,6 +17,7 @@ use crate::rules::release::settings::Settings;
 use crate::rules::report::Caller;
 use crate::rules::script::{self, Input};
 use crate::rules::secret::mask;
+use crate::rules::shared_constants::FILES_NOT_AS_SHIPPED;
 
 /// Time for docker to give back the port of a container that has ended.
 const PORT_GONE: Duration = Duration::from_secs(3);

@@ -14,13 +14,13 @@ use crate::io::host::shell::Ticket;
 use crate::io::local::package::{Earlier, Package};
 use crate::io::local::pytest;
 use crate::rules::config::Config;
-use crate::rules::facts::FILES_NOT_AS_SHIPPED;
 use crate::rules::failure::Kind;
 use crate::rules::host::observed::Observed;
 use crate::rules::release::settings::Settings;
 use crate::rules::release::tree::Content;
 use crate::rules::script::{self, Parts, Script};
 use crate::rules::secret::Secret;
+use crate::rules::shared_constants::FILES_NOT_AS_SHIPPED;
 
 pub use health::await_health;
 pub use render::{Printed, as_shipped, refuse_early, render, stored_commit, tell};

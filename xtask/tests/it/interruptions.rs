@@ -143,7 +143,7 @@ fn a_worker_that_was_only_half_replaced_is_in_nobodys_way() {
 /// A command that is cancelled ends the script that runs; the next deploy does not come across what that was at.
 #[test]
 fn a_script_that_is_stopped_while_it_writes_a_file_leaves_no_half_of_it() {
-    const FACTS: &str = include_str!("../../src/scripts/facts.sh");
+    const CONSTANTS: &str = include_str!("../../src/scripts/shared_constants.sh");
     const PRELUDE: &str = include_str!("../../src/scripts/prelude.sh");
     for (name, text, header) in [
         ("store", include_str!("../../src/scripts/store.sh"), "file 1000000\n"),
@@ -158,7 +158,7 @@ fn a_script_that_is_stopped_while_it_writes_a_file_leaves_no_half_of_it() {
         }
         let argument =
             if name == "store" { "blue".to_owned() } else { root.join("upstream.conf").display().to_string() };
-        let text = format!("{FACTS}{PRELUDE}{text}");
+        let text = format!("{CONSTANTS}{PRELUDE}{text}");
         let words = ["-c", &text, name, root.to_str().unwrap(), &argument, "true"];
         let mut bash = Command::new("bash");
         // A group of its own, as the shell gives it, so that what it waits for ends with it.
@@ -190,7 +190,7 @@ fn an_archive_that_arrives_after_its_run_is_not_kept_and_is_in_nobodys_way() {
     let (lock, archive) = (folder.path().join("deploy.lock"), releases.join(".incoming-some.tar.gz"));
     let start = || {
         let text = concat!(
-            include_str!("../../src/scripts/facts.sh"),
+            include_str!("../../src/scripts/shared_constants.sh"),
             include_str!("../../src/scripts/prelude.sh"),
             include_str!("../../src/scripts/receive.sh")
         );

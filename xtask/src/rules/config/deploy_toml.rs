@@ -14,9 +14,9 @@ use crate::rules::config::{
     Config, EnvFile, Environment, Fixed, Health, Hooks, Limits, Nginx, NginxOwner, Project, Reach, SiteUrl, Slots,
     SshTarget, SwitchMode, Tests, Traffic,
 };
-use crate::rules::facts::LIVE_UPSTREAM_FILE;
 use crate::rules::failure::Kind;
 use crate::rules::secret::Secret;
+use crate::rules::shared_constants::LIVE_UPSTREAM_FILE;
 use position::Position;
 
 #[derive(Deserialize)]

@@ -1,13 +1,13 @@
-//! What a host told us, as plain data. Reading is in `observed/report.rs`, asking is in `scripts/inspect.sh`, deciding is in `plan`.
+//! What a host told us, as plain data. Reading is in `observed/reading.rs`, asking is in `scripts/inspect.sh`, deciding is in `plan`.
 //!
 //! Nothing of it is believed beyond its shape: what a container's labels, an app's answer or a record hold may be anything,
 //! and where it is nothing that we know, it counts as not there.
 
 mod containers;
 mod others;
-mod report;
+mod reading;
 
-pub use report::parse;
+pub use reading::parse;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -6,16 +6,16 @@ use super::text::{MINUTES, SHORT, bundle, changing, checking, script};
 use super::{Input, Script};
 use crate::rules::config::Config;
 use crate::rules::engine::compose::RenderedCompose;
-use crate::rules::facts::{BASE_FILE, BUILD_FILE};
 use crate::rules::release::{ReleaseId, Slot, image, own_projects, slot_file, workers_file};
 use crate::rules::secret::Secret;
+use crate::rules::shared_constants::{BASE_FILE, BUILD_FILE};
 
 /// Prints the rendered compose project, and keeps it with the release.
 pub fn compose_config(config: &Config, release: &ReleaseId, compose: &str) -> Script {
     project(config, release, compose, "fresh", "read the compose files")
 }
 
-/// Prints the compose project that was stored with a release, once its files have been checked; [`crate::rules::facts::FILES_NOT_AS_SHIPPED`] otherwise.
+/// Prints the compose project that was stored with a release, once its files have been checked; [`crate::rules::shared_constants::FILES_NOT_AS_SHIPPED`] otherwise.
 pub fn stored_project(config: &Config, release: &ReleaseId, compose: &str) -> Script {
     project(config, release, compose, "stored", "read what was stored with the release")
 }

@@ -3,9 +3,9 @@
 use super::text::{SHORT, bundle, changing, script};
 use super::{Input, Script};
 use crate::rules::config::{Config, Environment, NginxOwner, SwitchMode};
-use crate::rules::facts::{FLAG_FILE, LIVE_UPSTREAM_FILE};
 use crate::rules::nginx::{self, Upstream};
 use crate::rules::release::Slot;
+use crate::rules::shared_constants::{FLAG_FILE, LIVE_UPSTREAM_FILE};
 
 /// The flag file of the instant mode.
 pub fn flag(config: &Config) -> String {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::text::{SHORT, changing, plain, reading, script};
 use super::{Input, Script};
 use crate::rules::config::{Config, Environment, NginxOwner, Slots};
-use crate::rules::facts::LOCK_FILE;
+use crate::rules::shared_constants::LOCK_FILE;
 
 /// A deploying side that is silent for this long has died.
 const SILENCE: Duration = Duration::from_secs(30);

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::{Input, Script};
 use crate::rules::config::Config;
-use crate::rules::facts::MANIFEST_FILE;
 use crate::rules::release::tree::Reuse;
 use crate::rules::release::{ReleaseId, image};
 use crate::rules::secret::Secret;
+use crate::rules::shared_constants::MANIFEST_FILE;
 
 use super::text::{MINUTES, SHORT, bundle, changing, checking, plain, script};
 
@@ -21,7 +21,7 @@ pub fn receive(config: &Config, release: &ReleaseId, archive: &Path, bytes: u64)
     Script { input: Input::File(archive.to_owned()), ..receive }
 }
 
-/// Unpacks a release beside the others; ends with [`crate::rules::facts::FILES_NOT_AS_SHIPPED`] where what it was to take from an
+/// Unpacks a release beside the others; ends with [`crate::rules::shared_constants::FILES_NOT_AS_SHIPPED`] where what it was to take from an
 /// earlier one is no longer there as it was.
 pub fn ship(config: &Config, release: &ReleaseId, archive: Archive, parts: &Parts) -> Script {
     let arguments = [
@@ -69,7 +69,7 @@ pub fn manifest(config: &Config, release: &ReleaseId) -> Script {
     script("read the manifest of the release that serves", "exec head -c 67108864 -- \"$1\"", SHORT, [place])
 }
 
-/// Ends with [`crate::rules::facts::FILES_NOT_AS_SHIPPED`], naming files, where a release's files are no longer what they were.
+/// Ends with [`crate::rules::shared_constants::FILES_NOT_AS_SHIPPED`], naming files, where a release's files are no longer what they were.
 pub fn check_release(config: &Config, release: &ReleaseId) -> Script {
     let arguments = [config.environment.folder.clone(), release.to_string()];
     script("check the release's files", checking!("check_release.sh"), MINUTES, arguments)

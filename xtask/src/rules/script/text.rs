@@ -8,7 +8,7 @@ use super::{Input, Script};
 macro_rules! changing {
     ($file:literal) => {
         concat!(
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/facts.sh")),
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/shared_constants.sh")),
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/prelude.sh")),
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $file))
         )
@@ -19,7 +19,7 @@ macro_rules! changing {
 macro_rules! checking {
     ($file:literal) => {
         concat!(
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/facts.sh")),
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/shared_constants.sh")),
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/prelude.sh")),
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/changed_files.sh")),
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $file))
@@ -31,7 +31,7 @@ macro_rules! checking {
 macro_rules! reading {
     ($file:literal) => {
         concat!(
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/facts.sh")),
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/shared_constants.sh")),
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $file))
         )
     };

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use super::*;
 use crate::io::host::{Claim, Host};
 use crate::rules::config::{SwitchMode, deploy_toml};
-use crate::rules::facts::{FLAG_FILE, RECORD_FILE};
 use crate::rules::host::observed::Observed;
 use crate::rules::release::Slot;
 use crate::rules::report::Outcome;
 use crate::rules::script::{self, Script};
+use crate::rules::shared_constants::{FLAG_FILE, RECORD_FILE};
 use crate::testing::fixtures::release;
 
 const TOML: &str = r#"

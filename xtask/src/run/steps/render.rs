@@ -9,12 +9,12 @@ use crate::io::local::package::Package;
 use crate::io::process::{self, Command, Finished};
 use crate::rules::config::{Config, NginxOwner};
 use crate::rules::engine::compose::{self, Commit, RenderInput, RenderedCompose};
-use crate::rules::facts::FILES_NOT_AS_SHIPPED;
 use crate::rules::failure::Kind;
 use crate::rules::host::observed::Observed;
 use crate::rules::release::tree::Content;
 use crate::rules::release::{ReleaseId, Slot};
 use crate::rules::script::{self, Input, Script};
+use crate::rules::shared_constants::FILES_NOT_AS_SHIPPED;
 use crate::run::session::Session;
 
 /// What a script has to say, line by line.

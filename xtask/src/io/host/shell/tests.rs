@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::*;
 use crate::io::process::{Command, spawn};
-use crate::rules::facts::LOCK_FILE;
 use crate::rules::script::{Input, Script};
+use crate::rules::shared_constants::LOCK_FILE;
 
 const TOKEN: &str = "deploy-shell-test";
 

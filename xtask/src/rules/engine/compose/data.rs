@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::RenderInput;
 use super::project::{Project, Service};
-use crate::rules::facts;
+use crate::rules::shared_constants;
 
 /// A path of the app's folder that outlives releases, and who has it mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -252,8 +252,8 @@ pub fn above_the_app(service: &Service, rendering: &RenderInput) -> Vec<String> 
 /// it beside releases and data, or, unless it is read-only, a folder that holds it. Monitoring reads whole hosts.
 pub fn of_the_tool(service: &Service, rendering: &RenderInput) -> Vec<String> {
     let releases = format!("{}/releases", rendering.folder);
-    let kept =
-        ["meta", "live", facts::LOCK_FILE, facts::RECORD_FILE].map(|part| format!("{}/{part}", rendering.folder));
+    let kept = ["meta", "live", shared_constants::LOCK_FILE, shared_constants::RECORD_FILE]
+        .map(|part| format!("{}/{part}", rendering.folder));
     let binds = service.volumes.iter().flatten().filter_map(bind).map(|bind| (plain(bind.source), bind.read_only));
     let held = binds.filter(|(source, read_only)| {
         let whole = source == rendering.folder || *source == releases;

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::project::{Project, Resource, Service};
 use super::{RenderInput, Roles, data, definition};
-use crate::rules::facts::{LABEL_DEFINITION, LABEL_FOLDER, LABEL_PROJECT, LABEL_RELEASE, LABEL_SLOT};
 use crate::rules::release::{image, live_network, shut_network, slot_service};
+use crate::rules::shared_constants::{LABEL_DEFINITION, LABEL_FOLDER, LABEL_PROJECT, LABEL_RELEASE, LABEL_SLOT};
 
 /// The network of a slot: its name, and whether it is internal. It is so only where a worker is on nothing but internal networks:
 /// docker looks a name up on those last, and while the first deploy takes over, the old web service has the same name elsewhere.

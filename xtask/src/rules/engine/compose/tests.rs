@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::rules::facts::LABEL_SLOT;
+use crate::rules::shared_constants::LABEL_SLOT;
 
 mod mounts;
 mod refusals;

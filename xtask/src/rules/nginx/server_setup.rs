@@ -2,9 +2,9 @@
 //! a person, and run by root on the server. What it does is `scripts/setup.sh`; here it is told for which environment.
 
 use crate::rules::config::{Config, Slots, SwitchMode};
-use crate::rules::facts;
 use crate::rules::nginx::{self, Upstream};
 use crate::rules::script::{self, quote};
+use crate::rules::shared_constants;
 
 /// A bash script for root, that can be run again. `user` is who deploys.
 ///
@@ -27,7 +27,7 @@ pub fn script(config: &Config, user: &str, switching: SwitchMode) -> String {
          # Prepares this server for `cargo xtask deploy --env {}`, {switching} mode. Run as root; can be run again.\n\
          set -euo pipefail\nexport PATH=\"$PATH:/usr/local/sbin:/usr/sbin:/sbin\"\numask 022\n{}{values}\n{texts}\n{}",
         environment.name,
-        facts::TEXT,
+        shared_constants::TEXT,
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/setup.sh")),
     )
 }

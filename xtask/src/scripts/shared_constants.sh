@@ -1,4 +1,4 @@
-# What the program that sends these scripts knows too; each stands here alone (rules/facts.rs).
+# Constants that these scripts share with the program that sends them; each is defined here alone (rules/shared_constants.rs).
 # shellcheck disable=SC2034 # not every script needs all of them
 label_project=deploy.project label_folder=deploy.folder label_slot=deploy.slot label_release=deploy.release label_definition=deploy.definition
 lock_file=deploy.lock record_file=deploys.jsonl manifest_file=manifest.json flag_file=live/green live_upstream_file=live/upstream.conf

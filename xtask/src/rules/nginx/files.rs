@@ -1,0 +1,135 @@
+//! The files that nginx gets: the upstream file of both switch modes, the site's include, the private nginx.
+
+use crate::rules::config::{SiteUrl, Slots, SwitchMode};
+use crate::rules::release::Slot;
+
+/// What nginx knows of an environment's slots.
+#[derive(Clone, Copy, Debug)]
+pub struct Upstream<'a> {
+    /// The environment's name on the host, which nginx gives beside the slot it obeys.
+    pub name: &'a str,
+    /// What the site passes requests to.
+    pub upstream: &'a str,
+    pub slots: Slots,
+    /// Where nginx says which slot it obeys.
+    pub live_port: u16,
+}
+
+impl Upstream<'_> {
+    /// The reload mode's upstream file: rewritten at each switch.
+    ///
+    /// There is no `keepalive`: nginx then opens one connection per request to the slot, so that a connection that is open
+    /// is a request in flight, which is what a drain waits for.
+    pub fn reload(&self, live: Slot) -> String {
+        self.reload_marked(live.name(), &self.slots.port(live).to_string())
+    }
+
+    /// The same with other words for the live slot and its port.
+    pub fn reload_marked(&self, live: &str, port: &str) -> String {
+        format!(
+            "# Written by `cargo xtask`; the live slot is {live}. Read by nginx at its next reload.\n\
+             upstream {upstream} {{\n    server 127.0.0.1:{port};\n}}\n\n# The two slots.\n{both}\n{live_slot_endpoint}",
+            upstream = self.upstream,
+            both = self.both(),
+            live_slot_endpoint = self.live_slot_endpoint(&format!("    return 200 \"{} {live}\\n\";\n", self.name)),
+        )
+    }
+
+    /// The instant mode's upstream file: never rewritten. `flag` is the file whose presence makes green the live slot.
+    pub fn instant(&self, flag: &str) -> String {
+        let choice = format!(
+            "    open_file_cache off;\n    set $slot blue;\n    if (-f {flag}) {{ set $slot green; }}\n    return 200 \"{} $slot\\n\";\n",
+            self.name
+        );
+        format!(
+            "# The two slots. Which one is live is decided by the presence of {flag}.\n{}\n{}",
+            self.both(),
+            self.live_slot_endpoint(&choice)
+        )
+    }
+
+    /// An upstream for each slot; they say which ports are the slots'.
+    fn both(&self) -> String {
+        let slot = |slot: Slot| {
+            format!("upstream {}_{slot} {{\n    server 127.0.0.1:{};\n}}\n", self.upstream, self.slots.port(slot))
+        };
+        Slot::BOTH.map(slot).concat()
+    }
+
+    /// nginx's own answer to which slot of which environment it obeys; on the loopback only, under a name of its own, so that
+    /// any number of environments share the port.
+    fn live_slot_endpoint(&self, answer: &str) -> String {
+        format!(
+            "# nginx itself says which slot it obeys.\nserver {{\n    listen 127.0.0.1:{};\n    server_name {};\n    access_log off;\n    \
+             default_type text/plain;\n{answer}}}\n",
+            self.live_port,
+            live_host(self.name)
+        )
+    }
+}
+
+/// The name under which nginx is asked which slot of an environment it obeys.
+pub fn live_host(name: &str) -> String {
+    format!("{name}.deploy")
+}
+
+/// The instant mode's include for the site's `server` block.
+///
+/// Request bodies are not buffered: a buffered upload has chosen its slot but not connected to it yet, so a drain could
+/// not see it (ngx_http_proxy_module, `proxy_request_buffering`).
+pub fn switch_include(upstream: &str, flag: &str) -> String {
+    format!(
+        "# The switch: which slot serves is looked up at every request, so moving the traffic needs no reload.\n\
+         open_file_cache off;\nset ${upstream} {upstream}_blue;\nif (-f {flag}) {{ set ${upstream} {upstream}_green; }}\n\
+         proxy_request_buffering off;\nproxy_http_version 1.1;\n"
+    )
+}
+
+/// What a site's `location` says to reach the live slot: the target, headers, websockets.
+pub fn proxy_lines(upstream: &str, switching: SwitchMode) -> String {
+    let target = match switching {
+        SwitchMode::Reload => upstream.to_owned(),
+        SwitchMode::Instant => format!("${upstream}"),
+    };
+    format!(
+        "        proxy_pass http://{target};\n        proxy_http_version 1.1;\n        proxy_set_header Host $http_host;\n        \
+         proxy_set_header X-Real-IP $remote_addr;\n        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n        \
+         proxy_set_header X-Forwarded-Proto $scheme;\n        proxy_set_header Upgrade $http_upgrade;\n        \
+         proxy_set_header Connection $connection_upgrade;\n        proxy_read_timeout 120s;\n"
+    )
+}
+
+/// `Connection: upgrade` where the client asked for one, else `close`, so that the application ends each connection and
+/// keeps its remains (TIME_WAIT) with itself. Where nginx ends them, docker's proxy of the published port collects them
+/// for 60 s each, and at 470 requests a second it has no port left to connect from: 502.
+pub fn upgrade_map(variable: &str) -> String {
+    format!("map $http_upgrade ${variable} {{\n    default upgrade;\n    '' close;\n}}\n")
+}
+
+/// The private nginx's main file; paths are relative to its prefix.
+pub fn private_main(upstream_file: &str, site_file: &str) -> String {
+    let temp: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("    {kind}_temp_path temp/{kind};\n"))
+        .concat();
+    format!(
+        "# Rendered by cargo xtask; changes are overwritten by the next deploy.\nworker_processes 2;\npid nginx.pid;\n\
+         error_log logs/error.log warn;\nevents {{\n    worker_connections 4096;\n}}\nhttp {{\n    access_log off;\n{temp}\n    \
+         include {upstream_file};\n    include {site_file};\n}}\n"
+    )
+}
+
+/// The private nginx's site.
+pub fn private_site(upstream: &str, switching: SwitchMode, flag: &str, url: &SiteUrl) -> String {
+    let include = match switching {
+        SwitchMode::Reload => String::new(),
+        SwitchMode::Instant => switch_include(upstream, flag).lines().map(|line| format!("    {line}\n")).collect(),
+    };
+    format!(
+        "{map}\nserver {{\n    listen 127.0.0.1:{port};\n    server_name {host};\n    client_max_body_size 100m;\n{include}\n    \
+         location / {{\n{proxy}    }}\n}}\n",
+        map = upgrade_map("connection_upgrade"),
+        port = url.port,
+        host = url.host,
+        proxy = proxy_lines(upstream, switching),
+    )
+}

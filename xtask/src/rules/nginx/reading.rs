@@ -1,0 +1,116 @@
+//! What nginx's answer and its files say: which slot they name, and which mode a site is in.
+
+use crate::rules::config::{Slots, SwitchMode};
+use crate::rules::release::Slot;
+
+/// The slot in nginx's answer `NAME SLOT`. An answer of another name is none.
+pub fn slot_in_answer(answer: &str, name: &str) -> Option<Slot> {
+    let (of, slot) = answer.trim().split_once(' ')?;
+    (of == name).then(|| Slot::from_name(slot)).flatten()
+}
+
+/// Which mode a site file is in: `proxy_pass` to the upstream, or to the variable that the switch include sets.
+pub fn switching_of_site(site: &str, upstream: &str) -> Option<SwitchMode> {
+    let passes = |target: &str| {
+        directives(site).any(|line| {
+            line.strip_prefix("proxy_pass")
+                .map(str::trim)
+                .is_some_and(|to| to.strip_prefix(target).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+        })
+    };
+    if passes(&format!("http://${upstream}")) {
+        Some(SwitchMode::Instant)
+    } else if passes(&format!("http://{upstream}")) {
+        Some(SwitchMode::Reload)
+    } else {
+        None
+    }
+}
+
+/// Whether the text turns nginx's memory of file lookups off. It is inherited where nothing else is said, and with it a
+/// flag that came or went would be seen up to a minute later (ngx_http_core_module, `open_file_cache`,
+/// `open_file_cache_valid`).
+pub fn looks_up_uncached(text: &str) -> bool {
+    directives(text).any(|line| line.split_whitespace().eq(["open_file_cache", "off"]))
+}
+
+/// The flag that an upstream file of the instant mode looks for.
+pub fn flag_of_upstream(text: &str) -> Option<String> {
+    let test = directives(text).find_map(|line| line.strip_prefix("if (-f ").map(str::to_owned))?;
+    Some(test.trim_end().strip_suffix(')')?.trim().to_owned())
+}
+
+/// The slot whose port the upstream file of the reload mode names, also where a person wrote it.
+pub fn slot_in_upstream(text: &str, upstream: &str, slots: Slots) -> Option<Slot> {
+    let mut inside = false;
+    for directive in directives(text) {
+        if let Some(name) = directive.strip_prefix("upstream") {
+            inside = name.trim() == upstream;
+        } else if let (true, Some(server)) = (inside, directive.strip_prefix("server ")) {
+            let address = server.split_whitespace().next().unwrap_or_default();
+            let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+            return Slot::BOTH.into_iter().find(|slot| port == Some(slots.port(*slot)));
+        }
+    }
+    None
+}
+
+/// Each directive, or block head, without comments. No quoting is understood: neither file needs it.
+fn directives(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .map(|line| line.split('#').next().unwrap_or_default())
+        .flat_map(|line| line.split(['{', '}', ';']))
+        .map(str::trim)
+        .filter(|directive| !directive.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::config::SiteUrl;
+    use crate::rules::nginx::{Upstream, private_site};
+
+    const SLOTS: Slots = Slots { blue: 8000, green: 8001 };
+    const UPSTREAM: Upstream = Upstream { name: "gifty", upstream: "gifty_backend", slots: SLOTS, live_port: 8002 };
+
+    #[test]
+    fn an_answer_of_another_environment_is_none() {
+        for answer in ["gifty-staging blue", "gift blue", "blue", "gifty", "gifty red", ""] {
+            assert_eq!(slot_in_answer(answer, "gifty"), None, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn the_upstream_file_says_which_slot_it_names() {
+        for slot in Slot::BOTH {
+            let file = UPSTREAM.reload(slot);
+            assert_eq!(slot_in_upstream(&file, "gifty_backend", SLOTS), Some(slot), "{file}");
+            assert_eq!(slot_in_answer(&format!("gifty {slot}\n"), "gifty"), Some(slot));
+        }
+        assert_eq!(flag_of_upstream(&UPSTREAM.instant("/srv/live/green")).as_deref(), Some("/srv/live/green"));
+        assert_eq!(flag_of_upstream(&UPSTREAM.reload(Slot::Blue)), None);
+        let by_hand = "upstream other { server 127.0.0.1:8001; }\n# upstream gifty_backend { server x:8001; }\n\
+                       upstream gifty_backend { server 127.0.0.1:8000 weight=1; }";
+        assert_eq!(slot_in_upstream(by_hand, "gifty_backend", SLOTS), Some(Slot::Blue));
+        assert_eq!(slot_in_upstream("", "gifty_backend", SLOTS), None);
+        let elsewhere = "upstream gifty_backend { server 10.0.0.1:9000; }";
+        assert_eq!(slot_in_upstream(elsewhere, "gifty_backend", SLOTS), None);
+    }
+
+    #[test]
+    fn the_mode_is_read_from_the_site_file() {
+        let site = |target: &str| format!("server {{\n  location / {{ proxy_pass {target}; }}\n}}");
+        let mode = |target: &str| switching_of_site(&site(target), "gifty_backend");
+        assert_eq!(mode("http://gifty_backend"), Some(SwitchMode::Reload));
+        assert_eq!(mode("http://gifty_backend/"), Some(SwitchMode::Reload));
+        assert_eq!(mode("http://$gifty_backend"), Some(SwitchMode::Instant));
+        assert_eq!(mode("http://127.0.0.1:8000"), None);
+        assert_eq!(mode("http://gifty_backend_old"), None);
+        assert_eq!(switching_of_site("# proxy_pass http://gifty_backend;", "gifty_backend"), None);
+        for switching in [SwitchMode::Reload, SwitchMode::Instant] {
+            let url = SiteUrl { tls: false, host: "localhost".into(), port: 8080, path: String::new() };
+            let ours = private_site("gifty_backend", switching, "/srv/live/green", &url);
+            assert_eq!(switching_of_site(&ours, "gifty_backend"), Some(switching), "{ours}");
+        }
+    }
+}
