@@ -1,6 +1,7 @@
-//! The guide exists in two languages, and says the same in both: as far as a program can see that.
+//! Documents: links lead somewhere, and the guide says the same in both languages, as far as a program can see that.
 
 use crate::support::server::repository;
+use crate::support::source_files::files;
 
 const GUIDES: [&str; 2] = ["docs/deployment.md", "docs/deployment.en.md"];
 
@@ -67,4 +68,25 @@ fn both_guides_have_the_same_sections_commands_settings_and_tables() {
         assert_eq!(russian, english, "section {} of {GUIDES:?}", number + 1);
     }
     assert_eq!(russian.len(), english.len(), "sections of {GUIDES:?}");
+}
+
+#[test]
+fn every_local_link_leads_somewhere() {
+    let mut problems = Vec::new();
+    let mut links = 0;
+    for path in files(".", ".md") {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().unwrap_or_default();
+            if file.is_empty() || target.contains("://") || target.starts_with("mailto:") {
+                continue;
+            }
+            links += 1;
+            if !path.parent().unwrap_or(std::path::Path::new(".")).join(file).exists() {
+                problems.push(format!("{}: {target}", path.display()));
+            }
+        }
+    }
+    assert!(links > 5, "only {links} links were found");
+    assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
 }
