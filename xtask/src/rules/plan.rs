@@ -319,17 +319,17 @@ pub fn last_started_step(failed: usize, sent_until: usize, never_began: usize) -
     failed.max(sent_until.saturating_sub(never_began + 1))
 }
 
-/// What to undo when step `reached` of `plan` is the last that had begun. Before the switch the new slot goes; from the switch
+/// What to undo when step `last_started` of `plan` is the last that had begun. Before the switch the new slot goes; from the switch
 /// on, while the old slot still runs, the traffic goes back first; after that the new version serves and nothing is undone.
 ///
 /// A courtesy: a killed run does without it, and the next deploy must work all the same.
-pub fn undo_steps(plan: &Plan, reached: usize) -> Vec<Step> {
-    let reached = &plan.steps[..=reached.min(plan.steps.len().saturating_sub(1))];
-    let any = |wanted: fn(&Step) -> bool| reached.iter().any(wanted);
+pub fn undo_steps(plan: &Plan, last_started: usize) -> Vec<Step> {
+    let started = &plan.steps[..=last_started.min(plan.steps.len().saturating_sub(1))];
+    let any = |wanted: fn(&Step) -> bool| started.iter().any(wanted);
     // What runs in the slot of a warm rollback was there before.
     let booted = any(|step| matches!(step, Step::Boot { .. } | Step::Hook { point: HookPoint::BeforeBoot, .. }));
     let served = any(|step| matches!(step, Step::MarkKnownGood));
-    let switched = reached.iter().find_map(|step| match step {
+    let switched = started.iter().find_map(|step| match step {
         Step::Switch { switching, .. } => Some(*switching),
         _ => None,
     });
@@ -358,12 +358,12 @@ pub fn undo_steps(plan: &Plan, reached: usize) -> Vec<Step> {
     undo
 }
 
-/// The slot that may run on where step `reached` of `plan` is the last that had begun: what served before is stopped once its
+/// The slot that may run on where step `last_started` of `plan` is the last that had begun: what served before is stopped once its
 /// requests have ended, and who cancels a deploy does not wait for those.
-pub fn left_running(plan: &Plan, reached: usize) -> Option<Slot> {
-    let served = plan.steps.iter().take(reached + 1).any(|step| *step == Step::MarkKnownGood);
+pub fn left_running(plan: &Plan, last_started: usize) -> Option<Slot> {
+    let served = plan.steps.iter().take(last_started + 1).any(|step| *step == Step::MarkKnownGood);
     let stops = |step: &Step| matches!(step, Step::Stop { slot, .. } if Some(*slot) == plan.from);
-    plan.from.filter(|_| served && plan.steps.iter().skip(reached).any(stops))
+    plan.from.filter(|_| served && plan.steps.iter().skip(last_started).any(stops))
 }
 
 #[cfg(test)]

@@ -221,9 +221,9 @@ impl<'a> Execution<'a> {
 
     /// Undoes a plan that has failed at a step; a failure of the undoing stands beside the first, never instead of it.
     fn undo(&mut self, plan: &Plan, failed: usize) -> Vec<String> {
-        let reached = self.stop_at(plan, failed);
+        let last_started = self.stop_at(plan, failed);
         let mut undone = Vec::new();
-        for step in plan::undo_steps(plan, reached) {
+        for step in plan::undo_steps(plan, last_started) {
             let title = step.title(&plan.release);
             console::note(&format!("undo: {title}"));
             match self.act(&plan.release, &step, &[]) {
@@ -234,7 +234,7 @@ impl<'a> Execution<'a> {
                 break;
             }
         }
-        if let Some(slot) = plan::left_running(plan, reached) {
+        if let Some(slot) = plan::left_running(plan, last_started) {
             console::note(&format!("what served before may still run in slot {slot}; the next deploy stops it"));
         }
         undone
