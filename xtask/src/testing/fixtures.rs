@@ -32,6 +32,23 @@ pub fn config() -> Config {
     deploy_toml::load(TOML, Path::new("/repo/deploy.toml"), "prod", &BTreeMap::new()).unwrap()
 }
 
+const TOML_OF_THIS_MACHINE: &str = r#"
+    [project]
+    name = "shop"
+    app = "app"
+    web = "web"
+    [environments.local]
+    folder = "host"
+    url = "http://127.0.0.1:8080"
+    env_file = "env"
+    nginx = { private = true, switch = "instant" }
+"#;
+
+/// An environment of this machine, whose host's folder is `host` in `root`.
+pub fn config_of_this_machine(root: &Path) -> Config {
+    deploy_toml::load(TOML_OF_THIS_MACHINE, &root.join("deploy.toml"), "local", &BTreeMap::new()).unwrap()
+}
+
 pub fn release(number: u32) -> ReleaseId {
     ReleaseId::parse(&format!("20260131-1745{number:02}-1a2b3c4")).unwrap()
 }

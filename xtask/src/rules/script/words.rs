@@ -99,7 +99,7 @@ fn other_scripts() {
         compose_config(config, release, COMPOSE),
         stored_project(config, release, COMPOSE),
         store(config, release, Slot::Green, &rendered(), Some(&reuse.release)),
-        receive(config, release, Path::new("/tmp/release.tar.gz"), 1234),
+        receive(config, release, Path::new("packages/release.tar.gz"), 1234),
         ship(config, release, archive(), &parts),
         manifest(config, release),
         check_release(config, release),

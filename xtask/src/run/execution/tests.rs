@@ -1,35 +1,22 @@
 //! Plans that are run on this machine, by the real shell. Their steps need no docker.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
 
 use super::*;
 use crate::io::host::{Claim, Host};
-use crate::rules::config::{SwitchMode, deploy_toml};
+use crate::rules::config::SwitchMode;
 use crate::rules::host::observed::Observed;
 use crate::rules::release::Slot;
 use crate::rules::report::Outcome;
 use crate::rules::script::{self, Script};
 use crate::rules::shared_constants::{FLAG_FILE, RECORD_FILE};
-use crate::testing::fixtures::release;
-
-const TOML: &str = r#"
-    [project]
-    name = "shop"
-    app = "app"
-    web = "web"
-    [environments.local]
-    folder = "host"
-    url = "http://127.0.0.1:8080"
-    env_file = "env"
-    nginx = { private = true, switch = "instant" }
-"#;
+use crate::testing::fixtures::{config_of_this_machine, release};
 
 /// An environment in an empty folder, with the lock of a deploy.
 fn session(root: &Path) -> Session {
-    let config = deploy_toml::load(TOML, &root.join("deploy.toml"), "local", &BTreeMap::new()).unwrap();
+    let config = config_of_this_machine(root);
     let claim = Claim { holder: "a test", wait_seconds: 0 };
     let (host, first) = Host::connect(&config, Some(&claim), Script::nothing()).unwrap();
     host.wait(first).unwrap();

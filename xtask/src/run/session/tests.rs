@@ -1,24 +1,11 @@
 //! Which release a source is, by what is on the host.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::*;
-use crate::rules::config::deploy_toml;
 use crate::rules::host::observed::StoredRelease;
 use crate::rules::script::Script;
-use crate::testing::fixtures::{release, stored};
-
-const TOML: &str = r#"
-    [project]
-    name = "shop"
-    app = "app"
-    web = "web"
-    [environments.local]
-    folder = "host"
-    url = "http://127.0.0.1:8080"
-    env_file = "env"
-    nginx = { private = true, switch = "instant" }
-"#;
+use crate::testing::fixtures::{config_of_this_machine, release, stored};
 
 fn env(content: &str) -> Env {
     let content = crate::rules::secret::Secret::new(content);
@@ -27,7 +14,7 @@ fn env(content: &str) -> Env {
 
 /// On this machine, with these releases.
 fn session(root: &std::path::Path, releases: Vec<StoredRelease>) -> Session {
-    let config = deploy_toml::load(TOML, &root.join("deploy.toml"), "local", &BTreeMap::new()).unwrap();
+    let config = config_of_this_machine(root);
     let (host, first) = Host::connect(&config, None, Script::nothing()).unwrap();
     host.wait(first).unwrap();
     Session { config, observed: Observed { releases, ..Observed::default() }, host }
