@@ -1,8 +1,10 @@
 //! The command line: one file per subcommand, with its flags. Business code never sees strings.
 
 mod build;
+mod check;
 mod completions;
 mod deploy;
+mod given_images;
 mod health;
 mod package;
 mod rollback;
@@ -21,12 +23,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::io::{console, interrupt, process, random};
-use crate::rules::config::{Config, Reach, deploy_toml};
+use crate::rules::config::{Config, Reach, SecretSource, deploy_toml};
 use crate::rules::failure::{self, Kind};
 use crate::rules::plan::Plan;
 use crate::rules::release::Slot;
 use crate::rules::report::github::Actions;
 use crate::rules::report::{Caller, Report};
+use crate::rules::secret::mask;
 use crate::run::dry_run::DryRun;
 use crate::run::execution::Execution;
 
@@ -66,6 +69,7 @@ pub struct Common {
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Subcommand {
+    Check(check::Check),
     Test(test::Test),
     Package(package::Package),
     Ship(ship::Ship),
@@ -141,14 +145,20 @@ pub fn run(flags: &Flags) -> Result<()> {
     let variables: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let secret = |name: &&String| name.ends_with("_SSH_KEY") || name.ends_with("_ENV_FILE");
-    process::withhold(variables.keys().filter(secret).cloned().collect());
-    let caller = Caller { name: caller_name(&variables), started_at: Timestamp::now() };
     if variables.get("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
         console::use_actions(actions(&variables)?);
     }
     interrupt::listen()?;
     let config = load(flags, &variables)?;
+    let secret = |name: &&String| name.ends_with("_SSH_KEY") || name.ends_with("_ENV_FILE");
+    let secret = variables.keys().filter(secret).chain(&config.secret_variables);
+    process::withhold(secret.cloned().collect());
+    let caller = Caller { name: caller_name(&variables), started_at: Timestamp::now() };
+    for registry in &config.environment.registries {
+        if let SecretSource::Content(password) = &registry.password {
+            console::mask(mask::secrets_of_file(password.expose(), &config.text));
+        }
+    }
     if let Reach::Ssh(target) = &config.environment.reach {
         let key = String::from_utf8_lossy(target.key.expose());
         // The last line of a key may be a few letters that stand in every second word.
@@ -157,6 +167,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     }
     let invocation = Invocation { config: &config, caller: &caller, json: flags.common.json };
     match &flags.subcommand {
+        Subcommand::Check(check) => check.run(&invocation),
         Subcommand::Test(test) => test.run(&invocation),
         Subcommand::Package(package) => package.run(&invocation),
         Subcommand::Ship(ship) => ship.run(&invocation),

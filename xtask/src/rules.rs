@@ -15,3 +15,4 @@ pub mod report;
 pub mod script;
 pub mod secret;
 pub mod shared_constants;
+pub mod test_summary;

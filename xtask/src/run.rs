@@ -4,5 +4,6 @@ pub mod candidate;
 pub mod dry_run;
 pub mod execution;
 pub mod public;
+pub mod review;
 pub mod session;
 pub mod steps;

@@ -1,13 +1,18 @@
 //! `cargo xtask deploy`.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 
+use super::given_images::GivenImages;
 use super::{Invocation, Lock, PlanOnly, dry_run, execute};
-use crate::rules::plan;
+use crate::io::local::package;
+use crate::rules::config::Tests;
+use crate::rules::plan::step::Step;
+use crate::rules::plan::{self, Plan};
 use crate::run::candidate::Candidate;
 use crate::run::execution::Execution;
 use crate::run::session::Session;
+use crate::run::steps;
 
 /// Test, package, ship, build, boot, switch, drain: everything
 #[derive(Debug, Args)]
@@ -22,6 +27,8 @@ pub struct Deploy {
     #[arg(long)]
     skip_tests: bool,
     #[command(flatten)]
+    images: GivenImages,
+    #[command(flatten)]
     plan: PlanOnly,
 }
 
@@ -31,19 +38,42 @@ impl Deploy {
     /// # Errors
     /// With the kind of the stage that failed.
     pub fn run(&self, invocation: &Invocation) -> Result<()> {
-        let Invocation { config, caller, .. } = invocation;
+        let Invocation { caller, .. } = invocation;
+        let config = &self.images.applied(invocation.config)?;
         let candidate = Candidate::of(config, caller, self.dirty)?;
-        let tests = if self.skip_tests { plan::TestStage::Skip } else { plan::TestStage::Run };
+        let skip = self.skip_tests || matches!(config.tests, Tests::Off);
+        let tests = if skip { plan::TestStage::Skip } else { plan::TestStage::Run };
         let plan = |session: &Session| {
             let release = session.choose_release(&candidate.base, &candidate.env)?;
             plan::deploy(&session.config, &session.observed, &release, tests)
         };
         if self.plan.dry_run {
-            return dry_run(invocation, &plan(&Session::connect_read_only(config)?)?);
+            let session = Session::connect_read_only(config)?;
+            let plan = plan(&session)?;
+            self.refuse_early(invocation, &session, &candidate, &plan)?;
+            return dry_run(invocation, &plan);
         }
         let session =
             Session::connect_locked(config, caller, &format!("deploy of {}", candidate.base), self.lock.lock_wait)?;
         let plan = plan(&session)?;
         execute(invocation, Execution::of_candidate(&session, caller, "deploy", candidate), &plan)
+    }
+
+    /// What a run would refuse before it ships anything.
+    fn refuse_early(
+        &self,
+        invocation: &Invocation,
+        session: &Session,
+        candidate: &Candidate,
+        plan: &Plan,
+    ) -> Result<()> {
+        if !plan.steps.contains(&Step::Package) {
+            return Ok(());
+        }
+        let folder = tempfile::tempdir().context("making a folder for the files")?;
+        let Candidate { source, env, .. } = candidate;
+        let package = package::package(&session.config, source, &plan.release, invocation.caller, folder.path(), None)?;
+        let package = package.with_secret_files(&env.files)?;
+        steps::refuse_early(session, &package, env)
     }
 }

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
+use super::given_images::GivenImages;
 use super::{Invocation, Lock, execute};
 use crate::io::console;
 use crate::rules::plan;
@@ -19,6 +20,8 @@ pub struct Ship {
     dirty: bool,
     #[command(flatten)]
     lock: Lock,
+    #[command(flatten)]
+    images: GivenImages,
 }
 
 impl Ship {
@@ -27,12 +30,13 @@ impl Ship {
     /// # Errors
     /// With the kind of the stage that failed.
     pub fn run(&self, invocation: &Invocation) -> Result<()> {
-        let Invocation { config, caller, .. } = invocation;
+        let Invocation { caller, .. } = invocation;
+        let config = &self.images.applied(invocation.config)?;
         let candidate = Candidate::of(config, caller, self.dirty)?;
         let purpose = format!("ship of {}", candidate.base);
         let session = Session::connect_locked(config, caller, &purpose, self.lock.lock_wait)?;
         let release = session.choose_release(&candidate.base, &candidate.env)?;
-        let plan = plan::ship(&session.observed, &release);
+        let plan = plan::ship(config, &session.observed, &release);
         if plan.steps.is_empty() {
             console::note(&format!("release {release} is on the host already"));
         }

@@ -11,7 +11,7 @@ use crate::rules::health;
 use crate::rules::host::observed::Observed;
 use crate::rules::host::status;
 use crate::run::public;
-use crate::run::session::Session;
+use crate::run::session::{self, Session};
 
 /// Which slot and release serve, and whether nginx, containers and record agree
 #[derive(Debug, Args)]
@@ -22,9 +22,12 @@ impl Status {
     /// # Errors
     /// [`Kind::Drift`] where they do not agree.
     pub fn run(&self, invocation: &Invocation) -> Result<()> {
-        let session = Session::connect_read_only(invocation.config)?;
-        // The live release is judged by its own settings.
+        let mut session = Session::connect_read_only(invocation.config)?;
+        // The live release is asked and judged by its own settings.
         let live = session.observed.live_release().and_then(|release| session.settings_of(release).ok());
+        if let Some(live) = live.as_ref().filter(|live| !session.observed.asked.asks_like(&live.health)) {
+            session.observed = session::inspect(live, &session.host)?;
+        }
         let config = live.as_ref().unwrap_or(&session.config);
         let asked = public::start(config, session.observed.live_release());
         let site = site(config, &session.observed);
@@ -46,6 +49,6 @@ fn site(config: &Config, observed: &Observed) -> Result<(), String> {
     if answer.is_turned_away() {
         return Ok(());
     }
-    health::check(answer, &config.health.expect, observed.live_release())
+    health::check(answer, &config.health, observed.live_release())
         .map_err(|reason| format!("{asked} through nginx gives {}", reason.shown(console::masked)))
 }

@@ -1,5 +1,7 @@
 //! Requests that leave this machine. What is asked on the host itself is asked there, by `host/ask`.
 
+use std::collections::BTreeMap;
+use std::io::Read;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,7 +15,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureSch
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::rules::certificate;
-use crate::rules::config::SiteUrl;
+use crate::rules::config::{Health, SiteUrl};
 use crate::rules::health::Answer;
 use crate::rules::public_site::Asked;
 
@@ -29,14 +31,14 @@ const TRUSTED: [&str; 4] = [
 ];
 
 /// Asks a site once, as users reach it: by its name, directly, whatever proxy the environment names.
-pub fn ask(site: &SiteUrl, path: &str, limit: Duration) -> Asked {
-    let answer = get(&format!("{site}{path}"), limit).map_err(|error| format!("{error:#}"));
+pub fn ask(site: &SiteUrl, health: &Health, limit: Duration) -> Asked {
+    let answer = get(&format!("{site}{}", health.path), &health.headers, limit).map_err(|error| format!("{error:#}"));
     let certificate_ends = if site.tls { certificate_ends(site, limit).ok().flatten() } else { None };
     Asked { answer, certificate_ends }
 }
 
 /// What an address answers, whichever status it has; a redirect is an answer.
-fn get(url: &str, limit: Duration) -> Result<Answer> {
+fn get(url: &str, headers: &BTreeMap<String, String>, limit: Duration) -> Result<Answer> {
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::Specific(Arc::new(trusted())))
         .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
@@ -49,9 +51,14 @@ fn get(url: &str, limit: Duration) -> Result<Answer> {
         .user_agent("cargo-xtask")
         .tls_config(tls)
         .build();
-    let mut response = ureq::Agent::new_with_config(config).get(url).call()?;
-    let body = response.body_mut().with_config().limit(BODY).lossy_utf8(true).read_to_string()?;
-    Ok(Answer { status: response.status().as_u16(), body })
+    let request = ureq::Agent::new_with_config(config).get(url);
+    let mut response = headers.iter().fold(request, |request, (name, value)| request.header(name, value)).call()?;
+    let mut body = Vec::new();
+    response.body_mut().as_reader().take(BODY).read_to_end(&mut body)?;
+    let body = String::from_utf8_lossy(&body).into_owned();
+    let text = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+    Ok(Answer { status: response.status().as_u16(), headers, body })
 }
 
 /// The certificates that this machine trusts: those of `SSL_CERT_FILE`, else the system's. Without any, none is.

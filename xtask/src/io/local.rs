@@ -1,5 +1,8 @@
-//! This machine: the tree that is packaged, the `.env`, the tests.
+//! This machine: the tree that is packaged, the `.env` and other secrets, the tests.
 
 pub mod dotenv;
+pub mod image;
 pub mod package;
 pub mod pytest;
+pub mod secret_files;
+pub mod test_commands;

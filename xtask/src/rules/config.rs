@@ -3,12 +3,13 @@
 
 pub mod deploy_toml;
 pub mod env_file;
+mod health;
 pub mod site_url;
+mod tests_of_app;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,9 @@ use crate::rules::failure::Kind;
 use crate::rules::release::Slot;
 use crate::rules::secret::Secret;
 
+pub use crate::rules::config::health::Health;
 pub use crate::rules::config::site_url::SiteUrl;
+pub use crate::rules::config::tests_of_app::{Pytest, TestCommands, Tests};
 
 /// Everything a command needs to know, for one environment.
 #[derive(Clone, Debug)]
@@ -35,6 +38,10 @@ pub struct Config {
     pub limits: Limits,
     pub tests: Tests,
     pub environment: Environment,
+    /// Images that a command names in the place of what the compose file says, by service.
+    pub images: BTreeMap<String, GivenImage>,
+    /// Environment variables that hold a secret, of any environment: no child process has them.
+    pub secret_variables: Vec<String>,
     /// `deploy.toml` as it is: what stands in it is no secret.
     pub text: String,
 }
@@ -59,9 +66,10 @@ impl Config {
             Reach::Missing(missing) => missing.clone(),
             Reach::Local | Reach::Ssh(_) => Vec::new(),
         };
-        if let EnvFile::Missing { variable } = &self.environment.env_file {
-            missing.push(variable.clone());
-        }
+        let Environment { env_file, files, registries, .. } = &self.environment;
+        let passwords = registries.iter().map(|registry| &registry.password);
+        let sources = [env_file].into_iter().chain(files.values()).chain(passwords);
+        missing.extend(sources.filter_map(SecretSource::missing));
         if missing.is_empty() { Ok(()) } else { Err(self.missing(&missing)) }
     }
 
@@ -73,6 +81,16 @@ impl Config {
             variables.join(", ")
         ))
     }
+}
+
+/// An image that is built elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GivenImage {
+    /// What a registry calls it.
+    Registry(String),
+    /// Its id in the docker of the machine that deploys, from which it is carried to the host.
+    Local(String),
 }
 
 /// Which ports are given, and so must be the host's.
@@ -149,30 +167,6 @@ impl Slots {
     }
 }
 
-/// When a slot counts as healthy.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Health {
-    pub path: String,
-    /// Seconds until a slot that does not become healthy is given up.
-    pub timeout: u64,
-    /// Fields of the JSON body and the values they must have.
-    pub expect: BTreeMap<String, serde_json::Value>,
-}
-
-impl Default for Health {
-    fn default() -> Health {
-        let expect = BTreeMap::from([("status".to_owned(), serde_json::Value::from("ok"))]);
-        Health { path: "/health".to_owned(), timeout: 60, expect }
-    }
-}
-
-impl Health {
-    pub fn limit(&self) -> Duration {
-        Duration::from_secs(self.timeout)
-    }
-}
-
 /// What happens around the switch. Times are in seconds.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -221,42 +215,13 @@ pub struct Limits {
     pub build: u64,
     /// Until accessories with a health check are healthy, and until what runs once has ended.
     pub accessories: u64,
+    /// The tests.
+    pub test: u64,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { ship: 600, build: 1800, accessories: 120 }
-    }
-}
-
-/// How the tests are run.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Tests {
-    /// Python version that is expected; another one is a warning.
-    pub python: String,
-    /// Relative to `deploy.toml`.
-    pub requirements: String,
-    /// Relative to the app's folder.
-    pub folder: String,
-    /// The file that switches groups on and off, relative to `deploy.toml`.
-    pub selection: String,
-    /// Groups that are not `<folder>/<group>`: their paths, relative to the app's folder.
-    pub groups: BTreeMap<String, Vec<String>>,
-    /// Variables that the tests get.
-    pub env: BTreeMap<String, String>,
-}
-
-impl Default for Tests {
-    fn default() -> Tests {
-        Tests {
-            python: "3.11".to_owned(),
-            requirements: "requirements.txt".to_owned(),
-            folder: "tests".to_owned(),
-            selection: "tests_config.yaml".to_owned(),
-            groups: BTreeMap::new(),
-            env: BTreeMap::new(),
-        }
+        Limits { ship: 600, build: 1800, accessories: 120, test: 1800 }
     }
 }
 
@@ -271,11 +236,24 @@ pub struct Environment {
     pub url: SiteUrl,
     pub nginx: Nginx,
     /// The release's `.env`, where the environment has one. Only packaging and shipping need it.
-    pub env_file: EnvFile,
+    pub env_file: SecretSource,
+    /// What else of a release is not in its commit, by its path below the app's folder.
+    pub files: BTreeMap<String, SecretSource>,
+    /// Registries that ask for a password.
+    pub registries: Vec<Registry>,
     /// `docker compose` or `docker-compose`; found out where not given.
     pub compose: Option<String>,
     /// Users reach the site at its address from where it is deployed from.
     pub public: bool,
+}
+
+/// A registry of images, to which a host is logged in for as long as it pulls and builds.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    /// As images name it: `ghcr.io`.
+    pub server: String,
+    pub user: String,
+    pub password: SecretSource,
 }
 
 /// How commands get to the host.
@@ -311,15 +289,25 @@ impl fmt::Display for SshTarget {
     }
 }
 
-/// The `.env` of a release.
+/// Where the `.env` of a release comes from, another file that is not in its commit, or a password.
 #[derive(Clone, Debug)]
-pub enum EnvFile {
+pub enum SecretSource {
     /// A file on this machine.
     Path(PathBuf),
     /// The content came from an environment variable.
     Content(Secret),
     /// The variable that should hold it is not set.
     Missing { variable: String },
+}
+
+impl SecretSource {
+    /// The variable that should hold it, and is not set.
+    pub fn missing(&self) -> Option<String> {
+        match self {
+            SecretSource::Missing { variable } => Some(variable.clone()),
+            SecretSource::Path(_) | SecretSource::Content(_) => None,
+        }
+    }
 }
 
 /// The web server in front, and how its traffic is moved.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use crate::rules::config::{Config, NginxOwner, SwitchMode};
+use crate::rules::config::{Config, GivenImage, NginxOwner, SwitchMode};
 use crate::rules::failure::Kind;
 use crate::rules::host::observed::{Container, Observed};
 use crate::rules::host::preflight;
@@ -58,6 +58,7 @@ pub fn deploy(config: &Config, observed: &Observed, release: &ReleaseId, tests: 
     if observed.release(release).is_none() {
         steps.extend([Step::Package, Step::Ship]);
     }
+    steps.extend(carry(config, observed, release));
     let preparation = Preparation {
         more: preflight::capacity(config, observed, release).into_iter().chain(preflight::bypasses(observed)).collect(),
         steps,
@@ -236,12 +237,24 @@ fn hooks(slot: Slot, point: HookPoint, commands: &[Vec<String>]) -> Vec<Step> {
     commands.iter().map(|words| Step::Hook { point, words: words.clone(), slot }).collect()
 }
 
-/// The release alone, brought to the host. Nothing, where it is there already.
-pub fn ship(observed: &Observed, release: &ReleaseId) -> Plan {
-    prepare_only(observed, release, |_| match observed.release(release) {
+/// The release alone, brought to the host with its images. Nothing, where it is there already.
+pub fn ship(config: &Config, observed: &Observed, release: &ReleaseId) -> Plan {
+    let shipped = match observed.release(release) {
         Some(_) => Vec::new(),
         None => vec![Step::Package, Step::Ship],
-    })
+    };
+    prepare_only(observed, release, |_| shipped.into_iter().chain(carry(config, observed, release)).collect())
+}
+
+/// Brings the images that this machine has, where the release has not all of its images yet.
+fn carry(config: &Config, observed: &Observed, release: &ReleaseId) -> Option<Step> {
+    let local = config.images.values().filter_map(|image| match image {
+        GivenImage::Local(id) => Some(id.clone()),
+        GivenImage::Registry(_) => None,
+    });
+    let images: BTreeSet<String> = local.collect();
+    let needed = !images.is_empty() && !observed.has_images(release);
+    needed.then(|| Step::Carry { images: images.into_iter().collect() })
 }
 
 /// The images alone, of a release that is on the host.

@@ -1,13 +1,12 @@
 //! The site as its users reach it: by its public name, from outside. What is wrong there is told, and undoes nothing: a proxy
 //! in front, a name that has not moved yet, a site that only the inside reaches are normal.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use crate::rules::config::Health;
 use crate::rules::health::{self, Answer};
 use crate::rules::release::ReleaseId;
 
@@ -38,7 +37,7 @@ impl PublicSite {
     pub fn of(
         url: &str,
         asked: Asked,
-        expect: &BTreeMap<String, Value>,
+        health: &Health,
         release: Option<&ReleaseId>,
         now: Timestamp,
         hide: impl Fn(&str) -> String,
@@ -48,7 +47,7 @@ impl PublicSite {
             // It says nothing of the version behind the limit.
             Ok(answer) if answer.is_turned_away() => None,
             Ok(answer) => {
-                health::check(&answer, expect, release).err().map(|reason| format!("gives {}", reason.shown(hide)))
+                health::check(&answer, health, release).err().map(|reason| format!("gives {}", reason.shown(hide)))
             }
             Err(why) => Some(format!("does not answer: {why}")),
         };
@@ -98,12 +97,18 @@ mod tests {
         let certificate_ends = certificate_ends.map(|end| end.parse().unwrap());
         let asked = Asked { answer, certificate_ends };
         let hide = |text: &str| text.replace("hunter2", "•••");
-        let expect = config().health.expect;
-        PublicSite::of("https://shop.example/health", asked, &expect, Some(&release(2)), NOW.parse().unwrap(), hide)
+        PublicSite::of(
+            "https://shop.example/health",
+            asked,
+            &config().health,
+            Some(&release(2)),
+            NOW.parse().unwrap(),
+            hide,
+        )
     }
 
     fn said(status: u16, body: &str) -> Result<Answer, String> {
-        Ok(Answer { status, body: body.to_owned() })
+        Ok(Answer::new(status, body))
     }
 
     #[test]

@@ -1,4 +1,3 @@
-//! Which tests pytest runs, and what its report says.
+//! Which tests pytest runs.
 
-pub mod junit;
 pub mod selection;

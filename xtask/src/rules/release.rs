@@ -3,6 +3,7 @@
 //! Nothing has to be handed from one step to the next: an image tag, a compose project, a folder follow from
 //! (project, release, slot), so any step can be run again alone.
 
+pub mod layers;
 pub mod settings;
 pub mod tree;
 

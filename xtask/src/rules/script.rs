@@ -14,10 +14,14 @@ use std::time::Duration;
 
 use crate::rules::secret::Secret;
 
-pub use compose::{accessories, build, compose_config, store, stored_project};
+pub use compose::{
+    accessories, build, compose_config, layers, load_image, moved_images, read_compose, store, stored_project,
+};
 pub use nginx::{align_upstream, flag, private_nginx, switch, upstream_of};
 pub use session::{GRACE, ask, inspect, record, shell};
-pub use shipping::{Archive, Parts, check_release, manifest, mark_known_good, prune, receive, ship, space};
+pub use shipping::{
+    Archive, Parts, check_release, manifest, mark_known_good, prune, receive, secret_files, ship, space, stored_commit,
+};
 pub use slot::{boot, drain, hook, logs, remove, stop, unmanaged_workers, watch, workers};
 
 /// What a command reads from standard input. Without any it reads end-of-file at once.

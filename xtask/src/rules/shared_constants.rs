@@ -24,9 +24,14 @@ pub const LIVE_UPSTREAM_FILE: &str = constant("live_upstream_file");
 pub const MANIFEST_FILE: &str = constant("manifest_file");
 pub const BASE_FILE: &str = constant("base_file");
 pub const BUILD_FILE: &str = constant("build_file");
+/// What of it is not in its commit, beside the `.env`.
+pub const SECRET_FILES: &str = constant("secret_files");
 
 /// What a script ends with where files of a release are not what they were.
 pub const FILES_NOT_AS_SHIPPED: i32 = number(constant("files_not_as_shipped"));
+
+/// What a script ends with where compose refuses the files.
+pub const COMPOSE_REFUSES: i32 = number(constant("compose_refuses"));
 
 /// The value of `name=value`, at compile time: a name that is not there does not compile.
 const fn constant(name: &str) -> &'static str {

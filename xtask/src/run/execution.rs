@@ -159,6 +159,7 @@ impl<'a> Execution<'a> {
             Step::Test => return tested(config),
             Step::Package => return self.package(release),
             Step::Ship => return self.ship(release, then),
+            Step::Carry { images } => return self.carry(images),
             Step::Render { slot } => {
                 let project = host.wait(self.begin(release, step, then)?)?.success()?.text();
                 let commit = match &self.package {

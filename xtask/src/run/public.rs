@@ -32,11 +32,16 @@ pub fn start(config: &Config, release: Option<&ReleaseId>) -> Option<Running> {
     let url = format!("{}{}", config.environment.url, config.health.path);
     let running = Running { answers, url: url.clone() };
     std::thread::spawn(move || {
-        let asked = http::ask(&config.environment.url, &config.health.path, LIMIT);
-        let expect = &config.health.expect;
+        let asked = http::ask(&config.environment.url, &config.health, LIMIT);
         // Where it took too long, nobody listens any more.
-        let _nobody =
-            sender.send(PublicSite::of(&url, asked, expect, release.as_ref(), Timestamp::now(), console::masked));
+        let _nobody = sender.send(PublicSite::of(
+            &url,
+            asked,
+            &config.health,
+            release.as_ref(),
+            Timestamp::now(),
+            console::masked,
+        ));
     });
     Some(running)
 }

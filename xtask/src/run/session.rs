@@ -11,12 +11,12 @@ use crate::io::local::dotenv::Env;
 use crate::io::local::package;
 use crate::rules::config::{Config, env_file};
 use crate::rules::failure::Kind;
-use crate::rules::host::observed::{self, Observed};
+use crate::rules::host::observed::{self, Observed, StoredRelease};
 use crate::rules::release::ReleaseId;
 use crate::rules::release::settings::Settings;
 use crate::rules::report::Caller;
 use crate::rules::script::{self, Input};
-use crate::rules::secret::mask;
+use crate::rules::secret::{Secret, mask};
 use crate::rules::shared_constants::FILES_NOT_AS_SHIPPED;
 
 /// Time for docker to give back the port of a container that has ended.
@@ -28,6 +28,8 @@ pub struct Session {
     pub config: Config,
     pub observed: Observed,
     pub host: Host,
+    /// Something may change on the host: this run has its lock.
+    pub locked: bool,
 }
 
 impl Session {
@@ -36,7 +38,7 @@ impl Session {
     /// # Errors
     /// [`Kind::Connection`] and [`Kind::HostKey`]; where the host's report cannot be read.
     pub fn connect_read_only(config: &Config) -> Result<Session> {
-        Session::on(config, Host::connect(config, None, script::inspect(config))?)
+        Session::on(config, Host::connect(config, None, script::inspect(config))?, false)
     }
 
     /// For commands that change the host: takes the lock before looking, holds it to the end.
@@ -47,7 +49,7 @@ impl Session {
         let since = caller.started_at.strftime("%Y-%m-%d %H:%M:%S UTC");
         let holder = format!("{} since {since} for: {purpose}", caller.name);
         let claim = Claim { holder: &holder, wait_seconds };
-        let mut session = Session::on(config, Host::connect(config, Some(&claim), script::inspect(config))?)?;
+        let mut session = Session::on(config, Host::connect(config, Some(&claim), script::inspect(config))?, true)?;
         session.wait_for_port_release()?;
         Ok(session)
     }
@@ -63,7 +65,7 @@ impl Session {
         Ok(())
     }
 
-    fn on(config: &Config, (host, inspected): (Host, Ticket)) -> Result<Session> {
+    fn on(config: &Config, (host, inspected): (Host, Ticket), locked: bool) -> Result<Session> {
         let observed = read(&host.wait(inspected)?.success()?.text(), config)?;
         let config = match observed.ports {
             Some((slots, live_port)) => config.with_ports(slots, live_port),
@@ -73,8 +75,11 @@ impl Session {
         for release in &observed.releases {
             let assignments = env_file::read(release.env.expose()).unwrap_or_default();
             console::mask(mask::secrets(&assignments, &config.text));
+            for content in mask::contents(release.files.expose()) {
+                console::mask(mask::secrets_of_file(content, &config.text));
+            }
         }
-        Ok(Session { config, observed, host })
+        Ok(Session { config, observed, host, locked })
     }
 
     /// The configuration with the settings that a release was made with.
@@ -98,17 +103,37 @@ impl Session {
     /// Where the host does not answer, or a release has gone from it since the first look.
     pub fn choose_release(&self, base: &ReleaseId, env: &Env) -> Result<ReleaseId> {
         let settings = Some(Settings::of(&self.config));
-        let env_sum = package::sha256(Input::Secret(env.content.clone()))?;
+        let sum = |content: Secret| package::sha256(Input::Secret(content));
+        let env_sum = sum(env.content.clone())?;
+        let files = script::secret_files(&env.files);
+        let files_sum = if files.is_empty() { String::new() } else { sum(Secret::new(files))? };
+        let same = |release: &StoredRelease| {
+            release.env_sum == env_sum && release.files_sum == files_sum && release.settings == settings
+        };
         let numbered = (2..=9999).map(|number| base.numbered(number));
         for id in std::iter::once(base.clone()).chain(numbered) {
             match self.observed.release(&id) {
                 None => return Ok(id),
-                Some(release) if release.env_sum != env_sum || release.settings != settings => {}
-                Some(_) if self.is_as_shipped(&id)? => return Ok(id),
+                Some(release) if !same(release) => {}
+                Some(release) if self.is_as_shipped(&id)? && self.has_the_same_images(release)? => return Ok(id),
                 Some(_) => {}
             }
         }
         Err(anyhow::anyhow!("there are 9999 releases of {base}"))
+    }
+
+    /// Whether the names of its images in their registries still lead to them. Only who may pull an image can know.
+    fn has_the_same_images(&self, release: &StoredRelease) -> Result<bool> {
+        if !self.locked || release.pulled.iter().all(|image| image.reference.contains('@')) {
+            return Ok(true);
+        }
+        let asked = self.host.finish(&script::moved_images(&self.config, &release.pulled))?.success()?;
+        asked.tail.lines().for_each(console::warning);
+        let moved = asked.text();
+        for reference in moved.lines() {
+            console::note(&format!("{reference} leads to another image than in release {}", release.id));
+        }
+        Ok(moved.is_empty())
     }
 
     fn is_as_shipped(&self, release: &ReleaseId) -> Result<bool> {

@@ -1,45 +1,63 @@
 //! The steps that are more than one script on the host: they ask, wait, and judge.
 
+mod carry;
 mod health;
 mod render;
 mod traffic;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::io::host::Host;
 use crate::io::host::shell::Ticket;
+use crate::io::local::dotenv::Env;
 use crate::io::local::package::{Earlier, Package};
-use crate::io::local::pytest;
-use crate::rules::config::Config;
+use crate::io::local::{pytest, test_commands};
+use crate::rules::config::{Config, Tests};
 use crate::rules::failure::Kind;
 use crate::rules::host::observed::Observed;
 use crate::rules::release::settings::Settings;
 use crate::rules::release::tree::Content;
 use crate::rules::script::{self, Parts, Script};
-use crate::rules::secret::Secret;
 use crate::rules::shared_constants::FILES_NOT_AS_SHIPPED;
+use crate::rules::test_summary::Summary;
 
+pub use carry::carry;
 pub use health::await_health;
-pub use render::{Printed, as_shipped, refuse_early, render, stored_commit, tell};
+pub use render::{Printed, as_shipped, refuse_early, render, reviewed, stored_commit, tell};
 pub use traffic::{bake, verify};
 
+/// Runs the app's tests, by whom `[test]` names. `group`, and words for the runner itself, are those of the command line.
+///
 /// # Errors
-/// [`Kind::Tests`] naming the tests that failed.
-pub fn test(config: &Config, group: Option<&str>, extra: &[String]) -> Result<pytest::Summary> {
+/// [`Kind::Tests`] where they could not be run or say nothing; [`Kind::Configuration`] where nobody is to run them.
+pub fn test(config: &Config, group: Option<&str>, extra: &[String]) -> Result<Summary> {
+    let limit = Duration::from_secs(config.limits.test);
+    let tests = match &config.tests {
+        Tests::Pytest(tests) => tests,
+        Tests::Commands(_) if group.is_some() => {
+            return Err(Kind::Usage.error("--group is for pytest, and [test] command is run in its place"));
+        }
+        Tests::Commands(tests) => {
+            return test_commands::run(tests, &config.root.join(&config.project.app), extra, limit);
+        }
+        Tests::Off => return Err(Kind::Configuration.error("there are no tests to run: [test] off = true")),
+    };
     let state: PathBuf = config.root.join(".deploy");
     let tests = pytest::PytestRun {
         root: &config.root,
         app: &config.project.app,
-        folder: &config.tests.folder,
-        requirements: &config.tests.requirements,
-        selection_file: &config.tests.selection,
-        overrides: &config.tests.groups,
-        python: &config.tests.python,
-        env: &config.tests.env,
+        folder: &tests.folder,
+        requirements: &tests.requirements,
+        selection_file: &tests.selection,
+        overrides: &tests.groups,
+        python: &tests.python,
+        env: &tests.env,
         state: &state,
+        limit,
     };
     pytest::run(&tests, group, extra)
 }
@@ -68,7 +86,7 @@ pub enum Shipped {
 ///
 /// # Errors
 /// Where the archive does not arrive whole; nothing is left that looks like a release.
-pub fn ship(config: &Config, host: &Host, package: &Package, env: &Secret, then: Vec<Script>) -> Result<Shipped> {
+pub fn ship(config: &Config, host: &Host, package: &Package, env: &Env, then: Vec<Script>) -> Result<Shipped> {
     let receive = script::receive(config, &package.release, &package.archive, package.bytes);
     let lost = |error: &anyhow::Error| Kind::of(error) == Some(Kind::Connection);
     host.send_beside(&receive).map_err(|error| match host.text(&script::space(config)) {
@@ -84,8 +102,8 @@ pub fn ship(config: &Config, host: &Host, package: &Package, env: &Secret, then:
     let manifest = std::fs::read(&package.manifest)
         .with_context(|| format!("reading the manifest {}", package.manifest.display()))?;
     let settings = serde_json::to_string(&Settings::of(config)).context("writing the settings")?;
-    let Package { sums, links, .. } = package;
-    let parts = Parts { manifest: &manifest, sums, links, settings: &settings, env };
+    let (sums, links) = (&package.sums_on_the_host(), &package.links);
+    let parts = Parts { manifest: &manifest, sums, links, settings: &settings, env: &env.content, files: &env.files };
     let archive = script::Archive { sha256: &package.sha256, strip: package.strip, reuse: package.reuse.as_ref() };
     let ship = script::ship(config, &package.release, archive, &parts);
     let mut tickets = host.send([ship].into_iter().chain(then).collect())?;

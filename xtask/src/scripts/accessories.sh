@@ -3,6 +3,8 @@
 # workers expect: compose makes only those that a started service uses.
 release=$1 project=$2 limit=$3
 use_compose "$4"
+trap 'rm -rf "$registries"' EXIT
+use_registries
 own_projects=$5
 shift 5
 cd "$folder/meta/$release" || fail "release $release is not on this host"

@@ -19,14 +19,8 @@ trap 'rm -f "$new"' EXIT
 umask 077
 # Wherever the compose file is in the app's folder, this is what its variables are taken from.
 said=$("${compose[@]}" --env-file "$folder/meta/$release/env" -p "$project" "${files[@]}" config "${format[@]}" 2>&1 >"$new") || fail "$said"
-# Compose would start the app with nothing in their place. Of the files that are named here it was found out before; of those that
-# they include it is only known which variables stand in none of the files that are named.
-told=''
-while IFS= read -r name; do
-  variable="\\\$[{]?$name\\b"
-  if grep -rqsE --include='*.yml' --include='*.yaml' "$variable" . && { [ $# = 0 ] || ! grep -qsE "$variable" "$@"; }; then told+=" $name"; fi
-done < <(grep -oE '[A-Za-z_][A-Za-z_0-9]*\\?"? variable is not set' <<<"$said" | grep -oE '^[A-Za-z_0-9]+' | sort -u)
-[ -z "$told" ] || fail "files that the compose file includes or extends name variables that the \`.env\` does not set:$told; set them, or write \`\${NAME:-}\` where nothing is meant"
+unset=$(unset_in_included_files "$said" "$@")
+[ -z "$unset" ] || fail "$unset"
 [ -z "$said" ] || printf '%s\n' "$said" >&2
 mv -T "$new" "${new%/*}/compose.project"
 cat "${new%/*}/compose.project"

@@ -45,7 +45,7 @@ compiled() {
 }
 
 prune() {
-  local release=$1 place=$releases/.pruned-$1 kept=$folder/meta/$1 images left kept_at number
+  local release=$1 place=$releases/.pruned-$1 kept=$folder/meta/$1 images left kept_at number digest
   [ -r "$kept/sums" ] || {
     problems+=("release $release is of an earlier version of this tool, which did not keep what came with it; remove $releases/$release by hand")
     return
@@ -67,7 +67,7 @@ prune() {
       kept_at=$folder/leftovers/$release number=1
       while [ -e "$kept_at" ]; do kept_at=$folder/leftovers/$release-$((number += 1)); done
       # Where a container has taken the folder for another user, it cannot be moved.
-      if ! { mkdir -p "$folder/leftovers" && mv -T "$place" "$kept_at"; } 2>/dev/null; then
+      if ! { mkdir -p "$folder/leftovers" && chmod 0700 "$folder/leftovers" && mv -T "$place" "$kept_at"; } 2>/dev/null; then
         problems+=("something has written into the folder of release $release what did not come with it ($left), and taken the folder for another user; it lies in $place. Look, and remove it by hand")
         return
       fi
@@ -76,6 +76,10 @@ prune() {
   fi
   # shellcheck disable=SC2086 # a list of names
   [ -z "$images" ] || docker image rm $images >/dev/null 2>&1 || true # gone already, or in use by a container of somebody's
+  # One of a registry to which no other name leads any more.
+  while IFS=$'\t' read -r _ _ digest _; do
+    [ "$(docker image inspect --format '{{len .RepoTags}}' "$digest" 2>/dev/null)" != 0 ] || docker image rm "$digest" >/dev/null 2>&1 || true
+  done < <(cat "$kept/pulled" 2>/dev/null)
   rm -rf "$kept"
 }
 

@@ -40,6 +40,8 @@ fi
 chmod 0700 "$releases" "$meta"
 rm -rf "${unpacked:?}/.env"
 install -m 0644 "$kept/env" "$unpacked/.env"
+[ ! -e "$kept/$secret_files" ] || place_secret_files "$kept/$secret_files" "$unpacked" ||
+  fail "the files of the environment could not be put into the release; is the disk full?"
 sync "$unpacked/.env" "$kept"/*
 rm -rf "${meta:?}/$release"
 mv -T "$kept" "$meta/$release"

@@ -80,7 +80,7 @@ while [ $# -gt 0 ]; do
     if [ -e "$place" ] && ! { [ -d "$place" ] && [ -r "$place" ] && [ -z "$(ls -A "$place")" ]; }; then
       # The way back to a release that has served so stays open.
       [ -e "$folder/meta/$release/served" ] ||
-        fail "\`$path\` is in the commit now, and data of it lies in $place, which the new version would not see any more. Take it out of the commit; or name it in \`shared\` ([project] in deploy.toml), so that $place is used as before; or, where nobody needs that data, move it away"
+        fail "\`$path\` comes with the release now, and data of it lies in $place, which the new version would not see any more. Take it out of the commit; or name it in \`shared\` ([project] in deploy.toml), so that $place is used as before; or, where nobody needs that data, move it away"
       echo "warning: this release has \`$path\` of its own, and does not see the data in $place"
     fi
     continue

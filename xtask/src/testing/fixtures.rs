@@ -75,12 +75,23 @@ pub fn foreign(slot: Slot, container: &str) -> Foreign {
 pub fn stored(id: ReleaseId, known_good_at: Option<u64>) -> StoredRelease {
     let settings = Some(Settings::of(&config()));
     let built = vec!["shop-web".to_owned()];
-    StoredRelease { id, env_sum: String::new(), known_good_at, built, settings, env: Secret::new("") }
+    let none = || Secret::new("");
+    StoredRelease {
+        id,
+        env_sum: String::new(),
+        files_sum: String::new(),
+        known_good_at,
+        built,
+        pulled: Vec::new(),
+        settings,
+        env: none(),
+        files: none(),
+    }
 }
 
 /// What a healthy version says.
 pub fn well() -> Answer {
-    Answer { status: 200, body: r#"{"status":"ok"}"#.to_owned() }
+    Answer::new(200, r#"{"status":"ok"}"#)
 }
 
 /// A server with `live` in its slot, and good releases `1..=count` of which the last is live.

@@ -8,14 +8,14 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::rules::config::{Config, Slots, deploy_toml, env_file};
+use crate::rules::config::{Config, Health, Slots, deploy_toml, env_file};
 use crate::rules::engine::compose::{self, RenderInput};
 use crate::rules::failure::Kind;
 use crate::rules::health::{self, Answer};
 use crate::rules::host::observed;
 use crate::rules::nginx;
-use crate::rules::pytest::{junit, selection};
 use crate::rules::release::{ReleaseId, Slot};
+use crate::rules::{pytest::selection, test_summary::junit};
 
 mod samples;
 
@@ -207,10 +207,9 @@ proptest! {
 
     #[test]
     fn a_health_answer(body in mutated("{\"status\":\"ok\",\"release\":\"20260131-174502-1a2b3c4\",\"db\":[1,2]}"), status in 100..600_u16) {
-        let expect = BTreeMap::from([("status".to_owned(), Value::from("ok"))]);
         let release = ReleaseId::parse(RELEASE).unwrap();
-        let answer = Answer { status, body: body.clone() };
-        match health::check(&answer, &expect, Some(&release)) {
+        let answer = Answer::new(status, body.clone());
+        match health::check(&answer, &Health::default(), Some(&release)) {
             Ok(()) => prop_assert!(status == 200 && serde_json::from_str::<Value>(&body).unwrap()["status"] == "ok"),
             Err(reason) => {
                 let shown = reason.shown(str::to_owned);
@@ -306,6 +305,7 @@ pub fn rendered(config: &str) -> anyhow::Result<compose::RenderedCompose> {
             slot: Slot::Green,
             slots: Slots::default(),
             nginx_ports: &[80, 443],
+            images: &BTreeMap::new(),
             commit: &compose::Commit::new([("app/main.py".to_owned(), "sum".to_owned())]),
             found: &BTreeMap::new(),
             profiles: None,

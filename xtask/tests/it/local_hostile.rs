@@ -157,7 +157,7 @@ fn a_path_is_no_pattern_and_what_would_not_arrive_is_refused() {
     project.git(&["update-index", "--add", "--cacheinfo", &head]);
     project.git(&["-c", "user.name=team", "-c", "user.email=team@test.example", "commit", "-q", "-m", "a submodule"]);
     std::fs::create_dir(app.join("module")).unwrap();
-    project.xtask(&["package"]).must_end_with(11).must_say(&["submodules", "module", "git subtree"]);
+    project.xtask(&["package"]).must_end_with(11).must_say(&["submodule", "module", "git submodule update"]);
     project.forget_last_commit();
     project.xtask(&["ship"]).must_end_with(0);
 }

@@ -3,10 +3,12 @@
 // Only the tool itself is bound to start processes in one place, and to give errors instead of a panic.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used)]
 
+mod check;
 mod guides;
 mod interruptions;
 mod load_itself;
 mod local_accessories;
+mod local_any_health;
 mod local_commands;
 mod local_compose;
 mod local_data;
@@ -17,11 +19,15 @@ mod local_health;
 mod local_hostile;
 mod local_machine;
 mod local_pytest;
+mod local_registry;
+mod local_secret_files;
+mod local_test_commands;
 mod local_trust;
 mod remote_access;
 mod remote_connection;
 mod remote_data;
 mod remote_deploy;
+mod remote_images;
 mod remote_looks;
 mod remote_neighbours;
 mod remote_nginx;

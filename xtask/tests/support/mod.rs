@@ -3,6 +3,7 @@
 pub mod load;
 pub mod ports;
 pub mod project;
+pub mod registry;
 pub mod rust_source;
 pub mod secrets;
 pub mod server;

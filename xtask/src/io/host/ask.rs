@@ -15,6 +15,9 @@ use crate::rules::health::Answer;
 /// What a round trip may take on top of the time that the host waits.
 const WAY: Duration = Duration::from_secs(2);
 
+/// Stands between the headers of a question; no header has it.
+const BETWEEN_HEADERS: &str = "\u{1f}";
+
 /// One question.
 #[derive(Clone, Debug)]
 pub struct Question<'a> {
@@ -23,8 +26,8 @@ pub struct Question<'a> {
     pub port: u16,
     /// The name in the `Host` header, with a port where the address has one.
     pub host: &'a str,
-    /// Users come over TLS, which ends before what is asked.
-    pub behind_tls: bool,
+    /// What is sent beside `Host`.
+    pub headers: &'a [(String, String)],
     pub path: &'a str,
 }
 
@@ -67,15 +70,32 @@ impl Asker {
     /// # Errors
     /// Where there is no complete answer within `limit`.
     pub fn ask(&self, question: &Question, limit: Duration) -> Result<Answer> {
-        let Question { tls, port, host, behind_tls, path } = question;
+        let Question { tls, port, host, headers, path } = question;
         if [host, path].iter().any(|word| word.is_empty() || word.contains(|c: char| c.is_control() || c == ' ')) {
             bail!("{host:?} and {path:?} are not a host and a path that can be asked");
         }
+        let headers: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        if headers.iter().any(|header| header.contains(char::is_control)) {
+            bail!("{headers:?} are not headers that can be sent");
+        }
         let number = self.number.fetch_add(1, Ordering::Relaxed);
-        let scheme = |tls: bool| if tls { "https" } else { "http" };
-        let (scheme, users) = (scheme(*tls), scheme(*behind_tls));
-        let line = format!("{number}\t{scheme}\t{port}\t{:.3}\t{host}\t{users}\t{path}\n", limit.as_secs_f64());
+        let (scheme, headers) = (if *tls { "https" } else { "http" }, headers.join(BETWEEN_HEADERS));
+        let line = format!("{number}\t{scheme}\t{port}\t{:.3}\t{host}\t{path}\t{headers}\n", limit.as_secs_f64());
         self.send(number, &line, limit)?.map_err(|reason| anyhow!(reason))
+    }
+
+    /// Whether a port of the host takes a connection and keeps it for a moment.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn connects(&self, port: u16, limit: Duration) -> Result<()> {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        let line = format!("{number}\tconnect\t{port}\t{:.3}\tx\tx\tx\n", limit.as_secs_f64());
+        match self.send(number, &line, limit)? {
+            Err(said) if said == "open" => Ok(()),
+            Err(reason) => bail!(reason),
+            Ok(_) => bail!("the host gives an answer where none was asked for"),
+        }
     }
 
     /// Whether a process of the host is there.
@@ -123,7 +143,7 @@ impl Asker {
         *self.waiting() = Err(format!("what asks on the host has ended: {}", child.tail()));
     }
 
-    /// `NUMBER + PIECE`, `NUMBER = BYTES`, `NUMBER ! REASON`; anything else is not of the script.
+    /// `NUMBER + PIECE`, `NUMBER = BYTES`, `NUMBER ~ BYTES`, `NUMBER ! REASON`; anything else is not of the script.
     fn hear(&self, line: &str) {
         let mut parts = line.splitn(3, ' ');
         let (Some(number), Some(kind), Some(rest)) = (parts.next(), parts.next(), parts.next()) else { return };
@@ -136,8 +156,11 @@ impl Asker {
                 unescape(rest, &mut known.text);
                 return;
             }
-            "=" => Answer::parse(&known.text, rest.parse().unwrap_or_default())
-                .map_err(|reason| reason.shown(console::masked)),
+            "=" | "~" => {
+                // Of one that was cut here it is not known how long it is.
+                let bytes = if kind == "=" { rest.parse().unwrap_or_default() } else { usize::MAX };
+                Answer::parse(&known.text, bytes).map_err(|reason| reason.shown(console::masked))
+            }
             // It may quote the answer.
             _ => Err(process::shortened(&console::masked(rest))),
         };

@@ -7,8 +7,8 @@ use anyhow::Result;
 
 use crate::io::host::Host;
 use crate::io::host::ask::{Asker, Question};
-use crate::rules::config::Config;
-use crate::rules::health::Answer;
+use crate::rules::config::{Config, Health};
+use crate::rules::health::{self, Answer};
 use crate::rules::nginx;
 use crate::rules::release::Slot;
 
@@ -19,32 +19,32 @@ const UNDER_WAY: usize = 3;
 /// longer than the time between two.
 pub struct Polls {
     probe: Probe,
-    path: String,
-    sender: mpsc::Sender<Result<Answer>>,
-    answers: mpsc::Receiver<Result<Answer>>,
+    health: Health,
+    sender: mpsc::Sender<Result<Option<Answer>>>,
+    answers: mpsc::Receiver<Result<Option<Answer>>>,
     under_way: usize,
 }
 
 impl Polls {
-    pub fn new(probe: Probe, path: &str) -> Polls {
+    pub fn new(probe: Probe, health: &Health) -> Polls {
         let (sender, answers) = mpsc::channel();
-        Polls { probe, path: path.to_owned(), sender, answers, under_way: 0 }
+        Polls { probe, health: health.clone(), sender, answers, under_way: 0 }
     }
 
     /// Asks once more, unless too many wait already.
     pub fn start(&mut self, limit: Duration) {
         if self.under_way < UNDER_WAY {
             self.under_way += 1;
-            let (probe, path, sender) = (self.probe.clone(), self.path.clone(), self.sender.clone());
+            let (probe, health, sender) = (self.probe.clone(), self.health.clone(), self.sender.clone());
             std::thread::spawn(move || {
                 // Once one was healthy, nobody listens any more.
-                let _nobody = sender.send(probe.get(&path, limit));
+                let _nobody = sender.send(probe.ask(&health, limit));
             });
         }
     }
 
-    /// The next answer that comes until `deadline`.
-    pub fn answer(&mut self, deadline: Instant) -> Option<Result<Answer>> {
+    /// The next answer that comes until `deadline`; without one where only a connection was tried.
+    pub fn answer(&mut self, deadline: Instant) -> Option<Result<Option<Answer>>> {
         let answer = self.answers.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()?;
         self.under_way -= 1;
         Some(answer)
@@ -58,7 +58,7 @@ pub struct Probe {
     tls: bool,
     port: u16,
     host: String,
-    behind_tls: bool,
+    headers: Vec<(String, String)>,
     /// What stands before the path that is asked for.
     base: String,
 }
@@ -68,8 +68,9 @@ impl Probe {
     pub fn slot(config: &Config, host: &Host, slot: Slot) -> Probe {
         let url = &config.environment.url;
         // As its users ask it: an app may check its hosts, or lead what is not over TLS there.
-        let probe = Probe::plain(host, config.slots.port(slot), url.authority());
-        Probe { behind_tls: url.tls, ..probe }
+        let headers = health::request_headers(&config.health, url.tls);
+        let name = config.health.host.clone().unwrap_or_else(|| url.authority());
+        Probe { headers, ..Probe::plain(host, config.slots.port(slot), name) }
     }
 
     /// nginx's own answer to which slot it obeys.
@@ -78,14 +79,25 @@ impl Probe {
     }
 
     fn plain(host: &Host, port: u16, name: String) -> Probe {
-        Probe { asker: host.asker(), tls: false, port, host: name, behind_tls: false, base: String::new() }
+        Probe { asker: host.asker(), tls: false, port, host: name, headers: Vec::new(), base: String::new() }
     }
 
     /// The site, through nginx.
     pub fn site(config: &Config, host: &Host) -> Probe {
         let url = &config.environment.url;
-        let (tls, port, host_name, base) = (url.tls, url.port, url.authority(), url.path.clone());
-        Probe { asker: host.asker(), tls, port, host: host_name, behind_tls: false, base }
+        let headers = health::request_headers(&config.health, false);
+        Probe { tls: url.tls, base: url.path.clone(), headers, ..Probe::plain(host, url.port, url.authority()) }
+    }
+
+    /// Asks for the health, or tries to connect where nothing is to be asked.
+    ///
+    /// # Errors
+    /// When there is no complete answer within `limit`, or no connection.
+    pub fn ask(&self, health: &Health, limit: Duration) -> Result<Option<Answer>> {
+        match health.connect {
+            true => self.asker.connects(self.port, limit).map(|()| None),
+            false => self.get(&health.path, limit).map(Some),
+        }
     }
 
     /// Asks once.
@@ -94,7 +106,7 @@ impl Probe {
     /// When there is no complete answer within `limit`.
     pub fn get(&self, path: &str, limit: Duration) -> Result<Answer> {
         let path = &format!("{}{path}", self.base);
-        let question = Question { tls: self.tls, port: self.port, host: &self.host, behind_tls: self.behind_tls, path };
+        let question = Question { tls: self.tls, port: self.port, host: &self.host, headers: &self.headers, path };
         self.asker.ask(&question, limit)
     }
 }

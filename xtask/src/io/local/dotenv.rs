@@ -5,15 +5,19 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use crate::rules::config::env_file::{self, Assignment};
-use crate::rules::config::{Config, EnvFile};
+use crate::rules::config::{Config, SecretSource};
 use crate::rules::engine::compose;
 use crate::rules::failure::{self, Kind};
 use crate::rules::secret::{Secret, mask};
 
-/// A release's `.env`.
+use super::secret_files;
+
+/// A release's `.env`, and what else of it is not in its commit.
 pub struct Env {
     /// Byte for byte.
     pub content: Secret,
+    /// Files by their paths below the app's folder.
+    pub files: Vec<(String, Secret)>,
     /// What is to be hidden in logs.
     pub values: Vec<String>,
     /// The variables it sets.
@@ -37,19 +41,50 @@ fn profiles(assignments: &[Assignment]) -> String {
     set.map(|assignment| assignment.value.clone()).unwrap_or_default()
 }
 
-/// The environment's `.env`.
+/// The environment's `.env`, and its other files.
 ///
 /// # Errors
 /// [`Kind::Configuration`] naming the variable or file that is missing, or the lines that have no one meaning.
 pub fn env_file(config: &Config) -> Result<Env> {
+    Ok(with_files(config, env_alone(config)?, secret_files::read(config)?))
+}
+
+/// The same with what is known of them here, and what is not: that is taken to be what the compose files need.
+///
+/// # Errors
+/// [`Kind::Configuration`] where what is there is wrong.
+pub fn as_far_as_known(config: &Config) -> Result<(Env, Vec<String>)> {
+    let mut notes = Vec::new();
+    let env = match config.environment.env_file.missing() {
+        None => env_alone(config)?,
+        Some(variable) => {
+            let env = stand_in(config)?;
+            let names: Vec<&str> = env.names.iter().map(String::as_str).collect();
+            let taken = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            notes.push(format!(
+                "{variable} is not set, so nothing is known of the `.env`, its profiles included; variables that were taken to be set in it: {taken}"
+            ));
+            env
+        }
+    };
+    let files = secret_files::as_far_as_known(config, &mut notes)?;
+    Ok((with_files(config, env, files), notes))
+}
+
+fn with_files(config: &Config, mut env: Env, files: Vec<(String, Secret)>) -> Env {
+    env.values.extend(files.iter().flat_map(|(_, content)| mask::secrets_of_file(content.expose(), &config.text)));
+    Env { files, ..env }
+}
+
+fn env_alone(config: &Config) -> Result<Env> {
     let (env, from) = match &config.environment.env_file {
-        EnvFile::Content(content) => (content.clone(), format!("the env file of {}", config.environment.name)),
-        EnvFile::Path(path) => {
+        SecretSource::Content(content) => (content.clone(), format!("the env file of {}", config.environment.name)),
+        SecretSource::Path(path) => {
             let from = format!("[environments.{}] env_file {}", config.environment.name, path.display());
             let bytes = std::fs::read(path).map_err(|error| Kind::Configuration.error(format!("{from}: {error}")))?;
             (Secret::new(bytes), from)
         }
-        EnvFile::Missing { variable } => {
+        SecretSource::Missing { variable } => {
             return Err(Kind::Configuration
                 .error(format!("the environment variable {variable} is not set; it holds the release's .env")));
         }
@@ -60,6 +95,7 @@ pub fn env_file(config: &Config) -> Result<Env> {
             .error(format!("{from}: the containers would not get these values as written:{}", shown.concat()))
     })?;
     Ok(Env {
+        files: Vec::new(),
         values: mask::secrets(&assignments, &config.text),
         profiles: profiles(&assignments),
         names: names(&assignments),
@@ -67,10 +103,42 @@ pub fn env_file(config: &Config) -> Result<Env> {
     })
 }
 
+/// In the place of an `.env` that is not known here: it sets what the compose files take from it.
+fn stand_in(config: &Config) -> Result<Env> {
+    let mut names = BTreeSet::new();
+    for name in &config.project.compose {
+        let Ok(text) = std::fs::read(config.root.join(&config.project.app).join(name)) else { continue };
+        let text = failure::utf8(&text, name)?;
+        let places = compose::undefined(name, text, &BTreeSet::new());
+        names.extend(compose::required(text));
+        names.extend(places.iter().filter_map(|place| Some(place.rsplit_once(": ")?.1.to_owned())));
+    }
+    let content: String = names.iter().map(|name| format!("{name}=1\n")).collect();
+    Ok(Env {
+        content: Secret::new(content.as_bytes()),
+        files: Vec::new(),
+        values: Vec::new(),
+        names,
+        profiles: String::new(),
+    })
+}
+
 /// # Errors
-/// [`Kind::Configuration`] with the compose files that are not there, and with the variables of those that are which nobody
-/// sets, each with its place. Compose would go on with a blank for them.
+/// [`Kind::Configuration`] with all of it.
 pub fn check_compose_files(config: &Config, env: &Env) -> Result<()> {
+    let problems = problems_of_compose_files(config, env)?;
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(Kind::Configuration.error(format!("the compose files:\n- {}", problems.join("\n- ")))),
+    }
+}
+
+/// The compose files that are not there, and the variables of those that are which nobody sets, each with its place. Compose would go on
+/// with a blank for them.
+///
+/// # Errors
+/// [`Kind::Configuration`] where one is no text.
+pub fn problems_of_compose_files(config: &Config, env: &Env) -> Result<Vec<String>> {
     let mut problems = Vec::new();
     for name in &config.project.compose {
         let shown = format!("{}/{name}", config.project.app.trim_end_matches('/'));
@@ -89,8 +157,5 @@ pub fn check_compose_files(config: &Config, env: &Env) -> Result<()> {
             }
         }
     }
-    match problems.is_empty() {
-        true => Ok(()),
-        false => Err(Kind::Configuration.error(format!("the compose files:\n- {}", problems.join("\n- ")))),
-    }
+    Ok(problems)
 }

@@ -1,11 +1,14 @@
 //! Packaging, on this machine: the committed tree of the app's folder as an archive that is the same to the byte each
 //! time, and a manifest of what is in it.
 
+mod commits;
+mod source;
+mod submodules;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::io::process::{self, Command};
@@ -13,20 +16,15 @@ use crate::rules::config::Config;
 use crate::rules::engine::compose::Commit;
 use crate::rules::failure::Kind;
 use crate::rules::release::ReleaseId;
-use crate::rules::release::tree::{self, Content, Entry, Reuse};
+use crate::rules::release::tree::{self, Content, Reuse};
 use crate::rules::report::Caller;
 use crate::rules::script::Input;
+use crate::rules::secret::Secret;
 
-/// What git says about the tree to package.
-#[derive(Clone, Debug)]
-pub struct Source {
-    pub revision: String,
-    pub branch: String,
-    /// Seconds since 1970.
-    pub committed_at: i64,
-    /// Files of the app that are not as committed.
-    pub changed: Vec<String>,
-}
+use super::secret_files;
+use commits::{LITERAL, Tree, commit_of_changes, commit_of_the_rest};
+
+pub use source::{Source, source};
 
 /// A release as files on this machine.
 #[derive(Clone, Debug, Serialize)]
@@ -56,13 +54,44 @@ pub struct Package {
     /// Where every symbolic link leads.
     #[serde(skip)]
     pub links: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// sha256 of every file that is not in the commit and comes with the release all the same.
+    #[serde(skip)]
+    pub secret_files: BTreeMap<Vec<u8>, String>,
 }
 
 impl Package {
     /// The paths of the app's folder that the release has.
     pub fn commit(&self) -> Commit {
-        let files = self.sums.iter().map(|(path, sum)| (tree::as_text(path), sum.clone()));
+        let files = self.sums_on_the_host().into_iter().map(|(path, sum)| (tree::as_text(&path), sum));
         Commit::new(self.objects.clone().into_iter().chain(files))
+    }
+
+    /// sha256 of every file that the release has on a host.
+    pub fn sums_on_the_host(&self) -> BTreeMap<Vec<u8>, String> {
+        self.sums.iter().chain(&self.secret_files).map(|(path, sum)| (path.clone(), sum.clone())).collect()
+    }
+
+    /// With files that are not in the commit.
+    ///
+    /// # Errors
+    /// [`Kind::Package`] where the commit has something in their place.
+    pub fn with_secret_files(self, files: &[(String, Secret)]) -> Result<Package> {
+        let committed = || self.sums.keys().chain(self.links.keys());
+        for (path, _) in files {
+            let lies_in =
+                |path: &[u8], whole: &[u8]| path.strip_prefix(whole).is_some_and(|rest| rest.starts_with(b"/"));
+            let path = path.as_bytes();
+            if let Some(there) =
+                committed().find(|there| *there == path || lies_in(path, there) || lies_in(there, path))
+            {
+                return Err(Kind::Package.error(format!(
+                    "`files` of the environment puts a file at {}, and the commit has {} there; take one of them out",
+                    tree::as_text(path),
+                    tree::as_text(there)
+                )));
+            }
+        }
+        Ok(Package { secret_files: secret_files::sums(files)?, ..self })
     }
 }
 
@@ -85,73 +114,10 @@ struct Manifest<'a> {
     content: Content,
 }
 
-/// A path is a path to git, whatever `*` or `:` it has.
-const LITERAL: &str = "--literal-pathspecs";
-
-/// # Errors
-/// [`Kind::Package`] where this is no git repository with a commit.
-pub fn source(config: &Config) -> Result<Source> {
-    let root = &config.root;
-    let git = |arguments: &[&str]| {
-        let said = process::line(root, "git", arguments);
-        said.map_err(|error| {
-            Kind::Package.error(format!("{} is not a git repository with a commit: {error:#}", root.display()))
-        })
-    };
-    // A person's settings must not add to what is printed.
-    let head = git(&[
-        "-c",
-        "log.showSignature=false",
-        "show",
-        "--no-patch",
-        "--no-show-signature",
-        "--format=%H %ct",
-        "HEAD",
-    ])?;
-    let (revision, committed_at) = head.split_once(' ').context("git printed no commit")?;
-    let branch = Command::new("find the branch", ["git", "rev-parse", "--abbrev-ref", "HEAD"]).in_folder(root);
-    let branch = process::finish(&branch)?.success()?.stdout;
-    let app = config.project.app.as_str();
-    let app_tree = || git(&[LITERAL, "ls-tree", "-d", "HEAD", "--", app.trim_end_matches('/')]);
-    if app.trim_matches('/') != "." && app_tree()?.is_empty() {
-        return Err(
-            Kind::Package.error(format!("[project] app = {app:?} in deploy.toml is no folder of commit {revision}"))
-        );
-    }
-    let status = ["status", "--porcelain=v1", "--untracked-files=all", "--", app];
-    let changed = git(&[&[LITERAL, "-c", "core.quotePath=true"][..], &status].concat())?;
-    Ok(Source {
-        revision: revision.to_owned(),
-        branch: tree::as_text(branch.trim_ascii_end()),
-        committed_at: committed_at.parse().context("git printed no time")?,
-        changed: changed.lines().map(str::to_owned).collect(),
-    })
-}
-
-impl Source {
-    /// The id that follows from the commit, or for uncommitted changes from `now`.
-    ///
-    /// # Errors
-    /// Where the commit's time is none.
-    pub fn release_id(&self, now: Timestamp) -> Result<ReleaseId> {
-        let dirty = !self.changed.is_empty();
-        let time = if dirty { now } else { Timestamp::from_second(self.committed_at).context("the commit's time")? };
-        let revision: String = self.revision.chars().take(7).collect();
-        let suffix = if dirty { "-dirty" } else { "" };
-        ReleaseId::parse(&format!("{}-{revision}{suffix}", time.strftime("%Y%m%d-%H%M%S")))
-    }
-
-    /// # Errors
-    /// [`Kind::Package`] where files are not committed.
-    pub fn refuse_dirty(&self) -> Result<()> {
-        if self.changed.is_empty() {
-            return Ok(());
-        }
-        let shown = self.changed.iter().take(10).map(|line| format!("  {line}")).collect::<Vec<String>>().join("\n");
-        let count = self.changed.len();
-        Err(Kind::Package.error(format!(
-            "{count} files are not as committed, and a release contains only committed files:\n{shown}\nCommit them, or give --dirty. What tests or builds write (reports, caches) belongs in .gitignore"
-        )))
+impl Manifest<'_> {
+    fn write(&self, file: &Path) -> Result<()> {
+        let text = serde_json::to_vec_pretty(self).context("writing the manifest")?;
+        std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))
     }
 }
 
@@ -171,7 +137,8 @@ pub fn fresh_folder(config: &Config) -> Result<PathBuf> {
 /// Writes `<release>.tar.gz` and `<release>.json` into `folder`. What `earlier` has is left out of the archive.
 ///
 /// # Errors
-/// [`Kind::Package`] where a release could not have it: submodules, links that lead out of the app. Where git or the
+/// [`Kind::Package`] where a release could not have it: submodules that are not there, links that lead out of the app, what Git LFS has not
+/// fetched. Where git or the
 /// disk fails.
 pub fn package(
     config: &Config,
@@ -183,22 +150,14 @@ pub fn package(
 ) -> Result<Package> {
     std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let archive = folder.join(format!("{release}.tar.gz"));
-    let mut commit = match source.changed.is_empty() {
-        true => source.revision.clone(),
-        false => commit_of_changes(config, source)?,
+    let (commit_of_all, tree) = commit_of_all(config, source)?;
+    let earlier = earlier.filter(|_| !tree.comes_out_changed);
+    let reuse =
+        earlier.and_then(|earlier| tree::reuse(&earlier.release, &earlier.content, &tree.entries, &tree.attributes));
+    let commit = match &reuse {
+        Some(reuse) => commit_of_the_rest(config, source, &tree, reuse)?,
+        None => commit_of_all.clone(),
     };
-    let commit_of_all = commit.clone();
-    let tree = Tree::of(config, &commit)?;
-    tree.refuse_modules()?;
-    let reuse = match earlier {
-        Some(earlier) if !tree.names_its_commit => {
-            tree::reuse(&earlier.release, &earlier.content, &tree.entries, &tree.attributes)
-        }
-        _ => None,
-    };
-    if let Some(reuse) = &reuse {
-        commit = commit_of_the_rest(config, source, &tree, reuse)?;
-    }
     let output = format!("--output={}", archive.display());
     // A person's settings for line ends must not change what was committed.
     let as_committed = [LITERAL, "-c", "core.autocrlf=false", "-c", "core.eol=lf"];
@@ -209,14 +168,15 @@ pub fn package(
         app => app.split('/').filter(|part| !matches!(*part, "" | ".")).count(),
     };
     let sha256 = sha256(Input::File(archive.clone()))?;
-    let manifest = folder.join(format!("{release}.json"));
-    let (mut sums, links) = files(&archive, strip)?;
+    let Listed { mut sums, links, pointers } = files(&archive, strip)?;
     refuse_links_out_of_the_app(&links)?;
+    refuse_pointers(&pointers)?;
     sums.extend(reuse.iter().flat_map(|reuse| reuse.sums.clone()));
     let files = sums.iter().map(|(path, sum)| (tree::as_text(path), sum.clone())).collect();
     let content = tree.content(files);
     let objects = content.objects.clone();
-    let content = Manifest {
+    let manifest = folder.join(format!("{release}.json"));
+    let written = Manifest {
         release,
         revision: &source.revision,
         branch: &source.branch,
@@ -226,8 +186,7 @@ pub fn package(
         archive_sha256: &sha256,
         content,
     };
-    let content = serde_json::to_vec_pretty(&content).context("writing the manifest")?;
-    std::fs::write(&manifest, content).with_context(|| format!("writing {}", manifest.display()))?;
+    written.write(&manifest)?;
     let bytes = std::fs::metadata(&archive).with_context(|| format!("reading {}", archive.display()))?.len();
     Ok(Package {
         release: release.clone(),
@@ -241,131 +200,66 @@ pub fn package(
         sums,
         objects,
         links,
+        secret_files: BTreeMap::new(),
     })
 }
 
-/// The app's files in a commit.
-struct Tree {
-    entries: Vec<Entry>,
-    /// Every `.gitattributes` of the repository, from its root on.
-    attributes: BTreeMap<String, String>,
-    attribute_entries: Vec<Entry>,
-    /// The app's folder from the repository's root on, with a `/`; empty for the root itself.
-    prefix: Vec<u8>,
-    /// `export-subst` may write the commit into files, so the same object may come out as another file.
-    names_its_commit: bool,
-}
-
-impl Tree {
-    fn of(config: &Config, commit: &str) -> Result<Tree> {
-        let git = |words: &[&str]| {
-            let command = Command::new("list the commit", ["git"].iter().chain(words).copied()).in_folder(&config.root);
-            Ok::<_, anyhow::Error>(process::finish(&command)?.success()?.stdout)
-        };
-        let root = git(&["rev-parse", "--show-prefix"])?;
-        let app: Vec<&str> = config.project.app.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
-        let below = if app.is_empty() { String::new() } else { format!("{}/", app.join("/")) };
-        let prefix = [root.trim_ascii_end(), below.as_bytes()].concat();
-        let all = git(&["ls-tree", "-r", "-z", "--full-tree", commit])?;
-        let attribute_entries: Vec<Entry> = tree::entries(&all, b"")
-            .into_iter()
-            .filter(|entry| entry.path.rsplit(|byte| *byte == b'/').next() == Some(b".gitattributes"))
-            .collect();
-        let mut names_its_commit = false;
-        for entry in &attribute_entries {
-            let id = entry.object.rsplit(' ').next().unwrap_or_default();
-            let text = git(&["cat-file", "blob", id])?;
-            names_its_commit |= text.windows(b"export-subst".len()).any(|part| part == b"export-subst");
-        }
-        let attributes =
-            attribute_entries.iter().map(|entry| (tree::as_text(&entry.path), entry.object.clone())).collect();
-        Ok(Tree { entries: tree::entries(&all, &prefix), attributes, attribute_entries, prefix, names_its_commit })
-    }
-
-    /// # Errors
-    /// [`Kind::Package`]: an archive of git has an empty folder in the place of another repository.
-    fn refuse_modules(&self) -> Result<()> {
-        let modules = self.entries.iter().filter(|entry| entry.object.starts_with("160000 "));
-        let modules: Vec<String> = modules.map(|entry| tree::as_text(&entry.path)).collect();
-        if modules.is_empty() {
-            return Ok(());
-        }
-        Err(Kind::Package.error(format!(
-            "the app's folder has submodules, which would be empty folders in a release: {}. Commit their files themselves (`git \
-             subtree`), or let the build fetch them",
-            modules.join(", ")
-        )))
-    }
-
-    fn content(self, files: BTreeMap<String, String>) -> Content {
-        let objects = self.entries.into_iter().map(|entry| (tree::as_text(&entry.path), entry.object)).collect();
-        Content { files, objects, attributes: self.attributes }
-    }
-}
-
-/// A commit of what is not taken from an earlier release, with the attributes that all files have.
-fn commit_of_the_rest(config: &Config, source: &Source, tree: &Tree, reuse: &Reuse) -> Result<String> {
-    let rest = tree.entries.iter().filter(|entry| !reuse.sums.contains_key(&entry.path));
-    let from_root = rest.map(|entry| (entry, [&tree.prefix[..], &entry.path].concat()));
-    let attributes = tree.attribute_entries.iter().map(|entry| (entry, entry.path.clone()));
-    let lines: Vec<u8> = from_root
-        .chain(attributes)
-        .flat_map(|(entry, path)| [entry.object.as_bytes(), b"\t", &path, b"\0"].concat())
-        .collect();
-    committed(config, source, |git| git(&["update-index", "-z", "--index-info"], Input::Bytes(lines)).map(drop))
-}
-
-/// A commit of the tree as it lies there.
-fn commit_of_changes(config: &Config, source: &Source) -> Result<String> {
-    committed(config, source, |git| {
-        git(&["read-tree", "HEAD"], Input::Nothing)?;
-        git(&[LITERAL, "add", "--all", "--", &config.project.app], Input::Nothing).map(drop)
-    })
-}
-
-/// Runs git with an index of its own.
-type Git<'a> = &'a dyn Fn(&[&str], Input) -> Result<String>;
-
-/// A commit that no branch has, of what `fill` puts into an empty index; git forgets it in time. The repository's own
-/// index is left as it is.
-fn committed(config: &Config, source: &Source, fill: impl FnOnce(Git) -> Result<()>) -> Result<String> {
-    let folder = tempfile::tempdir().context("making a folder for a temporary index")?;
-    let path = folder.path().join("index").display().to_string();
-    let date = format!("@{} +0000", source.committed_at);
-    let git = |arguments: &[&str], input: Input| {
-        let words = ["git"].iter().chain(arguments).copied();
-        let command = Command::new("record what is to be packaged", words)
-            .in_folder(&config.root)
-            .reading(input)
-            .with_variable("GIT_INDEX_FILE", &path)
-            .with_variable("GIT_AUTHOR_DATE", &date)
-            .with_variable("GIT_COMMITTER_DATE", &date);
-        process::text(&command).map(|text| text.trim().to_owned())
+/// A commit that has all files of the release: with what is not committed, where that belongs to it, and with those of submodules.
+fn commit_of_all(config: &Config, source: &Source) -> Result<(String, Tree)> {
+    let commit = match source.changed.is_empty() {
+        true => source.revision.clone(),
+        false => commit_of_changes(config, source)?,
     };
-    fill(&git)?;
-    let tree = git(&["write-tree"], Input::Nothing)?;
-    let name = ["-c", "user.name=xtask", "-c", "user.email=xtask@localhost"];
-    let commit = ["commit-tree", &tree, "-p", "HEAD", "-m", "a part or a change of what is committed"];
-    git(&[&name[..], &commit].concat(), Input::Nothing)
+    let tree = Tree::of(config, &commit)?;
+    let modules = tree.submodules();
+    if modules.is_empty() {
+        return Ok((commit, tree));
+    }
+    let commit = submodules::resolved(config, source, &commit, modules)?;
+    let tree = Tree::of(config, &commit)?;
+    Ok((commit, tree))
 }
 
-/// Sums of files, and where links lead.
-type Listed = (BTreeMap<Vec<u8>, String>, BTreeMap<Vec<u8>, Vec<u8>>);
+/// What an archive has.
+struct Listed {
+    /// sha256 of every file.
+    sums: BTreeMap<Vec<u8>, String>,
+    /// Where links lead.
+    links: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Files that stand for one that Git LFS has.
+    pointers: Vec<String>,
+}
 
 fn files(archive: &Path, strip: usize) -> Result<Listed> {
     let script = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/manifest.sh"));
     let words =
         ["bash", "-c", script, "manifest", &archive.display().to_string(), &strip.to_string()].map(str::to_owned);
     let listed = process::finish(&Command::new("list the archive's files", words))?.success()?.stdout;
-    let mut entries = listed.split(|byte| *byte == 0);
-    let sums = entries.by_ref().take_while(|entry| !entry.is_empty());
-    let sums = sums.map(|entry| Some((entry.get(66..)?.to_vec(), tree::as_text(entry.get(..64)?))));
-    let sums = sums.collect::<Option<_>>().context("sha256sum printed something else")?;
+    let end = listed.windows(2).position(|two| two == [0, 0]).map_or(0, |at| at + 1);
+    let sums = tree::sums(&listed[..end]).context("sha256sum printed something else")?;
+    let mut entries = listed[end + 1..].split(|byte| *byte == 0);
     let mut links = BTreeMap::new();
-    while let (Some(path), Some(to)) = (entries.next().filter(|path| !path.is_empty()), entries.next()) {
-        links.insert(path.to_vec(), to.to_vec());
+    while let Some(path) = entries.next().filter(|path| !path.is_empty()) {
+        links.insert(path.to_vec(), entries.next().unwrap_or_default().to_vec());
     }
-    Ok((sums, links))
+    let pointers = entries.filter(|path| !path.is_empty()).map(tree::as_text).collect();
+    Ok(Listed { sums, links, pointers })
+}
+
+/// # Errors
+/// [`Kind::Package`] with the files whose content is elsewhere.
+fn refuse_pointers(pointers: &[String]) -> Result<()> {
+    if pointers.is_empty() {
+        return Ok(());
+    }
+    let shown: Vec<&str> = pointers.iter().map(String::as_str).take(10).collect();
+    Err(Kind::Package.error(format!(
+        "{} files are pointers of Git LFS whose content is not here, and a release would have the pointers:\n  {}\nRun `git lfs install` and \
+         `git lfs pull` (in GitHub Actions `lfs: true` of actions/checkout). What a release does not need, `export-ignore` in .gitattributes \
+         keeps out",
+        pointers.len(),
+        shown.join("\n  ")
+    )))
 }
 
 /// # Errors

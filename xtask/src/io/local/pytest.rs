@@ -10,19 +10,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde::Serialize;
 
 use crate::io::console;
 use crate::io::process::{self, Command};
 use crate::rules::failure::{self, Kind};
-use crate::rules::pytest::junit::{self, Results};
 use crate::rules::pytest::selection::{self, Disk, Selection};
+use crate::rules::test_summary::Summary;
+use crate::rules::test_summary::junit::{self, Results};
 use ending::{Ending, runs_nothing};
-
-/// Tests that take longer than this hang.
-const LIMIT: Duration = Duration::from_secs(30 * 60);
-/// Failures that are listed by name; the JUnit file has them all.
-const LISTED: usize = 20;
 
 /// What to test and with what. Relative paths are relative to `root`, the folder of `deploy.toml`.
 pub struct PytestRun<'a> {
@@ -42,51 +37,8 @@ pub struct PytestRun<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// The tool's own folder: virtual environment, caches, results.
     pub state: &'a Path,
-}
-
-/// How the tests went.
-#[derive(Clone, Debug, Serialize)]
-pub struct Summary {
-    #[serde(flatten)]
-    pub results: Results,
-    pub groups_run: Vec<String>,
-    pub groups_skipped: Vec<String>,
-    pub warnings: Vec<String>,
-    /// The version that ran them.
-    pub python: String,
-    /// The results as JUnit XML.
-    pub junit: PathBuf,
-}
-
-impl Summary {
-    pub fn success(&self) -> bool {
-        self.results.failed == 0 && self.results.errors == 0
-    }
-
-    /// `12 passed, 1 skipped in 0.51 s; groups: auth, routes; off: integrations`, then what failed.
-    pub fn describe(&self) -> String {
-        let Results { passed, failed, errors, skipped, seconds, failures } = &self.results;
-        let counts = [(failed, "failed"), (errors, "errors"), (passed, "passed"), (skipped, "skipped")];
-        let counts = counts.iter().filter(|(count, _)| **count > 0).map(|(count, what)| format!("{count} {what}"));
-        let counts = counts.collect::<Vec<String>>().join(", ");
-        let counts = if counts.is_empty() { "no test ran".to_owned() } else { counts };
-        let mut text = format!("{counts} in {seconds:.2} s");
-        for (what, groups) in [("groups", &self.groups_run), ("off", &self.groups_skipped)] {
-            if !groups.is_empty() {
-                text.push_str(&format!("; {what}: {}", groups.join(", ")));
-            }
-        }
-        for failure in failures.iter().take(LISTED) {
-            text.push_str(&format!("\n  failed: {failure}"));
-        }
-        if failures.len() > LISTED {
-            text.push_str(&format!("\n  and {} more", failures.len() - LISTED));
-        }
-        if !self.success() {
-            text.push_str(&format!("\n  results: {}", self.junit.display()));
-        }
-        text
-    }
+    /// Tests that take longer hang.
+    pub limit: Duration,
 }
 
 /// Runs the tests: all groups that are on, or the group `only`. `extra` is passed to pytest; tests named in it are
@@ -227,7 +179,7 @@ fn command(
     }
     command
         .in_folder(&tests.root.join(tests.app))
-        .within(LIMIT)
+        .within(tests.limit)
         .with_variable("PYTHONPATH", &format!("{}{python_path}", state.join(Ending::FOLDER).display()))
         .with_variable(Ending::VARIABLE, &state.join(Ending::FILE).display().to_string())
         .with_variable("PATH", &path)
@@ -277,7 +229,8 @@ fn check_ending(code: Option<i32>, results: Result<Results>, extra: &[String]) -
 
 fn summarise(results: Results, selection: Selection, python: String, junit: PathBuf) -> Summary {
     let Selection { groups_run, groups_skipped, warnings, .. } = selection;
-    Summary { results, groups_run, groups_skipped, warnings, python, junit }
+    let (python, junit) = (Some(python), Some(junit));
+    Summary { results, groups_run, groups_skipped, warnings, python, junit, commands: Vec::new() }
 }
 
 #[cfg(test)]
@@ -329,25 +282,5 @@ mod tests {
         {
             assert!(!names_tests(&words(other), &disk), "{other:?}");
         }
-    }
-
-    #[test]
-    fn a_summary_reads_as_a_sentence_and_lists_what_failed() {
-        let results = Results { passed: 12, skipped: 1, seconds: 0.5, ..Results::default() };
-        let selection = Selection {
-            groups_run: words(&["auth", "routes"]),
-            groups_skipped: words(&["bot"]),
-            ..Selection::default()
-        };
-        let mut summary = summarise(results, selection, "3.11.2".to_owned(), PathBuf::from("junit.xml"));
-        assert_eq!(summary.describe(), "12 passed, 1 skipped in 0.50 s; groups: auth, routes; off: bot");
-        summary.results.failed = 22;
-        summary.results.failures = (1..=22).map(|number| format!("tests/t.py::t{number}")).collect();
-        let text = summary.describe();
-        assert!(
-            text.starts_with("22 failed, 12 passed") && text.contains("\n  failed: tests/t.py::t20\n  and 2 more\n"),
-            "{text}"
-        );
-        assert!(!summary.success() && text.ends_with("results: junit.xml"));
     }
 }

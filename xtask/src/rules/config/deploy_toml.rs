@@ -2,7 +2,11 @@
 //! applied last; the rest of the program sees [`Config`] only.
 
 mod checks;
+mod health_of_app;
 mod position;
+mod registries;
+mod secret_files;
+mod tests_of_app;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,13 +15,17 @@ use anyhow::Result;
 use serde::Deserialize;
 
 use crate::rules::config::{
-    Config, EnvFile, Environment, Fixed, Health, Hooks, Limits, Nginx, NginxOwner, Project, Reach, SiteUrl, Slots,
-    SshTarget, SwitchMode, Tests, Traffic,
+    Config, Environment, Fixed, Hooks, Limits, Nginx, NginxOwner, Project, Reach, SecretSource, SiteUrl, Slots,
+    SshTarget, SwitchMode, Traffic,
 };
 use crate::rules::failure::Kind;
 use crate::rules::secret::Secret;
 use crate::rules::shared_constants::LIVE_UPSTREAM_FILE;
+use health_of_app::RawHealth;
 use position::Position;
+use registries::RawRegistry;
+use secret_files::RawFile;
+use tests_of_app::RawTests;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,7 +33,7 @@ struct RawConfig {
     project: Project,
     slots: Option<Slots>,
     #[serde(default)]
-    health: Health,
+    health: RawHealth,
     #[serde(default)]
     traffic: Traffic,
     #[serde(default)]
@@ -33,7 +41,7 @@ struct RawConfig {
     #[serde(default)]
     limits: Limits,
     #[serde(default)]
-    test: Tests,
+    test: RawTests,
     environments: BTreeMap<String, RawEnvironment>,
 }
 
@@ -47,10 +55,25 @@ struct RawEnvironment {
     folder: String,
     url: String,
     env_file: Option<String>,
+    #[serde(default)]
+    files: BTreeMap<String, RawFile>,
+    #[serde(default)]
+    registries: BTreeMap<String, RawRegistry>,
     compose: Option<String>,
     #[serde(default = "yes")]
     public: bool,
     nginx: RawNginx,
+}
+
+impl RawEnvironment {
+    /// Those that it names itself.
+    fn secret_variables(&self) -> Vec<String> {
+        let files = self.files.values().filter_map(|file| match file {
+            RawFile::Variable(name) => Some(name.clone()),
+            RawFile::File { .. } => None,
+        });
+        files.chain(self.registries.values().map(|registry| registry.password.clone())).collect()
+    }
 }
 
 fn yes() -> bool {
@@ -143,7 +166,10 @@ fn resolve(
 ) -> Result<Config, Problem> {
     checks::project(&raw.project)?;
     checks::values(&raw)?;
+    let tests = raw.test.resolve()?;
+    let health = raw.health.resolve()?;
     let known: Vec<String> = raw.environments.keys().cloned().collect();
+    let secret_variables = raw.environments.values().flat_map(RawEnvironment::secret_variables).collect();
     let environment = raw.environments.remove(name).ok_or_else(|| {
         let (name, known) = (name.escape_debug(), known.join(", "));
         Problem::at("environments", format!("there is no environment `{name}`; there are: {known}"))
@@ -174,12 +200,14 @@ fn resolve(
         project: raw.project,
         slots,
         fixed: Fixed { slots: given.is_some(), live_port: live_port.is_some() },
-        health: raw.health,
+        health,
         traffic: raw.traffic,
         hooks: raw.hooks,
         limits: raw.limits,
-        tests: raw.test,
+        tests,
         environment,
+        images: BTreeMap::new(),
+        secret_variables,
         text: String::new(),
     })
 }
@@ -233,17 +261,12 @@ fn resolve_environment(
     let env_file = match raw.env_file {
         Some(path) => {
             checks::relative(&path).map_err(|problem| Problem::at("env_file", format!("env_file: {problem}")))?;
-            EnvFile::Path(root.join(path))
+            SecretSource::Path(root.join(path))
         }
-        None => {
-            let variable = format!("{prefix}ENV_FILE");
-            // GitHub gives a secret that is not set as an empty variable.
-            match variables.get(&variable).filter(|content| !content.trim().is_empty()) {
-                Some(content) => EnvFile::Content(Secret::new(content.as_bytes())),
-                None => EnvFile::Missing { variable },
-            }
-        }
+        None => secret_files::of_variable(format!("{prefix}ENV_FILE"), variables),
     };
+    let files = secret_files::resolve(raw.files, root, variables)?;
+    let registries = registries::resolve(raw.registries, variables)?;
     if !matches!(raw.compose.as_deref(), None | Some("docker compose" | "docker-compose")) {
         let text = "compose: either \"docker compose\" or \"docker-compose\"; leave it out to find out";
         return Err(Problem::at("compose", text));
@@ -256,6 +279,8 @@ fn resolve_environment(
         url,
         nginx,
         env_file,
+        files,
+        registries,
         compose: raw.compose,
         public: raw.public,
     })

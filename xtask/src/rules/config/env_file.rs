@@ -15,8 +15,8 @@ use std::fmt;
 
 /// The kernel takes no longer `NAME=value`, its end included (execve(2), MAX_ARG_STRLEN).
 const LONGEST: usize = 128 * 1024;
-/// The kernel takes no more for all variables and arguments together than a quarter of the stack, which is 2 MiB.
-const LARGEST: usize = 1024 * 1024;
+/// What a host says of a release is one line, which has the file with escapes. The kernel takes 2 MiB for all variables together.
+const LARGEST: usize = 256 * 1024;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
@@ -50,7 +50,7 @@ impl fmt::Display for Refusal {
 pub fn read(bytes: &[u8]) -> Result<Vec<Assignment>, Vec<Refusal>> {
     let whole = |line, why: &str| Err(vec![Refusal { line, name: None, why: why.to_owned() }]);
     if bytes.len() > LARGEST {
-        return whole(1, "the file has more than 1 MiB, which no process can have in its environment");
+        return whole(1, "the file has more than 256 KiB; what is as large is no setting");
     }
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),

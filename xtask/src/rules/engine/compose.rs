@@ -7,18 +7,20 @@
 
 mod data;
 mod files;
+mod images;
 mod interpolation;
 pub mod keys;
 mod project;
 mod refusals;
 mod resources;
+pub mod review;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::rules::config::Slots;
+use crate::rules::config::{GivenImage, Slots};
 use crate::rules::failure::Kind;
 use crate::rules::release::{ReleaseId, Slot};
 use files::{base_file, build_file, slot_file, workers_file};
@@ -26,7 +28,8 @@ use project::{Project, Service};
 
 pub use data::{Commit, Shared};
 pub use files::escaped;
-pub use interpolation::undefined;
+pub use images::Pulled;
+pub use interpolation::{required, undefined};
 pub use resources::Made;
 
 /// What the compose files of a release are rendered for.
@@ -49,6 +52,8 @@ pub struct RenderInput<'a> {
     pub slots: Slots,
     /// Ports that nginx has.
     pub nginx_ports: &'a [u16],
+    /// Images that a command names in the place of the file's, by service.
+    pub images: &'a BTreeMap<String, GivenImage>,
     /// What the release's commit has.
     pub commit: &'a Commit,
     /// Where containers have what mounted from now: by service and target.
@@ -84,8 +89,10 @@ pub struct RenderedCompose {
     pub one_shots: Vec<String>,
     /// What each accessory is defined as, to be compared with what runs.
     pub definitions: BTreeMap<String, String>,
-    /// Services with an image of the release.
+    /// Services whose image is built for the release.
     pub built: Vec<String>,
+    /// Those whose image a registry has.
+    pub pulled: BTreeMap<String, Pulled>,
     /// Accessories that are built, once, each with its image.
     pub images_of_accessories: BTreeMap<String, String>,
     /// Targets of the named volumes of each of them.
@@ -152,6 +159,7 @@ pub fn render(config: &str, rendering: &RenderInput) -> Result<RenderedCompose> 
     project.services.retain(|name, service| named(name) || service.wanted(rendering.profiles));
     let refused = refusals::all(&project, &Roles::of(&project, rendering)?, rendering);
     if !refused.is_empty() {
+        let refused: Vec<String> = refused.into_iter().map(|refusal| refusal.text).collect();
         return Err(Kind::Configuration.error(format!("a deploy cannot do this:\n- {}", refused.join("\n- "))));
     }
     project.forget_unused_secrets_and_configs();
@@ -167,13 +175,13 @@ pub fn render(config: &str, rendering: &RenderInput) -> Result<RenderedCompose> 
     let one_shots = in_order(&project, one_shots);
     let definitions: BTreeMap<String, String> =
         roles.accessories().map(|(name, service)| (name.to_owned(), definition(service, rendering))).collect();
-    let built = released.iter().filter(|(_, service)| service.build.is_some());
     Ok(RenderedCompose {
         base: base_file(&project, &roles, &definitions, rendering),
         build: build_file(rendering, &project, &roles),
         slot: slot_file(rendering, &project, &roles),
         workers: (!roles.workers.is_empty()).then(|| workers_file(rendering, &project, &roles)),
-        built: built.map(|(name, _)| (*name).to_owned()).collect(),
+        built: images::built(rendering, &roles),
+        pulled: images::pulled(rendering, &roles),
         volume_targets: released.iter().map(|(name, service)| ((*name).to_owned(), service.volume_targets())).collect(),
         made: resources::made(&project, &released, rendering.project)?,
         resources: resources::used(&project, rendering.project),

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::rules::config::{Config, Slots, SwitchMode};
+use crate::rules::config::{Config, Health, Slots, SwitchMode};
 use crate::rules::health::{self, Answer};
 use crate::rules::release::settings::Settings;
 use crate::rules::release::{ReleaseId, Slot};
@@ -22,6 +22,8 @@ use crate::rules::secret::Secret;
 /// The state of a host at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
+    /// How slots and site were asked for their health.
+    pub asked: Health,
     /// The environment's folder, links resolved.
     pub folder: String,
     /// The slots' ports and nginx's own, as its upstream file has them.
@@ -67,6 +69,8 @@ pub struct Observed {
     pub images: BTreeMap<String, u64>,
     /// Slots on whose port somebody listens.
     pub listening: BTreeSet<Slot>,
+    /// Slots whose port takes a connection and keeps it; asked for only where nothing else is.
+    pub connectable: BTreeSet<Slot>,
     /// What slots answered to a health check, where they did so within a second.
     pub answers: BTreeMap<Slot, Answer>,
     /// Bytes free where the releases are.
@@ -159,6 +163,17 @@ pub struct Other {
     pub binds: Vec<(String, String)>,
 }
 
+/// An image that a release has from a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PulledImage {
+    /// What it is called there.
+    pub reference: String,
+    /// Which one that was.
+    pub digest: String,
+    /// It is not pulled: it came to the host in another way.
+    pub is_there: bool,
+}
+
 /// A container of somebody else on a slot's port.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Foreign {
@@ -173,13 +188,19 @@ pub struct StoredRelease {
     pub id: ReleaseId,
     /// sha256 of its `.env`, hexadecimal.
     pub env_sum: String,
+    /// The same of its files that are not in its commit; empty where there are none.
+    pub files_sum: String,
     /// Seconds since 1970 when it last became the one that serves; `None`: it is not known good.
     pub known_good_at: Option<u64>,
     /// Repositories of the images that were built for it; none, where it never came to that.
     pub built: Vec<String>,
+    /// The images of registries that it has.
+    pub pulled: Vec<PulledImage>,
     /// `None`: another version of this tool wrote them.
     pub settings: Option<Settings>,
     pub env: Secret,
+    /// Those files, one after the other, for masking.
+    pub files: Secret,
 }
 
 impl Observed {
@@ -212,9 +233,18 @@ impl Observed {
 
     /// Whether this release answered in the slot, and was healthy, when the host was looked at.
     pub fn healthy(&self, config: &Config, slot: Slot, release: &ReleaseId) -> bool {
-        self.answers
-            .get(&slot)
-            .is_some_and(|answer| health::check(answer, &config.health.expect, Some(release)).is_ok())
+        self.answers_well(config, slot, Some(release))
+    }
+
+    /// Whether what listens in a slot answered, when the host was looked at, as a healthy version does. `false` where it was asked
+    /// for something else: then it is not known.
+    pub fn answers_well(&self, config: &Config, slot: Slot, release: Option<&ReleaseId>) -> bool {
+        let well = |answer: &Answer| health::check(answer, &config.health, release).is_ok();
+        let answered = match config.health.connect {
+            true => self.connectable.contains(&slot),
+            false => self.answers.get(&slot).is_some_and(well),
+        };
+        answered && self.asked.asks_like(&config.health)
     }
 
     /// Whether all images of a release are on the host.

@@ -38,6 +38,7 @@ fn apply(before: &Observed, plan: &Plan, step: &Step) -> Observed {
         Step::Prune { releases } => host.releases.retain(|release| !releases.contains(&release.id)),
         Step::Test
         | Step::Package
+        | Step::Carry { .. }
         | Step::PrivateNginx { .. }
         | Step::Render { .. }
         | Step::RenderStored { .. }

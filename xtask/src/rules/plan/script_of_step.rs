@@ -47,6 +47,7 @@ pub fn of(
         Step::Test
         | Step::Package
         | Step::Ship
+        | Step::Carry { .. }
         | Step::AwaitHealth { .. }
         | Step::Verify { .. }
         | Step::Bake { .. } => return StepScript::None,

@@ -13,6 +13,10 @@ pub enum Step {
     Package,
     /// Bring the release to the host, complete or not at all.
     Ship,
+    /// Bring images of this machine's docker to the host, by their ids.
+    Carry {
+        images: Vec<String>,
+    },
     /// Make the tool's own nginx run, obeying `live`.
     PrivateNginx {
         switching: SwitchMode,
@@ -108,6 +112,7 @@ impl Step {
             Step::Test => "Run the tests",
             Step::Package => "Package release",
             Step::Ship => "Ship release",
+            Step::Carry { .. } => "Carry images",
             Step::PrivateNginx { .. } => "Make the private nginx run",
             Step::AlignUpstream { .. } => "Make the upstream file say",
             Step::Render { .. } => "Render the compose files",
@@ -139,6 +144,7 @@ impl Step {
             Step::Test => "Run the tests".to_owned(),
             Step::Package => format!("Package release {release}"),
             Step::Ship => format!("Ship release {release}"),
+            Step::Carry { images } => format!("Carry images to the host ({})", images.len()),
             Step::PrivateNginx { switching, live } => {
                 format!("Make the private nginx run ({switching} mode, live slot {live})")
             }
@@ -182,7 +188,7 @@ impl Step {
         match self {
             Step::Test => Kind::Tests,
             Step::Package => Kind::Package,
-            Step::Ship => Kind::Ship,
+            Step::Ship | Step::Carry { .. } => Kind::Ship,
             Step::PrivateNginx { .. } | Step::AlignUpstream { .. } | Step::RenderStored { .. } | Step::Check => {
                 Kind::Preflight
             }

@@ -4,7 +4,7 @@ use super::*;
 use crate::rules::config::Traffic;
 use crate::rules::health::Answer;
 
-use crate::testing::fixtures::{config, container, foreign, release, server, stored};
+use crate::testing::fixtures::{config, container, foreign, release, server, stored, well};
 
 /// What `rollback` does with that host.
 fn back(config: &Config, observed: &Observed, wanted: Option<&ReleaseId>) -> Result<Plan> {
@@ -115,7 +115,7 @@ fn a_standby_runs_on_until_the_next_deploy_and_a_rollback_to_it_moves_only_the_t
     assert_eq!(names(&plan)[9..], ["Drain slot green (at most 30 s)", "Stop slot green"]);
     // One that has just answered as that release is not waited for.
     let answer =
-        |release: ReleaseId, status| Answer { status, body: format!(r#"{{"status":"ok","release":"{release}"}}"#) };
+        |release: ReleaseId, status| Answer::new(status, format!(r#"{{"status":"ok","release":"{release}"}}"#));
     for (answer, first) in [
         (answer(release(1), 200), "Hook before switch: warm"),
         (answer(release(1), 503), "Waiting for health check"),
@@ -298,4 +298,19 @@ fn a_failed_deploy_is_undone_as_far_as_it_got() {
         };
         assert_eq!(undo, expected, "failed at {}", step.title(&plan.release));
     }
+}
+
+/// What answered to another question says nothing of this release.
+#[test]
+fn a_standby_that_was_asked_otherwise_is_asked_before_it_takes_over() {
+    let mut observed = server(Slot::Blue, 2);
+    observed.containers = vec![container(Slot::Blue, 2, "running"), container(Slot::Green, 1, "running")];
+    observed.answers.insert(Slot::Green, well());
+    let waits = |observed: &Observed| {
+        let plan = rollback(&config(), observed, &release(1)).unwrap();
+        plan.steps.contains(&Step::AwaitHealth { slot: Slot::Green })
+    };
+    assert!(!waits(&observed));
+    observed.asked.path = "/ready".to_owned();
+    assert!(waits(&observed));
 }

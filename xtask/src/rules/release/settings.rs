@@ -1,20 +1,25 @@
 //! The settings that travel with a release: what of `deploy.toml` says how its code is run and judged. A rollback uses those
 //! of the release it goes back to; where it runs (environment, folder, connection) is today's to say.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::rules::config::{Config, Health, Hooks, Project};
+use crate::rules::config::{Config, GivenImage, Health, Hooks, Project};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Settings {
     project: Project,
     health: Health,
     hooks: Hooks,
+    #[serde(default)]
+    images: BTreeMap<String, GivenImage>,
 }
 
 impl Settings {
     pub fn of(config: &Config) -> Settings {
-        Settings { project: config.project.clone(), health: config.health.clone(), hooks: config.hooks.clone() }
+        let Config { project, health, hooks, images, .. } = config.clone();
+        Settings { project, health, hooks, images }
     }
 
     /// `None`: of another version of this tool.
@@ -31,12 +36,14 @@ impl Settings {
             app: config.project.app.clone(),
             ..self.project.clone()
         };
-        Config { project, health: self.health.clone(), hooks: self.hooks.clone(), ..config.clone() }
+        let Settings { health, hooks, images, .. } = self.clone();
+        Config { project, health, hooks, images, ..config.clone() }
     }
 
     /// Whether a version with these settings answers the same health check.
     pub fn is_asked_like(&self, health: &Health) -> bool {
-        self.health.path == health.path && self.health.expect == health.expect
+        let timeout = health.timeout;
+        Health { timeout, ..self.health.clone() } == *health
     }
 
     pub fn workers(&self) -> &[String] {

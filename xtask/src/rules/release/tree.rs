@@ -43,6 +43,18 @@ pub fn as_text(name: &[u8]) -> String {
     }
 }
 
+/// What stands before the first NUL, and what after it.
+pub fn split_at_nul(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let at = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    (&bytes[..at], bytes.get(at + 1..).unwrap_or_default())
+}
+
+/// What `sha256sum -z` printed: the sum of each file, by its path. `None`: it is something else.
+pub fn sums(listed: &[u8]) -> Option<BTreeMap<Vec<u8>, String>> {
+    let entries = listed.split(|byte| *byte == 0).filter(|entry| !entry.is_empty());
+    entries.map(|entry| Some((entry.get(66..)?.to_vec(), as_text(entry.get(..64)?)))).collect()
+}
+
 /// Whether a link at `path` leads out of the folder from which paths are counted.
 pub fn leads_out(path: &[u8], to: &[u8]) -> bool {
     let mut depth = path.split(|byte| *byte == b'/').count().saturating_sub(1);

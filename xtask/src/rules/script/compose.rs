@@ -1,18 +1,50 @@
 //! The compose files of a release: read by the host's compose, kept with the release, built from.
 
+use std::path::Path;
 use std::time::Duration;
 
-use super::text::{MINUTES, SHORT, bundle, changing, checking, script};
-use super::{Input, Script};
-use crate::rules::config::Config;
-use crate::rules::engine::compose::RenderedCompose;
+use super::text::{MINUTES, SHORT, bundle, changing, plain, reading, script};
+use super::{Input, Script, secret_files};
+use crate::rules::config::{Config, SecretSource};
+use crate::rules::engine::compose::{Pulled, RenderedCompose};
+use crate::rules::host::observed::PulledImage;
 use crate::rules::release::{ReleaseId, Slot, image, own_projects, slot_file, workers_file};
 use crate::rules::secret::Secret;
-use crate::rules::shared_constants::{BASE_FILE, BUILD_FILE};
+use crate::rules::shared_constants::{BASE_FILE, BUILD_FILE, SECRET_FILES};
 
 /// Prints the rendered compose project, and keeps it with the release.
 pub fn compose_config(config: &Config, release: &ReleaseId, compose: &str) -> Script {
     project(config, release, compose, "fresh", "read the compose files")
+}
+
+/// Prints the folder in which the files lay and what compose makes of them there, and keeps nothing; for any machine. `compose`: how it is
+/// called there, or nothing to find out. Ends with [`COMPOSE_REFUSES`](crate::rules::shared_constants::COMPOSE_REFUSES) where the files
+/// are at fault.
+pub fn read_compose(
+    config: &Config,
+    release: &ReleaseId,
+    compose: &str,
+    files: &[u8],
+    env: &Secret,
+    secrets: &[(String, Secret)],
+) -> Script {
+    let mut arguments = vec![release.to_string(), config.project.name.clone(), compose.to_owned()];
+    arguments.extend(config.project.compose.iter().cloned());
+    let limit = Duration::from_secs(config.limits.ship);
+    let read = script(
+        "read the compose files",
+        reading!("secret_files.sh", "unset_variables.sh", "read_compose.sh"),
+        limit,
+        arguments,
+    );
+    Script {
+        input: Input::Secret(Secret::new(bundle(&[
+            ("env", env.expose()),
+            ("files", files),
+            (SECRET_FILES, &secret_files(secrets)),
+        ]))),
+        ..read
+    }
 }
 
 /// Prints the compose project that was stored with a release, once its files have been checked; [`crate::rules::shared_constants::FILES_NOT_AS_SHIPPED`] otherwise.
@@ -25,7 +57,7 @@ fn project(config: &Config, release: &ReleaseId, compose: &str, which: &str, nam
     let mut arguments =
         vec![folder, release.to_string(), config.project.name.clone(), compose.to_owned(), which.to_owned()];
     arguments.extend(config.project.compose.iter().cloned());
-    script(name, checking!("config.sh"), SHORT, arguments)
+    script(name, changing!("changed_files.sh", "unset_variables.sh", "config.sh"), SHORT, arguments)
 }
 
 /// Keeps the rendered files with the release, and makes sure of the folders of data. `live`: the release that serves, in whose
@@ -50,19 +82,68 @@ pub fn store(
     Script { input: Input::Secret(Secret::new(bundle(&named))), ..store }
 }
 
-/// Builds the images of a release.
+/// Prints those references that lead to another image than they did. Threes: a reference, the image that it led to, and `there` where it
+/// is not pulled.
+pub fn moved_images(config: &Config, pulled: &[PulledImage]) -> Script {
+    let images = pulled.iter().flat_map(|image| {
+        let is_there = if image.is_there { "there" } else { "" };
+        [image.reference.clone(), image.digest.clone(), is_there.to_owned()]
+    });
+    let arguments = [config.environment.folder.clone()].into_iter().chain(images);
+    let limit = Duration::from_secs(config.limits.build);
+    let moved = script("ask the registries", changing!("registries.sh", "moved_images.sh"), limit, arguments);
+    Script { input: registries(config), ..moved }
+}
+
+/// Prints of every image of the host its id and its layers.
+pub fn layers() -> Script {
+    script("list the layers of images", plain!("layers.sh"), SHORT, [] as [&str; 0])
+}
+
+/// Takes an image that was saved without the layers that the host has.
+pub fn load_image(config: &Config, id: &str, archive: &Path) -> Script {
+    let limit = Duration::from_secs(config.limits.ship);
+    let load = script("load the image", changing!("load_image.sh"), limit, [&config.environment.folder, id]);
+    Script { input: Input::File(archive.to_owned()), ..load }
+}
+
+/// The registries that ask for a password, of each its name as docker keeps it, and `user:password`.
+fn registries(config: &Config) -> Input {
+    let known = config.environment.registries.iter().filter_map(|registry| match &registry.password {
+        SecretSource::Content(password) => {
+            let name = if registry.server == "docker.io" { "https://index.docker.io/v1/" } else { &registry.server };
+            Some((name, [registry.user.as_bytes(), b":", password.expose().trim_ascii()].concat()))
+        }
+        SecretSource::Path(_) | SecretSource::Missing { .. } => None,
+    });
+    let known: Vec<(&str, Vec<u8>)> = known.collect();
+    if known.is_empty() { Input::Nothing } else { Input::Secret(Secret::new(bundle(&known))) }
+}
+
+/// Builds the images of a release, and pulls those that a registry has.
 pub fn build(config: &Config, release: &ReleaseId, compose: &str, files: Option<&RenderedCompose>) -> Script {
     let project = &config.project.name;
     let folder = config.environment.folder.clone();
     let mut arguments = vec![folder, release.to_string(), project.clone(), compose.to_owned()];
-    for (files, service) in files.iter().flat_map(|files| files.built.iter().map(move |service| (files, service))) {
-        let targets = files.volume_targets.get(service).map(|targets| targets.join(":")).unwrap_or_default();
-        arguments.extend([service.clone(), image(project, service, release), targets]);
+    if let Some(files) = files {
+        let targets = |service: &String| files.volume_targets.get(service).map(|targets| targets.join(":"));
+        let of_release = |service: &String| {
+            [service.clone(), image(project, service, release), targets(service).unwrap_or_default()]
+        };
+        let from = |pulled: Option<&Pulled>| {
+            let is_there = if pulled.is_some_and(|pulled| pulled.is_there) { "there" } else { "" };
+            [pulled.map(|pulled| pulled.reference.clone()).unwrap_or_default(), is_there.to_owned()]
+        };
+        arguments.extend(files.built.iter().flat_map(|service| of_release(service).into_iter().chain(from(None))));
+        let pulled = files.pulled.iter();
+        arguments.extend(pulled.flat_map(|(service, image)| of_release(service).into_iter().chain(from(Some(image)))));
+        for (service, image) in &files.images_of_accessories {
+            arguments.extend([service.clone(), image.clone(), String::new()].into_iter().chain(from(None)));
+        }
     }
-    for (service, image) in files.iter().flat_map(|files| &files.images_of_accessories) {
-        arguments.extend([service.clone(), image.clone(), String::new()]);
-    }
-    script("build the images", changing!("build.sh"), Duration::from_secs(config.limits.build), arguments)
+    let limit = Duration::from_secs(config.limits.build);
+    let build = script("build the images", changing!("secret_files.sh", "registries.sh", "build.sh"), limit, arguments);
+    Script { input: registries(config), ..build }
 }
 
 /// Starts the accessories that do not run.
@@ -91,5 +172,6 @@ pub fn accessories(config: &Config, release: &ReleaseId, compose: &str, files: O
         }
     }
     let limit = MINUTES + Duration::from_secs(config.limits.accessories);
-    script("start the accessories", changing!("accessories.sh"), limit, arguments)
+    let accessories = script("start the accessories", changing!("registries.sh", "accessories.sh"), limit, arguments);
+    Script { input: registries(config), ..accessories }
 }

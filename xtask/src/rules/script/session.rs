@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::text::{SHORT, changing, plain, reading, script};
 use super::{Input, Script};
-use crate::rules::config::{Config, Environment, NginxOwner, Slots};
+use crate::rules::config::{Config, Environment, Health, NginxOwner, Slots};
+use crate::rules::health;
 use crate::rules::shared_constants::LOCK_FILE;
 
 /// A deploying side that is silent for this long has died.
@@ -40,8 +41,18 @@ pub fn inspect(config: &Config) -> Script {
         url.port.to_string(),
         given.join(" "),
         url.path.clone(),
+        config.health.host.clone().unwrap_or_else(|| url.authority()),
+        header_lines(&config.health, url.tls),
+        header_lines(&config.health, false),
+        if config.health.connect { "connect" } else { "http" }.to_owned(),
     ];
     script("inspect the host", reading!("inspect.sh"), SHORT, arguments)
+}
+
+/// Headers as they are sent, each with its line end.
+fn header_lines(health: &Health, behind_tls: bool) -> String {
+    let headers = health::request_headers(health, behind_tls);
+    headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect()
 }
 
 /// The shell that runs all other scripts. `holder`: who, since when, for which release, in one line; without one, it does

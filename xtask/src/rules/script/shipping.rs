@@ -9,9 +9,9 @@ use crate::rules::config::Config;
 use crate::rules::release::tree::Reuse;
 use crate::rules::release::{ReleaseId, image};
 use crate::rules::secret::Secret;
-use crate::rules::shared_constants::MANIFEST_FILE;
+use crate::rules::shared_constants::{MANIFEST_FILE, SECRET_FILES};
 
-use super::text::{MINUTES, SHORT, bundle, changing, checking, plain, script};
+use super::text::{MINUTES, SHORT, bundle, changing, plain, script};
 
 /// Takes the archive of a release to be.
 pub fn receive(config: &Config, release: &ReleaseId, archive: &Path, bytes: u64) -> Script {
@@ -42,8 +42,10 @@ pub fn ship(config: &Config, release: &ReleaseId, archive: Archive, parts: &Part
     let links: Vec<u8> = parts.links.iter().flat_map(|(path, to)| [path, &b"\0"[..], to, b"\0"].concat()).collect();
     files.extend([(MANIFEST_FILE, parts.manifest), ("sums", &sums), ("links", &links)]);
     files.extend([("settings.json", parts.settings.as_bytes()), ("env", parts.env.expose())]);
+    let secret_files = secret_files(parts.files);
+    files.extend((!secret_files.is_empty()).then_some((SECRET_FILES, secret_files.as_slice())));
     let limit = Duration::from_secs(config.limits.ship);
-    let ship = script("unpack the release", changing!("ship.sh"), limit, arguments);
+    let ship = script("unpack the release", changing!("secret_files.sh", "ship.sh"), limit, arguments);
     Script { input: Input::Secret(Secret::new(bundle(&files))), ..ship }
 }
 
@@ -61,6 +63,23 @@ pub struct Parts<'a> {
     pub links: &'a BTreeMap<Vec<u8>, Vec<u8>>,
     pub settings: &'a str,
     pub env: &'a Secret,
+    /// What else of it is not in the commit, by its path.
+    pub files: &'a [(String, Secret)],
+}
+
+/// The files of a release that are not in its commit, as they are kept with it.
+pub fn secret_files(files: &[(String, Secret)]) -> Vec<u8> {
+    let named: Vec<(&str, &[u8])> = files.iter().map(|(path, content)| (path.as_str(), content.expose())).collect();
+    bundle(&named)
+}
+
+/// Prints the manifest of a release, a NUL, and the sums of all its files, those among them that are not in its commit.
+pub fn stored_commit(config: &Config, release: &ReleaseId) -> Script {
+    let kept = format!("{}/meta/{release}", config.environment.folder);
+    // A line per file: what comes in one line must not be long. A line end in a path is a NUL until it is read.
+    let text = "set -o pipefail; head -c 67108864 -- \"$1\" && printf '\\0' && head -c 67108864 -- \"$2\" | tr '\\0\\n' '\\n\\0'";
+    let arguments = [format!("{kept}/{MANIFEST_FILE}"), format!("{kept}/sums")];
+    script("read what the release is made of", text, SHORT, arguments)
 }
 
 /// Prints the manifest of a release.
@@ -72,7 +91,7 @@ pub fn manifest(config: &Config, release: &ReleaseId) -> Script {
 /// Ends with [`crate::rules::shared_constants::FILES_NOT_AS_SHIPPED`], naming files, where a release's files are no longer what they were.
 pub fn check_release(config: &Config, release: &ReleaseId) -> Script {
     let arguments = [config.environment.folder.clone(), release.to_string()];
-    script("check the release's files", checking!("check_release.sh"), MINUTES, arguments)
+    script("check the release's files", changing!("changed_files.sh", "check_release.sh"), MINUTES, arguments)
 }
 
 /// What the host must know of an archive to unpack it.

@@ -4,47 +4,28 @@ use std::time::Duration;
 
 use super::{Input, Script};
 
-/// A script that changes the host: the prelude, then its own text.
-macro_rules! changing {
-    ($file:literal) => {
-        concat!(
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/shared_constants.sh")),
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/prelude.sh")),
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $file))
-        )
+/// These files of `scripts/`, one after the other.
+macro_rules! plain {
+    ($($file:literal),+) => {
+        concat!($(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $file))),+)
     };
 }
 
-/// The same, with what checks the files of a release.
-macro_rules! checking {
-    ($file:literal) => {
-        concat!(
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/shared_constants.sh")),
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/prelude.sh")),
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/changed_files.sh")),
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $file))
-        )
+/// A script that changes the host: the constants and the prelude, then its own text.
+macro_rules! changing {
+    ($($file:literal),+) => {
+        $crate::rules::script::text::plain!("shared_constants.sh", "prelude.sh", $($file),+)
     };
 }
 
 /// A script that only reads.
 macro_rules! reading {
-    ($file:literal) => {
-        concat!(
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/shared_constants.sh")),
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $file))
-        )
+    ($($file:literal),+) => {
+        $crate::rules::script::text::plain!("shared_constants.sh", $($file),+)
     };
 }
 
-/// A script that knows nothing of deploys.
-macro_rules! plain {
-    ($file:literal) => {
-        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $file))
-    };
-}
-
-pub(crate) use {changing, checking, plain, reading};
+pub(crate) use {changing, plain, reading};
 
 /// What a script may take that only reads or writes a little.
 pub const SHORT: Duration = Duration::from_secs(60);

@@ -90,7 +90,7 @@ fn other_scripts() {
     };
     let (sums, links) = (BTreeMap::new(), BTreeMap::new());
     let env = Secret::new("TOKEN=hunter2");
-    let parts = Parts { manifest: b"{}", sums: &sums, links: &links, settings: "{}", env: &env };
+    let parts = Parts { manifest: b"{}", sums: &sums, links: &links, settings: "{}", env: &env, files: &[] };
     let archive = || Archive { sha256: "cd", strip: 1, reuse: Some(&reuse) };
     let scripts = [
         inspect(config),

@@ -3,7 +3,7 @@
 //! A text is masked where it enters an error, a report or a line of the log, before it is cut and before it is written as
 //! JSON: a part of a value, or a value with escapes in it, would no longer be found.
 
-use crate::rules::config::env_file::Assignment;
+use crate::rules::config::env_file::{self, Assignment};
 
 /// Shorter values are no secrets: dots for every `1` or `true` would hide the log and protect nothing.
 const SHORTEST: usize = 6;
@@ -56,6 +56,36 @@ pub fn secrets(assignments: &[Assignment], public: &str) -> Vec<String> {
     forms.sort();
     forms.dedup();
     forms
+}
+
+/// The same of another file: of its lines, and of what stands in them behind `=` or `:`, or between quotes.
+pub fn secrets_of_file(content: &[u8], public: &str) -> Vec<String> {
+    let text = String::from_utf8_lossy(content);
+    let value = |value: &str| Assignment { name: String::new(), value: value.to_owned() };
+    let parts = text.lines().flat_map(|line| {
+        let behind = line.split_once(['=', ':']).map(|(_, behind)| behind.trim().trim_end_matches([',', ';']));
+        [Some(line), behind].into_iter().flatten().chain(line.split(['"', '\'']).skip(1).step_by(2))
+    });
+    let parts = parts.chain([text.as_ref()]).map(|part| value(part.trim().trim_matches(['"', '\''])));
+    let assignments = env_file::read(content).unwrap_or_default();
+    secrets(&parts.chain(assignments).collect::<Vec<Assignment>>(), public)
+}
+
+/// The contents of files that are kept one after the other, of each its path and its size in bytes before it. On their way NULs were
+/// lost, so what cannot be told apart is one.
+pub fn contents(kept: &[u8]) -> Vec<&[u8]> {
+    let (mut contents, mut rest) = (Vec::new(), kept);
+    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        let (head, below) = (&rest[..end], &rest[end + 1..]);
+        let size = std::str::from_utf8(head).ok().and_then(|head| head.rsplit_once(' ')?.1.parse::<usize>().ok());
+        let Some(size) = size.filter(|size| *size <= below.len()) else { break };
+        contents.push(&below[..size]);
+        rest = &below[size..];
+    }
+    if !rest.is_empty() {
+        contents.push(rest);
+    }
+    contents
 }
 
 fn is_secret(value: &str, public: &str) -> bool {
@@ -128,6 +158,29 @@ mod tests {
         let mut mask = Mask::default();
         mask.add(secrets(&env_file::read(env.as_bytes()).unwrap(), public));
         mask
+    }
+
+    #[test]
+    fn whatever_a_file_is_written_in_its_values_are_hidden() {
+        let hidden = |text: &str| secrets_of_file(text.as_bytes(), "");
+        for text in [
+            "PASSWORD=hunter22secret\n",
+            "[db]\npassword = hunter22secret\n",
+            "db:\n  password: hunter22secret\n",
+            "{\"db\": {\"password\": \"hunter22secret\", \"port\": 1}}",
+            "{\n  'password': 'hunter22secret',\n}",
+            "hunter22secret",
+        ] {
+            assert!(hidden(text).contains(&"hunter22secret".to_owned()), "{text}: {:?}", hidden(text));
+        }
+        assert!(hidden("eyJzZWNyZXQiOiJ4In0==\n").contains(&"eyJzZWNyZXQiOiJ4In0==".to_owned()));
+    }
+
+    #[test]
+    fn files_that_are_kept_together_are_told_apart() {
+        let kept = b"a/b 3\nx\nyempty 0\nlast 9\nshort";
+        assert_eq!(contents(kept), [&b"x\ny"[..], b"", b"last 9\nshort"]);
+        assert_eq!(contents(b""), [&b""[..]; 0]);
     }
 
     #[test]

@@ -75,14 +75,16 @@ impl Execution<'_> {
         let earlier = steps::earlier(config, host, observed)?;
         let note = self.make_package(release, earlier.as_ref())?;
         let package = self.package.as_ref().context("there is no package")?;
-        steps::refuse_early(config, observed, package, &self.candidate()?.env)?;
+        steps::refuse_early(self.session, package, &self.candidate()?.env)?;
         Ok(note)
     }
 
     pub(super) fn make_package(&mut self, release: &ReleaseId, earlier: Option<&Earlier>) -> Result<String> {
         let config = self.config;
         let folder = package::fresh_folder(config)?;
-        let package = package::package(config, &self.candidate()?.source, release, self.caller, &folder, earlier)?;
+        let Candidate { source, env, .. } = self.candidate()?;
+        let package = package::package(config, source, release, self.caller, &folder, earlier)?;
+        let package = package.with_secret_files(&env.files)?;
         let note = match &package.reuse {
             Some(reuse) => format!("{} bytes; {} files are on the host already", package.bytes, reuse.sums.len()),
             None => format!("{} bytes, sha256 {}", package.bytes, package.sha256),
@@ -105,10 +107,17 @@ impl Execution<'_> {
         Ok(format!("{} bytes", self.shipped_bytes))
     }
 
+    pub(super) fn carry(&mut self, images: &[String]) -> Result<String> {
+        let folder = self.config.root.join(".deploy/images").join(&self.config.environment.name);
+        let bytes = steps::carry(self.config, &self.session.host, images, &folder)?;
+        self.shipped_bytes += bytes;
+        Ok(format!("{bytes} bytes"))
+    }
+
     pub(super) fn try_to_ship(&mut self, then: Vec<Script>) -> Result<Shipped> {
         let (config, host) = (self.config, &self.session.host);
         let package = self.package.as_ref().context("there is no package to ship")?;
-        let shipped = steps::ship(config, host, package, &self.candidate()?.env.content, then)?;
+        let shipped = steps::ship(config, host, package, &self.candidate()?.env, then)?;
         self.shipped_bytes += package.bytes;
         Ok(shipped)
     }

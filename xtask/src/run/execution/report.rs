@@ -24,8 +24,8 @@ impl Execution<'_> {
         let observed = &self.session.observed;
         let before = observed.live_release().and_then(|id| observed.release(id)?.settings.as_ref());
         let alike = before.is_none_or(|before| before.is_asked_like(&config.health));
-        let expect = config.health.expect.clone();
-        let judge = move |answer: &Answer| match health::check(answer, &expect, None) {
+        let expected = config.health.clone();
+        let judge = move |answer: &Answer| match health::check(answer, &expected, None) {
             Err(_) if !alike && answer.status < 500 => Ok(()),
             judged => judged.map_err(|reason| reason.shown(console::masked)),
         };

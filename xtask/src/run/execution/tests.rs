@@ -21,7 +21,7 @@ fn session(root: &Path) -> Session {
     let (host, first) = Host::connect(&config, Some(&claim), Script::nothing()).unwrap();
     host.wait(first).unwrap();
     let observed = Observed { compose: Some("docker compose".to_owned()), ..Observed::default() };
-    Session { config, observed, host }
+    Session { config, observed, host, locked: true }
 }
 
 /// From the blue slot to the green one.

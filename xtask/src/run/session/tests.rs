@@ -9,7 +9,7 @@ use crate::testing::fixtures::{config_of_this_machine, release, stored};
 
 fn env(content: &str) -> Env {
     let content = crate::rules::secret::Secret::new(content);
-    Env { content, values: Vec::new(), names: BTreeSet::new(), profiles: String::new() }
+    Env { content, files: Vec::new(), values: Vec::new(), names: BTreeSet::new(), profiles: String::new() }
 }
 
 /// On this machine, with these releases.
@@ -17,7 +17,7 @@ fn session(root: &std::path::Path, releases: Vec<StoredRelease>) -> Session {
     let config = config_of_this_machine(root);
     let (host, first) = Host::connect(&config, None, Script::nothing()).unwrap();
     host.wait(first).unwrap();
-    Session { config, observed: Observed { releases, ..Observed::default() }, host }
+    Session { config, observed: Observed { releases, ..Observed::default() }, host, locked: true }
 }
 
 /// A release that was made of the same commit with this `.env`, and the settings of now.
@@ -39,6 +39,15 @@ fn the_same_commit_with_another_env_file_is_another_release() {
     let folder = tempfile::tempdir().unwrap();
     let session = session(folder.path(), vec![made_with("A=1", folder.path())]);
     assert_eq!(session.choose_release(&release(1), &env("A=2")).unwrap(), release(1).numbered(2));
+}
+
+#[test]
+fn the_same_commit_with_another_file_is_another_release() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = session(folder.path(), vec![made_with("A=1", folder.path())]);
+    let files = vec![("key".to_owned(), crate::rules::secret::Secret::new("content"))];
+    let with_file = Env { files, ..env("A=1") };
+    assert_eq!(session.choose_release(&release(1), &with_file).unwrap(), release(1).numbered(2));
 }
 
 #[test]

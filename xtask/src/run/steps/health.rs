@@ -29,7 +29,7 @@ const LOGS: Duration = Duration::from_secs(20);
 /// # Errors
 /// [`Kind::Unhealthy`] with what the last probe saw and the container's last log lines.
 pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slot) -> Result<()> {
-    let mut polls = Polls::new(Probe::slot(config, host, slot), &config.health.path);
+    let mut polls = Polls::new(Probe::slot(config, host, slot), &config.health);
     let mut watch = None;
     let start = Instant::now();
     let deadline = start + config.health.limit();
@@ -41,7 +41,8 @@ pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slo
         polls.start(PROBE.min(deadline.saturating_duration_since(begun)).max(Duration::from_millis(1)));
         while let Some(answer) = polls.answer(begun + pause(begun.duration_since(start))) {
             match answer {
-                Ok(answer) => match health::check(&answer, &config.health.expect, Some(release)) {
+                Ok(None) => return Ok(()),
+                Ok(Some(answer)) => match health::check(&answer, &config.health, Some(release)) {
                     Ok(()) => return Ok(()),
                     Err(reason) => answers.add(reason.shown(console::masked), reason.hint),
                 },
@@ -59,16 +60,23 @@ pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slo
     }
     let logs = host.text(&script::logs(config, slot, LOG_LINES))?;
     Err(Kind::Unhealthy.error(format!(
-        "slot {slot} did not become healthy within {} s. GET {} on port {} as {} gave:\n{}\n{}the container's last log lines, \
-         without those of these requests:\n{}",
+        "slot {slot} did not become healthy within {} s. {} gave:\n{}\n{}the container's last log lines, without those of these \
+         requests:\n{}",
         config.health.timeout,
-        config.health.path,
-        config.slots.port(slot),
-        config.environment.url.authority(),
+        asked(config, slot),
         process::indent(&answers.describe()),
         answers.hint(),
         process::indent(&console::masked_lines(&logs))
     )))
+}
+
+fn asked(config: &Config, slot: Slot) -> String {
+    let (port, health) = (config.slots.port(slot), &config.health);
+    if health.connect {
+        return format!("A connection to port {port}");
+    }
+    let name = health.host.clone().unwrap_or_else(|| config.environment.url.authority());
+    format!("GET {} on port {port} as {name}", health.path)
 }
 
 /// Time from the start of one probe to the next: a version that is soon ready is soon seen, and one that is not is not flooded.
@@ -144,6 +152,9 @@ pub fn ended(Watch(watch): &Watch, limit: Duration) -> Result<Option<String>> {
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod frameworks;
 
 #[cfg(test)]
 mod tests {

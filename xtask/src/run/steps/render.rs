@@ -6,15 +6,17 @@ use crate::io::console;
 use crate::io::host::Host;
 use crate::io::local::dotenv::Env;
 use crate::io::local::package::Package;
-use crate::io::process::{self, Command, Finished};
+use crate::io::process::{self, Finished};
 use crate::rules::config::{Config, NginxOwner};
+use crate::rules::engine::compose::review::Review;
 use crate::rules::engine::compose::{self, Commit, RenderInput, RenderedCompose};
-use crate::rules::failure::Kind;
+use crate::rules::failure::{self, Kind};
 use crate::rules::host::observed::Observed;
-use crate::rules::release::tree::Content;
+use crate::rules::release::tree::{self, Content};
 use crate::rules::release::{ReleaseId, Slot};
-use crate::rules::script::{self, Input, Script};
+use crate::rules::script::{self, Script};
 use crate::rules::shared_constants::FILES_NOT_AS_SHIPPED;
+use crate::run::review::{self, There};
 use crate::run::session::Session;
 
 /// What a script has to say, line by line.
@@ -48,10 +50,25 @@ pub fn as_shipped(checked: Finished, release: &ReleaseId) -> Result<Finished> {
 /// # Errors
 /// Where the manifest is not there, or is none.
 pub fn stored_commit(config: &Config, host: &Host, release: &ReleaseId) -> Result<Commit> {
-    let content: Content = serde_json::from_str(&host.text(&script::manifest(config, release))?)
-        .with_context(|| format!("reading the manifest of release {release}"))?;
+    let printed = host.finish(&script::stored_commit(config, release))?.success()?.stdout;
+    let (manifest, sums) = tree::split_at_nul(&printed);
+    let read = || format!("reading what release {release} is made of");
+    let content: Content = serde_json::from_slice(manifest).with_context(read)?;
+    let lines: Vec<u8> = sums
+        .iter()
+        .map(|byte| {
+            if *byte == b'\n' {
+                0
+            } else if *byte == 0 {
+                b'\n'
+            } else {
+                *byte
+            }
+        })
+        .collect();
+    let sums = tree::sums(&lines).with_context(read)?.into_iter().map(|(path, sum)| (tree::as_text(&path), sum));
     // Links have no sum, and are told apart by what git calls them.
-    Ok(Commit::new(content.objects.into_iter().chain(content.files)))
+    Ok(Commit::new(content.objects.into_iter().chain(sums)))
 }
 
 /// What compose printed of a release.
@@ -83,42 +100,73 @@ pub fn render(
     Ok((files, store))
 }
 
-/// Refuses what the compose files have and a deploy cannot do, before anything is shipped, where compose is on this machine. What
-/// the host's own compose makes of them is refused there.
+/// Refuses what the compose files have and a deploy cannot do, before anything is shipped. What the host's own compose makes of files
+/// that were read here is refused there.
 ///
 /// # Errors
 /// [`Kind::Configuration`] with all of it.
-pub fn refuse_early(config: &Config, observed: &Observed, package: &Package, env: &Env) -> Result<()> {
-    let mut words: Vec<String> =
-        ["bash", "-c", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/compose_here.sh")), "compose"]
-            .map(Into::into)
-            .to_vec();
-    words.push(config.root.display().to_string());
-    words.extend([package.commit_of_all.clone(), config.project.app.clone(), package.strip.to_string()]);
-    words.extend([package.release.to_string(), config.project.name.clone()]);
-    words.extend(config.project.compose.iter().cloned());
-    let command = Command::new("read the compose files", words)
-        .reading(Input::Secret(env.content.clone()))
-        .in_clean_environment();
-    let printed = process::finish(&command)?.success()?.text();
-    let Some((folder, project)) = printed.split_once('\n') else { return Ok(()) };
-    let printed = Printed { project, commit: &package.commit(), profiles: Some(&env.profiles) };
+pub fn refuse_early(session: &Session, package: &Package, env: &Env) -> Result<()> {
+    let Session { config, observed, host, .. } = session;
+    let there = observed.compose.as_deref().map(|compose| There { host, compose });
+    let read = match review::compose_project(config, package, env, there) {
+        Ok(read) => read,
+        // What is wrong is not the files; a deploy finds out on the host.
+        Err(error) if Kind::of(&error).is_none() => {
+            let why = failure::chain(&error);
+            console::note(&format!(
+                "the compose files will be read once they are on the host; before, they could not be: {why}"
+            ));
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    let printed = Printed { project: &read.project, commit: &package.commit(), profiles: Some(&env.profiles) };
     // What is refused is so for both slots.
-    rendered(config, observed, folder, (&package.release, Slot::Blue), &printed).map(drop)
+    rendered(config, observed, &read.folder, (&package.release, Slot::Blue), &printed).map(drop)
+}
+
+/// What a deploy would make of a tree, service by service. `observed`: what is known of the host, if anything.
+///
+/// # Errors
+/// Where compose printed no project.
+pub fn reviewed(
+    config: &Config,
+    observed: &Observed,
+    package: &Package,
+    env: &Env,
+    read: &review::Printed,
+) -> Result<Review> {
+    let printed = Printed { project: &read.project, commit: &package.commit(), profiles: Some(&env.profiles) };
+    with_input(config, observed, &read.folder, (&package.release, Slot::Blue), &printed, |input| {
+        compose::review::review(printed.project, input)
+    })
 }
 
 fn rendered(
     config: &Config,
     observed: &Observed,
     folder: &str,
-    (release, slot): (&ReleaseId, Slot),
+    place: (&ReleaseId, Slot),
     printed: &Printed,
 ) -> Result<RenderedCompose> {
+    let render = |input: &RenderInput| compose::render(printed.project, input);
+    with_input(config, observed, folder, place, printed, render)
+        .map_err(|error| Kind::Configuration.around(error, "the compose files"))
+}
+
+fn with_input<T>(
+    config: &Config,
+    observed: &Observed,
+    folder: &str,
+    (release, slot): (&ReleaseId, Slot),
+    printed: &Printed,
+    use_it: impl FnOnce(&RenderInput) -> T,
+) -> T {
     let nginx_ports = match config.environment.nginx.owner {
         NginxOwner::System => vec![80, 443, config.environment.url.port],
         NginxOwner::Private(_) => vec![config.environment.url.port],
     };
-    let rendering = RenderInput {
+    use_it(&RenderInput {
         project: &config.project.name,
         folder,
         web: &config.project.web,
@@ -130,9 +178,9 @@ fn rendered(
         slot,
         slots: config.slots,
         nginx_ports: &nginx_ports,
+        images: &config.images,
         commit: printed.commit,
         found: &observed.binds(&config.project.web),
         profiles: printed.profiles,
-    };
-    compose::render(printed.project, &rendering).map_err(|error| Kind::Configuration.around(error, "the compose files"))
+    })
 }

@@ -53,7 +53,7 @@ impl<'a> Site<'a> {
             Ok(answer) => answer,
             Err(error) => return Served::Badly(format!("{asked} does not answer: {error:#}")),
         };
-        match health::check(&answer, &health.expect, self.release) {
+        match health::check(&answer, health, self.release) {
             Ok(()) => Served::Well,
             Err(_) if self.is_turned_away(&answer) => Served::TurnedAway,
             Err(reason) => Served::Badly(format!("{asked} gives {}", reason.shown(console::masked))),
@@ -62,10 +62,10 @@ impl<'a> Site<'a> {
 
     /// A limit may have a page of the site's own: then the slot itself tells.
     fn is_turned_away(&self, answer: &Answer) -> bool {
-        let healthy = |answer: &Answer| health::check(answer, &self.config.health.expect, self.release).is_ok();
+        let healthy = |answer: &Answer| health::check(answer, &self.config.health, self.release).is_ok();
         answer.is_turned_away()
             || (matches!(answer.status, 429 | 503)
-                && self.slot.get(&self.config.health.path, PROBE).is_ok_and(|answer| healthy(&answer)))
+                && self.slot.ask(&self.config.health, PROBE).is_ok_and(|answer| answer.as_ref().is_none_or(healthy)))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Packages of real repositories, by git.
 
+use jiff::Timestamp;
+
 use super::*;
 use crate::testing::fixtures::config;
 
@@ -100,4 +102,81 @@ fn a_folder_without_a_commit_is_told() {
     let told = source(&config).unwrap_err();
     assert_eq!(Kind::of(&told), Some(Kind::Package));
     assert!(told.to_string().contains("is not a git repository with a commit"), "{told}");
+}
+
+#[test]
+fn files_of_submodules_and_of_theirs_are_packaged() {
+    let repository = Repository::new();
+    let others = tempfile::tempdir().unwrap();
+    let other = |name: &str| {
+        let folder = others.path().join(name);
+        let shown = folder.display().to_string();
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("file"), name).unwrap();
+        let git = move |words: &[&str]| {
+            let set =
+                ["-c", "user.name=team", "-c", "user.email=team@test.example", "-c", "protocol.file.allow=always"];
+            process::line(&folder, "git", &[&set, words].concat()).unwrap();
+        };
+        git(&["init", "-q", "-b", "main"]);
+        (shown, git)
+    };
+    let (inner, git) = other("inner");
+    git(&["add", "-A"]);
+    git(&["commit", "-q", "-m", "inner"]);
+    let (outer, git) = other("outer");
+    git(&["submodule", "--quiet", "add", &inner, "inner"]);
+    git(&["add", "-A"]);
+    git(&["commit", "-q", "-m", "outer"]);
+    let add = ["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &outer, "app/outer"];
+    repository.git(&add);
+    repository.commit();
+    // As a clone without `--recurse-submodules` is.
+    let told = format!("{:#}", repository.package("first").unwrap_err());
+    assert!(told.contains("app/outer/inner is not checked out") && told.contains("git submodule update"), "{told}");
+    repository.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init", "--recursive"]);
+    let package = repository.package("second").unwrap();
+    let expected = ["data/rows", "main.py", "outer/.gitmodules", "outer/file", "outer/inner/file"];
+    assert_eq!(paths(&package), expected);
+    assert_eq!(package.sums[&b"outer/inner/file"[..]], sha256(Input::Bytes(b"inner".to_vec())).unwrap());
+    assert_eq!(repository.package("third").unwrap().sha256, package.sha256);
+    // What is written in one is in no commit; `--dirty` cannot bring it.
+    repository.write("app/outer/file", "changed");
+    let told = format!("{:#}", repository.package("fourth").unwrap_err());
+    assert!(told.contains("app/outer has changes that are not committed there"), "{told}");
+}
+
+#[test]
+fn a_pointer_of_git_lfs_is_refused_and_its_content_is_packaged() {
+    let repository = Repository::new();
+    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 12345\n", "a".repeat(64));
+    repository.write("app/model.bin", &pointer);
+    // A text that is about them is none.
+    repository.write("app/README", &format!("A pointer:\n{pointer}"));
+    repository.write("app/.gitattributes", "*.bin filter=lfs\n");
+    repository.commit();
+    let told = format!("{:#}", repository.package("first").unwrap_err());
+    assert!(told.contains("  model.bin\n") && told.contains("git lfs pull") && !told.contains("README"), "{told}");
+    // With the filter that Git LFS installs, git itself puts the content in the pointer's place.
+    repository.git(&["config", "filter.lfs.smudge", "sed s/.*/content/"]);
+    let package = repository.package("second").unwrap();
+    assert_eq!(package.sums[&b"model.bin"[..]], sha256(Input::Bytes(b"content\ncontent\ncontent\n".to_vec())).unwrap());
+}
+
+#[test]
+fn a_file_of_the_environment_is_in_the_place_of_no_committed_one() {
+    let repository = Repository::new();
+    let with = |path: &str| {
+        let files = [(path.to_owned(), Secret::new("key"))];
+        repository.package("package").unwrap().with_secret_files(&files)
+    };
+    let package = with("secrets/key").unwrap();
+    let sum = sha256(Input::Bytes(b"key".to_vec())).unwrap();
+    assert_eq!(package.sums_on_the_host()[&b"secrets/key"[..]], sum);
+    assert_eq!(package.commit().fingerprint("secrets/key"), sum);
+    assert!(!package.sums.contains_key(&b"secrets/key"[..]), "it is said to be committed");
+    for path in ["main.py", "data", "main.py/key"] {
+        let told = format!("{:#}", with(path).unwrap_err());
+        assert!(told.contains("take one of them out"), "{told}");
+    }
 }

@@ -73,22 +73,18 @@ pub const HOOK_BYTES: usize = 16 * 1024;
 /// # Errors
 /// The first value of another section that cannot be.
 pub fn values(raw: &RawConfig) -> Result<(), Problem> {
-    let path = &raw.health.path;
-    if !path.starts_with('/') || path.len() > PATH_BYTES || !path.bytes().all(|b| b.is_ascii_graphic()) {
-        let text = format!("[health] path = {path:?}: begin with `/`, printable ASCII without spaces");
-        return Err(Problem::at("health.path", text));
-    }
-    if !(1..=3600).contains(&raw.health.timeout) {
-        let text = format!("[health] timeout = {}: between 1 and 3600 seconds", raw.health.timeout);
-        return Err(Problem::at("health.timeout", text));
-    }
     for (field, value) in [("bake", raw.traffic.bake), ("drain", raw.traffic.drain)] {
         if value > 3600 {
             let text = format!("[traffic] {field} = {value}: at most 3600 seconds");
             return Err(Problem::at(&format!("traffic.{field}"), text));
         }
     }
-    let limits = [("ship", raw.limits.ship), ("build", raw.limits.build), ("accessories", raw.limits.accessories)];
+    let limits = [
+        ("ship", raw.limits.ship),
+        ("build", raw.limits.build),
+        ("accessories", raw.limits.accessories),
+        ("test", raw.limits.test),
+    ];
     for (field, value) in limits {
         if !(1..=86_400).contains(&value) {
             let text = format!("[limits] {field} = {value}: between 1 and 86400 seconds");
@@ -96,12 +92,6 @@ pub fn values(raw: &RawConfig) -> Result<(), Problem> {
         }
     }
     self::hooks(&raw.hooks)?;
-    let tests = &raw.test;
-    for (key, path) in
-        [("requirements", &tests.requirements), ("folder", &tests.folder), ("selection", &tests.selection)]
-    {
-        relative(path).map_err(|problem| Problem::at(&format!("test.{key}"), format!("[test] {problem}")))?;
-    }
     Ok(())
 }
 

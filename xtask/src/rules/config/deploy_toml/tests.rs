@@ -164,8 +164,11 @@ fn an_environment_may_have_settings_of_its_own() {
 #[test]
 fn the_shipped_file_shows_the_defaults() {
     let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy.toml"));
-    // The first is an example, the second a choice that is made by looking.
-    let no_defaults = ["# groups = ", "# compose = \"docker compose\""];
+    // Examples, and a choice that is made by looking.
+    let examples = ["groups", "expect_text", "expect_headers", "host", "headers", "command", "junit"];
+    let examples = examples.map(|key| format!("# {key} = "));
+    let no_defaults: Vec<&str> =
+        examples.iter().map(String::as_str).chain(["# compose = \"docker compose\""]).collect();
     let is_setting = |bare: &str| {
         bare.starts_with('[')
             || bare.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
@@ -188,5 +191,28 @@ fn the_shipped_file_shows_the_defaults() {
             format!("{:#?}", Config { fixed: Fixed::default(), text: String::new(), ..loaded })
         });
         assert_eq!(commented, in_force);
+    }
+}
+
+#[test]
+fn files_come_from_variables_or_from_this_machine() {
+    let with = |files: &str| SMALLEST.replace("nginx = {}", &format!("nginx = {{}}\nfiles = {files}"));
+    let text = with(r#"{ "secrets/tls.key" = "PROD_TLS_KEY", ".env.db" = { file = "db.env" }, "more" = "PROD_MORE" }"#);
+    let config = loaded(&text, "prod", &[("PROD_TLS_KEY", "key\n"), ("PROD_MORE", "")]).unwrap();
+    let files = &config.environment.files;
+    assert!(matches!(&files["secrets/tls.key"], SecretSource::Content(content) if content.expose() == b"key\n"));
+    assert!(matches!(&files[".env.db"], SecretSource::Path(path) if path == Path::new("/repo/db.env")));
+    let missing = config.require_for_shipping().unwrap_err().to_string();
+    assert!(missing.ends_with("PROD_SSH_HOST, PROD_SSH_USER, PROD_SSH_KEY, PROD_ENV_FILE, PROD_MORE"), "{missing}");
+    for (files, told) in [
+        (r#"{ ".env" = "X" }"#, "`.env` is the environment's"),
+        (r#"{ "../key" = "X" }"#, "without `..`"),
+        (r#"{ "a//key" = "X" }"#, "without blanks"),
+        (r#"{ "a key" = "X" }"#, "without blanks"),
+        (r#"{ "key" = "the key itself" }"#, "the name of an environment variable"),
+        (r#"{ "key" = "X", "key/part" = "Y" }"#, "lies in"),
+    ] {
+        let refusal = refused(&with(files), "prod", &[]);
+        assert!(refusal.contains(told) && refusal.contains("[environments.prod] files"), "{refusal}");
     }
 }

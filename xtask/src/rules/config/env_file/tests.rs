@@ -78,5 +78,5 @@ fn what_no_process_can_have_in_its_environment_is_refused() {
     let of_length = |length: usize| read(format!("A={}", "x".repeat(length)).as_bytes());
     assert_eq!(of_length(LONGEST - 3).unwrap()[0].value.len(), LONGEST - 3);
     assert!(of_length(LONGEST - 2).unwrap_err()[0].why.contains("128 KiB"));
-    assert!(of_length(LARGEST).unwrap_err()[0].why.contains("1 MiB"));
+    assert!(of_length(LARGEST).unwrap_err()[0].why.contains("256 KiB"));
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::images::{self, Origin};
 use super::project::{Project, Resource, Service};
 use super::{RenderInput, Roles, data, definition};
 use crate::rules::release::{image, live_network, shut_network, slot_service};
@@ -22,7 +23,7 @@ fn network_of_slot(rendering: &RenderInput, project: &Project, roles: &Roles) ->
 pub fn slot_file(rendering: &RenderInput, project: &Project, roles: &Roles) -> String {
     let (slot_port, web) = (rendering.slots.port(rendering.slot), roles.web);
     let (live, internal) = network_of_slot(rendering, project, roles);
-    let mut body = released(rendering, rendering.web, web, web);
+    let mut body = released(rendering, rendering.web, web, roles);
     body.insert("ports".to_owned(), json!([format!("127.0.0.1:{slot_port}:{}", rendering.web_port)]));
     body.remove("mac_address");
     if let Some(Value::String(hostname)) = body.get_mut("hostname") {
@@ -39,7 +40,7 @@ pub fn slot_file(rendering: &RenderInput, project: &Project, roles: &Roles) -> S
 pub fn workers_file(rendering: &RenderInput, project: &Project, roles: &Roles) -> String {
     let (live, _) = network_of_slot(rendering, project, roles);
     let services = roles.workers.iter().map(|(name, worker)| {
-        let mut body = released(rendering, name, worker, roles.web);
+        let mut body = released(rendering, name, worker, roles);
         // The old one has gone before the new one starts, so it can have its ports.
         body.extend(worker.ports.clone().map(|ports| ("ports".to_owned(), ports)));
         body.extend(worker.scale.map(|scale| ("scale".to_owned(), json!(scale))));
@@ -49,21 +50,15 @@ pub fn workers_file(rendering: &RenderInput, project: &Project, roles: &Roles) -
 }
 
 /// A service of the release: its image, labels and environment; without what ties it to the file it was taken from.
-fn released(rendering: &RenderInput, name: &str, service: &Service, web: &Service) -> Map<String, Value> {
+fn released(rendering: &RenderInput, name: &str, service: &Service, roles: &Roles) -> Map<String, Value> {
     let mut body = service.passed_on();
-    let shares_image = service.build.is_none() && service.image.is_some() && service.image == web.image;
-    let of = match (&service.build, shares_image && web.build.is_some()) {
-        (Some(_), _) => Some(name),
-        (None, true) => Some(rendering.web),
-        (None, false) => None,
+    let of = match images::origin(rendering, name, service, roles) {
+        Some(Origin::BuiltFor(other)) => other,
+        Some(Origin::Built | Origin::Pulled(_)) | None => name,
     };
-    let chosen =
-        of.map(|service| image(rendering.project, service, rendering.release)).or_else(|| service.image.clone());
-    body.insert("image".to_owned(), json!(chosen));
-    if of.is_some() {
-        // There is no registry that has it.
-        body.remove("pull_policy");
-    }
+    body.insert("image".to_owned(), json!(image(rendering.project, of, rendering.release)));
+    // No registry has it under this name.
+    body.remove("pull_policy");
     if !service.has_restart() {
         body.insert("restart".to_owned(), json!("unless-stopped"));
     }
@@ -186,8 +181,11 @@ pub fn image_of_accessory(rendering: &RenderInput, name: &str, service: &Service
 pub fn build_file(rendering: &RenderInput, project: &Project, roles: &Roles) -> String {
     let (release_folder, context) =
         (rendering.release_folder(), format!("{}/releases/.build-{}", rendering.folder, rendering.release));
+    let is_built =
+        |name: &str, service: &Service| images::origin(rendering, name, service, roles) == Some(Origin::Built);
+    let of_release = roles.released().filter(|(name, service)| is_built(name, service));
     let of_release =
-        roles.released().map(|(name, service)| (name, service, image(rendering.project, name, rendering.release)));
+        of_release.map(|(name, service)| (name, service, image(rendering.project, name, rendering.release)));
     let accessories =
         roles.accessories().map(|(name, service)| (name, service, image_of_accessory(rendering, name, service)));
     let built = of_release.chain(accessories).filter_map(|(name, service, image)| {

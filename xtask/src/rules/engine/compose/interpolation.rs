@@ -26,6 +26,17 @@ pub fn undefined(file: &str, text: &str, defined: &BTreeSet<String>) -> Vec<Stri
     places.collect()
 }
 
+/// Variables without which compose refuses the file: `${NAME:?why}` and `${NAME?why}`.
+pub fn required(text: &str) -> BTreeSet<String> {
+    let expressions = text.split("${").skip(1);
+    let named = expressions.filter_map(|expression| {
+        let name: String = expression.chars().take_while(|c| is_name(*c)).collect();
+        let rest = &expression[name.len()..];
+        (rest.trim_start_matches(':').starts_with('?') && !name.is_empty()).then_some(name)
+    });
+    named.collect()
+}
+
 fn strings(value: &Value, take: &mut impl FnMut(&str)) {
     match value {
         Value::String(text) => take(text),
@@ -98,6 +109,12 @@ mod tests {
     fn what_nobody_sets_is_named_with_its_line() {
         let text = "services:\n  web: # $COMMENTED\n    image: \"shop:${TAG}\"\n    command: [echo, $WORD, $$not, \"${SET}\"]\n";
         assert_eq!(found(text), ["docker-compose.yml:3: TAG", "docker-compose.yml:4: WORD"]);
+    }
+
+    #[test]
+    fn what_compose_itself_asks_for_is_found() {
+        let text = "a: '${A:?why}'\nb: '${B?}'\nc: '${C:-x} ${D} ${:?}'\n";
+        assert_eq!(required(text), BTreeSet::from(["A".to_owned(), "B".to_owned()]));
     }
 
     #[test]

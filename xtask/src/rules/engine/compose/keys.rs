@@ -25,8 +25,7 @@ impl fmt::Display for Treatment {
     }
 }
 
-/// How a service is read follows from its own rules; this tells a reader, and a test holds the docs to it.
-#[cfg_attr(not(test), expect(dead_code, reason = "the name alone is asked for while a deploy runs"))]
+/// How a service is read follows from its own rules; this tells a reader, in the docs and in a review.
 pub struct Key {
     pub name: &'static str,
     pub web: Treatment,
@@ -105,8 +104,8 @@ pub const KEYS: &[Key] = &[
     key("hostname", Adapted("`-blue` or `-green` is added: docker makes a name of it"), Kept, Kept),
     key(
         "image",
-        Adapted("where it is built: of the release"),
-        Adapted("where it is built: of the release"),
+        Adapted("a name of the release; where it is not built, it is pulled under its own"),
+        Adapted("as for the web service"),
         Adapted("where it is built and has no name: of its definition"),
     ),
     kept("init"),
@@ -165,7 +164,12 @@ pub const KEYS: &[Key] = &[
         Adapted("a service whose profile is off is left alone"),
     ),
     key("provider", Refused("it is no container"), Refused("it is no container"), Kept),
-    key("pull_policy", NOT_PULLED, NOT_PULLED, NOT_PULLED),
+    key(
+        "pull_policy",
+        Adapted("where the image is not built: pulled with each release, but with `never`"),
+        Adapted("as for the web service"),
+        NOT_PULLED,
+    ),
     kept("read_only"),
     key(
         "restart",

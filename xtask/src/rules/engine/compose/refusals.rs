@@ -9,28 +9,37 @@ use super::{RenderInput, Roles};
 use crate::rules::config::Slots;
 use crate::rules::release::Slot;
 
-/// Everything that is refused, each with the service, the reason, and what to change.
-pub fn all(project: &Project, roles: &Roles, rendering: &RenderInput) -> Vec<String> {
+/// What is refused: of which service, if of one; the reason, and what to change.
+pub struct Refusal {
+    pub service: Option<String>,
+    pub text: String,
+}
+
+/// Everything that is refused.
+pub fn all(project: &Project, roles: &Roles, rendering: &RenderInput) -> Vec<Refusal> {
     let mut found = Vec::new();
+    let mut tell = |service: Option<&str>, texts: Vec<String>| {
+        found.extend(texts.into_iter().map(|text| Refusal { service: service.map(str::to_owned), text }));
+    };
     for (name, service) in roles.released() {
-        found.extend(out_of_its_file(name, service));
-        found.extend(build_context(name, service, rendering));
+        tell(Some(name), out_of_its_file(name, service));
+        tell(Some(name), build_context(name, service, rendering).into_iter().collect());
     }
     for (name, service) in &project.services {
-        found.extend(above_the_app(name, service, rendering));
-        found.extend(of_the_tool(name, service, rendering));
-        found.extend(path_within_a_text(name, service, rendering));
+        tell(Some(name), above_the_app(name, service, rendering));
+        tell(Some(name), of_the_tool(name, service, rendering));
+        tell(Some(name), path_within_a_text(name, service, rendering).into_iter().collect());
     }
-    found.extend(volumes_in_a_release(project, rendering));
-    found.extend(more_than_one(rendering.web, roles.web));
-    found.extend(unreachable(rendering.web, roles.web, project));
+    tell(None, volumes_in_a_release(project, rendering));
+    tell(Some(rendering.web), more_than_one(rendering.web, roles.web));
+    tell(Some(rendering.web), unreachable(rendering.web, roles.web, project).into_iter().collect());
     for (name, service) in roles.accessories() {
-        found.extend(forgotten(name, service, roles, rendering));
-        found.extend(bound_to_a_release(name, service, roles));
-        found.extend(proxy(name, service, rendering));
+        tell(Some(name), forgotten(name, service, roles, rendering).into_iter().collect());
+        tell(Some(name), bound_to_a_release(name, service, roles));
+        tell(Some(name), proxy(name, service, rendering).into_iter().collect());
     }
     for (name, service) in project.services.iter().filter(|(name, _)| *name != rendering.web) {
-        found.extend(port_of_a_slot(name, service, rendering.slots));
+        tell(Some(name), port_of_a_slot(name, service, rendering.slots).into_iter().collect());
     }
     found
 }
@@ -195,8 +204,7 @@ fn forgotten(name: &str, service: &Service, roles: &Roles, rendering: &RenderInp
     }
     let web = roles.web;
     let same_build = matches!((&service.build, &web.build), (Some(own), Some(webs)) if own.source() == webs.source());
-    let same_image =
-        service.build.is_none() && web.build.is_some() && service.image.is_some() && service.image == web.image;
+    let same_image = service.build.is_none() && service.image.is_some() && service.image == web.image;
     let code = mounts_the_code(service, roles, rendering);
     let why = match () {
         () if same_build || same_image => format!("runs the same code as `{}`", rendering.web),

@@ -12,6 +12,9 @@ mod resources;
 
 const PRINTED: [(&str, &str); 2] = [("v1", include_str!("config_v1.yml")), ("v2", include_str!("config_v2.json"))];
 
+/// No command names one.
+static NO_IMAGES: BTreeMap<String, GivenImage> = BTreeMap::new();
+
 const WORKERS: [&str; 2] = ["scheduler", "scraper"];
 
 /// What the project's commit has below its folder.
@@ -42,6 +45,7 @@ fn rendered_with<'a>(config: &str, change: impl FnOnce(&mut RenderInput<'a>)) ->
         slot: Slot::Green,
         slots: Slots { blue: 8000, green: 8001 },
         nginx_ports: &[80, 443],
+        images: &NO_IMAGES,
         commit,
         found,
         profiles: None,
@@ -147,7 +151,7 @@ fn a_worker_that_shares_the_web_services_image_gets_the_releases() {
     let config = "services:\n  api: {build: {context: /srv/shop/releases/20260131-174502-1a2b3c4}, image: shared}\n  scheduler: {image: shared}\n  scraper: {image: other}\n";
     let workers = file(rendered(config).unwrap().workers.as_ref().unwrap());
     assert_eq!(workers["services"]["scheduler"]["image"], "shop-api:20260131-174502-1a2b3c4");
-    assert_eq!(workers["services"]["scraper"]["image"], "other");
+    assert_eq!(workers["services"]["scraper"]["image"], "shop-scraper:20260131-174502-1a2b3c4");
 }
 
 #[test]
@@ -287,12 +291,55 @@ fn what_a_build_needs_beside_itself_comes_along_and_our_own_tag_is_pulled_by_nob
     let (api, workers) = (&file(&files.slot)["services"]["api-green"], file(files.workers.as_ref().unwrap()));
     assert!(api.get("pull_policy").is_none());
     assert_eq!(api["restart"], "unless-stopped");
-    assert_eq!(
-        (&workers["services"]["scheduler"]["pull_policy"], &workers["services"]["scheduler"]["scale"]),
-        (&json!("always"), &json!(3))
-    );
+    let scheduler = &workers["services"]["scheduler"];
+    assert_eq!((scheduler.get("pull_policy"), &scheduler["scale"]), (None, &json!(3)));
     assert_eq!(workers["services"]["scraper"]["restart"], "no");
     let internal = "services:\n  api: {image: x, networks: [shut]}\n  scheduler: {image: x}\n  scraper: {image: x}\nnetworks: {shut: {internal: true}}\n";
     let error = rendered(internal).err().unwrap().to_string();
     assert!(error.contains("`internal` only"), "{error}");
+}
+
+/// A web service and a worker with the same code, and a worker that is something else.
+fn of_registries(api: &str, scraper: &str) -> RenderedCompose {
+    let images = Box::leak(Box::new(BTreeMap::from([(
+        "api".to_owned(),
+        GivenImage::Registry("ghcr.io/shop/api@sha256:1".to_owned()),
+    )])));
+    let config = format!("services:\n  api: {{{api}}}\n  scheduler: {{{api}}}\n  scraper: {{{scraper}}}\n");
+    match api.contains("build") {
+        true => rendered_with(&config, |input| input.images = images).unwrap(),
+        false => rendered_with(&config, |_| {}).unwrap(),
+    }
+}
+
+fn pulled(rendered: &RenderedCompose) -> Vec<(&str, &str, bool)> {
+    rendered.pulled.iter().map(|(name, image)| (name.as_str(), image.reference.as_str(), image.is_there)).collect()
+}
+
+#[test]
+fn an_image_of_a_registry_has_a_name_of_the_release() {
+    let rendered = of_registries("image: 'ghcr.io/shop/api:1.4'", "image: other, pull_policy: never");
+    let name = |service: &str| json!(format!("shop-{service}:20260131-174502-1a2b3c4"));
+    let (slot, workers) = (file(&rendered.slot), file(rendered.workers.as_ref().unwrap()));
+    assert_eq!(slot["services"]["api-green"]["image"], name("api"));
+    assert_eq!(workers["services"]["scheduler"]["image"], name("scheduler"));
+    assert_eq!((&workers["services"]["scraper"]["image"], rendered.built.len()), (&name("scraper"), 0));
+    let of_the_shop = "ghcr.io/shop/api:1.4";
+    let expected = [("api", of_the_shop, false), ("scheduler", of_the_shop, false), ("scraper", "other", true)];
+    assert_eq!(pulled(&rendered), expected);
+    assert_eq!(file(&rendered.build)["services"], json!({}));
+    assert!(!format!("{}{workers}", rendered.slot).contains("pull_policy"));
+}
+
+/// What CI has built takes the place of what the file says, also for the workers that are built alike.
+#[test]
+fn an_image_that_a_command_names_is_not_built() {
+    let context = "/srv/shop/releases/20260131-174502-1a2b3c4";
+    let rendered =
+        of_registries(&format!("build: {{context: {context}}}"), &format!("build: {{context: {context}/scraper}}"));
+    assert_eq!(rendered.built, ["scraper"]);
+    let given = "ghcr.io/shop/api@sha256:1";
+    assert_eq!(pulled(&rendered), [("api", given, false), ("scheduler", given, false)]);
+    let build = file(&rendered.build);
+    assert_eq!(build["services"].as_object().unwrap().keys().collect::<Vec<_>>(), ["scraper"]);
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 
-use super::{Observed, StoredRelease, containers};
+use super::{Observed, PulledImage, StoredRelease, containers};
 use crate::rules::config::{Config, NginxOwner, Slots, SwitchMode};
 use crate::rules::health::Answer;
 use crate::rules::nginx;
@@ -19,7 +19,8 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
     if text.lines().next_back() != Some("end") {
         bail!("the host's report is cut short");
     }
-    let mut observed = Observed { folder: config.environment.folder.clone(), ..Observed::default() };
+    let mut observed =
+        Observed { folder: config.environment.folder.clone(), asked: config.health.clone(), ..Observed::default() };
     let mut upstream = String::new();
     let mut flag = false;
     observed.ports = ports(text);
@@ -28,7 +29,7 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
     // docker prints an empty line for a container that has gone since it was listed.
     for line in text.lines().filter(|line| !line.is_empty()) {
         let fields: Vec<&str> = line.split('\t').collect();
-        let read = || format!("reading the host's report, a line `{}`", fields[0].escape_debug());
+        let read = || format!("reading the host's report, a line `{}`", kind_of_line(&fields));
         if capacity(&fields, &mut observed).with_context(read)? {
             continue;
         }
@@ -64,26 +65,35 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
             ["compose", tool] => observed.compose = Some(tool.to_owned()).filter(|tool| !tool.is_empty()),
             ["docker-problem", problem] => observed.docker_problem = Some(problem.trim().to_owned()),
             ["container", ..] => containers::read(&fields, config, &mut observed).with_context(read)?,
-            ["release", id, env_sum, known_good_at, built, settings, env] => {
-                observed.releases.extend(read_release([id, env_sum, known_good_at, built, settings, env]));
-            }
+            ["release", ..] => observed.releases.extend(read_release(&fields).with_context(read)?),
             ["listening", port] => observed.listening.extend(slot_of(port, config)),
+            ["connectable", port] => observed.connectable.extend(slot_of(port, config)),
             ["answer", port, text] => observed.answers.extend(slot_of(port, config).zip(read_answer(&lines(text)))),
             ["last-record", record] => observed.last_record = Some(record.to_owned()).filter(|text| !text.is_empty()),
             ["end"] | ["docker", _] | ["ports", _] => {}
             // The line itself may hold anything, an `.env` for one.
-            _ => bail!("the host's report has a line `{}` of {} fields", fields[0].escape_debug(), fields.len()),
+            _ => bail!("the host's report has a line `{}` of {} fields", kind_of_line(&fields), fields.len()),
         }
     }
+    let mode = switching(config, &mut observed);
+    observed.configured_slot = mode.and_then(|mode| configured_slot(mode, flag, &upstream, config));
+    Ok(observed)
+}
+
+/// The first field, where it is a word of the script; it may be a part of anything.
+fn kind_of_line<'a>(fields: &[&'a str]) -> &'a str {
+    let is_word = |text: &&str| text.len() <= 24 && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    fields.first().copied().filter(is_word).unwrap_or("that is none of its own")
+}
+
+/// The mode in which files name a slot: those of the other mode name none.
+fn switching(config: &Config, observed: &mut Observed) -> Option<SwitchMode> {
     let found = observed.switching;
     if let NginxOwner::Private(switching) = config.environment.nginx.owner {
         observed.switching = Some(switching);
         observed.site_file_found = true;
     }
-    // Files of the other mode name no slot.
-    let mode = observed.switching.filter(|mode| found.is_none_or(|found| found == *mode));
-    observed.configured_slot = mode.and_then(|mode| configured_slot(mode, flag, &upstream, config));
-    Ok(observed)
+    observed.switching.filter(|mode| found.is_none_or(|found| found == *mode))
 }
 
 /// Reads a line of what there is of disk and memory, and what a version takes. `false`: it is another one.
@@ -136,15 +146,28 @@ fn ports(text: &str) -> Option<(Slots, u16)> {
 }
 
 /// A folder that is not named like a release was not made by us and is left alone.
-fn read_release([id, env_sum, known_good_at, built, settings, env]: [&str; 6]) -> Option<StoredRelease> {
-    Some(StoredRelease {
-        id: ReleaseId::parse(id).ok()?,
+fn read_release(fields: &[&str]) -> Result<Option<StoredRelease>> {
+    let [_, id, env_sum, files_sum, known_good_at, built, pulled, settings, env, files] = fields[..] else {
+        bail!("a release with {} fields", fields.len());
+    };
+    let Ok(id) = ReleaseId::parse(id) else { return Ok(None) };
+    Ok(Some(StoredRelease {
+        id,
         env_sum: env_sum.to_owned(),
+        files_sum: files_sum.to_owned(),
         known_good_at: known_good_at.parse().ok(),
         built: unescaped(built).lines().map(str::to_owned).filter(|repository| !repository.is_empty()).collect(),
+        pulled: unescaped(pulled).lines().filter_map(read_pulled).collect(),
         settings: Settings::read(&unescaped(settings)),
         env: Secret::new(unescaped(env)),
-    })
+        files: Secret::new(unescaped(files)),
+    }))
+}
+
+/// A service, then its image.
+fn read_pulled(line: &str) -> Option<PulledImage> {
+    let [_, reference, digest, there] = line.split('\t').collect::<Vec<&str>>().try_into().ok()?;
+    Some(PulledImage { reference: reference.to_owned(), digest: digest.to_owned(), is_there: there == "there" })
 }
 
 /// A field in which tabs, line ends and `\` are written with a `\` before them.

@@ -126,16 +126,22 @@ fn a_release_whose_file_an_accessory_has_mounted_is_known() {
 #[test]
 fn releases_that_served_come_latest_first_and_other_folders_are_left_alone() {
     let observed = read(&[
-        "release\t20260131-174502-1a2b3c4\tsum\t100\tshop-web\\nshop-mailer\\n\t\tA=1\\nB=\\\\x\\ty",
-        "release\t20260131-174503-1a2b3c4\tsum\t\t\t\t",
-        "release\t20260131-174504-1a2b3c4\tsum\t50\t\t\t",
-        "release\t2026-notes\tsum\t1\t\t\t",
+        "release\t20260131-174502-1a2b3c4\tsum\tsum2\t100\tshop-web\\nshop-mailer\\n\tweb\\tr/web:1\\tr/web@sha256:1\\tthere\\n\t\tA=1\\nB=\\\\x\\ty\tkey 3\\nabc",
+        "release\t20260131-174503-1a2b3c4\tsum\t\t\t\t\t\t\t",
+        "release\t20260131-174504-1a2b3c4\tsum\t\t50\t\t\t\t\t",
+        "release\t2026-notes\tsum\t\t1\t\t\t\t\t",
     ]);
     let good: Vec<&str> = observed.known_good_releases().into_iter().map(|release| release.id.as_str()).collect();
     assert_eq!(good, ["20260131-174502-1a2b3c4", "20260131-174504-1a2b3c4"]);
     assert_eq!(observed.releases.len(), 3);
     assert_eq!(observed.releases[0].built, ["shop-web", "shop-mailer"]);
+    let (reference, digest) = ("r/web:1".to_owned(), "r/web@sha256:1".to_owned());
+    assert_eq!(observed.releases[0].pulled, [PulledImage { reference, digest, is_there: true }]);
     assert_eq!(observed.releases[0].env.expose(), b"A=1\nB=\\x\ty");
+    assert_eq!(
+        (observed.releases[0].files_sum.as_str(), observed.releases[0].files.expose()),
+        ("sum2", &b"key 3\nabc"[..])
+    );
 }
 
 #[test]

@@ -21,8 +21,7 @@ pub fn problem(config: &Config, observed: &Observed) -> Option<String> {
     }
     let asked = format!("{}{}", config.environment.url, config.health.path);
     let live = observed.live()?;
-    let well =
-        observed.answers.get(&live).is_some_and(|answer| health::check(answer, &config.health.expect, None).is_ok());
+    let well = observed.answers_well(config, live, None);
     let remedy = format!(
         "Each deploy is proven by this request, which is sent on the host to 127.0.0.1:{port} with the name {host}: set `url` in \
          deploy.toml to the address under which the site serves {path} (or `path` in [health]), let 127.0.0.1 pass where the site has a \
@@ -43,7 +42,7 @@ pub fn problem(config: &Config, observed: &Observed) -> Option<String> {
     }
     if well {
         let release = observed.live_release();
-        let reason = health::check(answer, &config.health.expect, release).err()?;
+        let reason = health::check(answer, &config.health, release).err()?;
         // Quoted is only the status: the body is the app's.
         return Some(format!(
             "the live version is healthy on its own port, and through nginx {asked} gives {}. {remedy}",

@@ -241,7 +241,7 @@ fn the_port_of_what_serves_stays() {
 
 #[test]
 fn a_site_that_could_not_be_verified_is_told_before_the_first_step() {
-    let answer = |status, body: &str| crate::rules::health::Answer { status, body: body.to_owned() };
+    let answer = |status, body: &str| crate::rules::health::Answer::new(status, body);
     let site = |answer| Observed { site: answer, ..server(Slot::Blue, 2) };
     assert!(told(&site(None)).contains("does not answer on the host"));
     assert!(told(&site(Some(answer(403, "")))).contains("gives status 403"));

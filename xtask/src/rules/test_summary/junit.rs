@@ -1,6 +1,6 @@
-//! Reading the JUnit XML that pytest writes: what passed, what failed and how it is called.
+//! Reading the JUnit XML that test runners write: what passed, what failed and how it is called.
 //!
-//! Test cases are counted one by one: the totals that pytest writes count a test that fails twice as one.
+//! Test cases are counted one by one: the totals that runners write may count a test that fails twice as one.
 
 use anyhow::{Context, Result, bail};
 use roxmltree::{Document, Node};
@@ -36,7 +36,10 @@ pub fn parse(text: &str) -> Result<Results> {
         match node.tag_name().name() {
             "testsuite" => {
                 suites += 1;
-                results.seconds += node.attribute("time").and_then(|time| time.parse::<f64>().ok()).unwrap_or(0.0);
+                // The time of a suite has that of the suites in it.
+                if !node.ancestors().skip(1).any(|above| above.has_tag_name("testsuite")) {
+                    results.seconds += node.attribute("time").and_then(|time| time.parse::<f64>().ok()).unwrap_or(0.0);
+                }
             }
             "testcase" => results.count(&name_of(node), verdict_of(node)),
             _ => {}
