@@ -124,7 +124,7 @@ fn data_is_not_hidden_by_what_is_committed_over_it() {
     project.write("backend/uploads/index.html", "nothing here\n");
     project.commit("with a page for the folder of uploads");
     let refused = project.xtask(&["deploy", "--skip-tests"]).must_end_with(3);
-    refused.must_say(&["`uploads` is in the commit now", "shared/uploads", "name it in `shared`"]);
+    refused.must_say(&["`uploads` comes with the release now", "shared/uploads", "name it in `shared`"]);
     assert_eq!(in_web(&project, "cat /uploads/photo"), "of-a-user");
     project.rewrite("deploy.toml", "keep = 3", "keep = 3\nshared = [\"uploads\"]");
     project.new_version("whose uploads are shared");
