@@ -64,7 +64,7 @@ fn a_failed_health_check_shows_the_app_s_own_words() {
     project.change("backend/app/routes/service.py", "    return Health(status=\"ok\", release=settings.release)", "    import random; print('the cause is', 'this' if random.random() < 2 else '', flush=True) if not globals().get('said') else None; globals().update(said=True)\n    return Health(status=\"bad\", release=settings.release)");
     project.rewrite("deploy.toml", "timeout = 30", "timeout = 12");
     let failed = project.xtask(&["deploy", "--skip-tests"]).must_end_with(16);
-    let failed = failed.must_say(&["the cause is", "`[health] expect` names the fields"]);
+    let failed = failed.must_say(&["the cause is", "`[health] expect` names fields of the JSON body"]);
     let own = failed.stderr.lines().filter(|line| line.contains("GET /health HTTP")).count();
     assert_eq!(own, 0, "our own requests are in the log: {failed}");
     let asked =

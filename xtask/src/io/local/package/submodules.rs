@@ -42,20 +42,19 @@ pub fn resolved(config: &Config, source: &Source, commit: &str, modules: Vec<Sub
 /// The tree of a submodule's commit, once this repository has what is in it.
 fn files_of(top: &Path, path: &str, commit: &str) -> Result<String> {
     let folder = top.join(path);
-    let refuse = |why: &str| Kind::Package.error(format!("the submodule {path} {why}"));
+    let about = |why: &str| format!("the submodule {path} {why}");
     let script = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/submodule.sh"));
     let words = ["bash", "-c", script, "submodule", &top.display().to_string(), &folder.display().to_string(), commit]
         .map(str::to_owned);
     let files = process::text(&Command::new("read the files of a submodule", words)).map_err(|error| {
-        error.context(refuse(
-            "is not checked out at the commit that is to be deployed: `git submodule update --init --recursive`",
-        ))
+        let remedy =
+            "is not checked out at the commit that is to be deployed: `git submodule update --init --recursive`";
+        Kind::Package.around(error, about(remedy))
     })?;
     let changed = process::line(&folder, "git", &["status", "--porcelain=v1", "--untracked-files=all"])?;
     match changed.is_empty() {
         true => Ok(files.trim().to_owned()),
-        false => {
-            Err(refuse("has changes that are not committed there, and a release would not have them; commit them"))
-        }
+        false => Err(Kind::Package
+            .error(about("has changes that are not committed there, and a release would not have them; commit them"))),
     }
 }
