@@ -62,6 +62,7 @@ fn only_layers_that_the_server_lacks_are_carried() {
         assert_eq!(versions(server), "1\n1\n");
         let second = deployed(site, &["--carry", &built(site, "2")]);
         assert!(second["shipped_bytes"].as_u64() < Some(5 << 20), "{second:#}");
+        println!("carried: {} bytes, and of the next image {}", first["shipped_bytes"], second["shipped_bytes"]);
         assert_ne!(first["release"], second["release"], "another image is another release");
         assert_eq!(versions(server), "2\n2\n");
         // The same image once more is the same release, and nothing travels.
