@@ -36,7 +36,7 @@ repository() {
 # Gives an image of a registry the name that it has in this release. Once it is known which one it is, it stays that one, wherever its
 # name in the registry leads by then.
 pull() {
-  local service=$1 image=$2 reference=$3 there=$4 of from digest='' known='' id
+  local service=$1 image=$2 reference=$3 there=$4 of from digest known='' id
   while IFS=$'\t' read -r of from digest _; do
     if [ "$of" = "$service" ] && [ "$from" = "$reference" ]; then known=$digest; fi
   done < <(cat "$kept/pulled" 2>/dev/null)
@@ -44,9 +44,10 @@ pull() {
   from=${known:-$reference}
   pull_or_use "$from" "$there"
   id=$(docker image inspect --format '{{.Id}}' "$from")
-  digest=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$id" | while IFS= read -r of; do
-    [[ $of != "$(repository "$reference")@"* ]] || printf '%s\n' "$of"
-  done | head -n 1)
+  digest=''
+  while IFS= read -r of; do
+    [[ $of != "$(repository "$reference")@"* ]] || digest=$of
+  done < <(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$id")
   docker tag "$id" "$image"
   echo "$reference: ${digest:-$id}"
   while IFS= read -r of; do

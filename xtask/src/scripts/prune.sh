@@ -45,7 +45,7 @@ compiled() {
 }
 
 prune() {
-  local release=$1 place=$releases/.pruned-$1 kept=$folder/meta/$1 images left kept_at number digest
+  local release=$1 place=$releases/.pruned-$1 kept=$folder/meta/$1 images left kept_at number digest there
   [ -r "$kept/sums" ] || {
     problems+=("release $release is of an earlier version of this tool, which did not keep what came with it; remove $releases/$release by hand")
     return
@@ -76,9 +76,9 @@ prune() {
   fi
   # shellcheck disable=SC2086 # a list of names
   [ -z "$images" ] || docker image rm $images >/dev/null 2>&1 || true # gone already, or in use by a container of somebody's
-  # One of a registry to which no other name leads any more.
-  while IFS=$'\t' read -r _ _ digest _; do
-    [ "$(docker image inspect --format '{{len .RepoTags}}' "$digest" 2>/dev/null)" != 0 ] || docker image rm "$digest" >/dev/null 2>&1 || true
+  # One that was pulled for it, and to which no other name leads any more.
+  while IFS=$'\t' read -r _ _ digest there; do
+    [ "$there" = there ] || [ "$(docker image inspect --format '{{len .RepoTags}}' "$digest" 2>/dev/null)" != 0 ] || docker image rm "$digest" >/dev/null 2>&1 || true
   done < <(cat "$kept/pulled" 2>/dev/null)
   rm -rf "$kept"
 }

@@ -1,5 +1,6 @@
 # Docker knows the registries that standard input names for as long as this script runs. Of each its name and the size of the rest, a
-# line end, then `user:password`. Beside them it knows what this host's user has set, whose own file stays as it is.
+# line end, then `user:password`. Beside them it knows what this host's user has
+# set, but for passwords that a helper keeps; the user's own file stays as it is.
 registries=''
 # shellcheck disable=SC2317 # not every script needs it
 use_registries() {

@@ -1,5 +1,7 @@
 //! Health of any kind: a page, a header, a port alone.
 
+use serde_json::Value;
+
 use crate::support::load::{BOTH, Load, assert_none_failed};
 use crate::support::project::Project;
 use crate::support::team::Team;
@@ -12,6 +14,18 @@ const PAGE: &str = "\n\nfrom fastapi import Request\nfrom fastapi.responses impo
 
 const HEALTH: &str = "[health]\ntimeout = 30\n";
 
+/// Deploys twice, the second time under load, which goes on. Gives the first report.
+fn two_versions(project: &Project) -> (Value, Load) {
+    let first = project.deploy();
+    assert_eq!(first["receipt"]["failed"], 0, "{first:#}");
+    project.status();
+    let load = Load::start(&project.address(), &BOTH, RATE);
+    project.new_version("the second");
+    let second = project.deploy();
+    assert_eq!((&second["receipt"]["failed"], &second["from_release"]), (&0.into(), &first["release"]), "{second:#}");
+    (first, load)
+}
+
 #[test]
 fn an_app_that_answers_with_a_page_is_judged_by_it() {
     let project = Project::new("instant");
@@ -21,13 +35,7 @@ fn an_app_that_answers_with_a_page_is_judged_by_it() {
     let asked = "path = \"/up\"\nheaders = { X-Probe = \"deploy\" }\nstatus = [200, 203]\nexpect_text = \"Welcome\"\nexpect_headers = { X-App = \"up\" }\n";
     project.rewrite("deploy.toml", HEALTH, &format!("{HEALTH}{asked}"));
     project.commit("with a page");
-    let first = project.deploy();
-    assert_eq!(first["receipt"]["failed"], 0, "{first:#}");
-    project.status();
-    let load = Load::start(&project.address(), &BOTH, RATE);
-    project.new_version("the second");
-    let second = project.deploy();
-    assert_eq!((&second["receipt"]["failed"], &second["from_release"]), (&0.into(), &first["release"]), "{second:#}");
+    let (first, load) = two_versions(&project);
     project.xtask(&["rollback"]).must_end_with(0);
     // What is not as expected is told, and what would help.
     project.rewrite("deploy.toml", "timeout = 30", "timeout = 5");
@@ -50,13 +58,7 @@ fn where_nothing_can_be_asked_a_port_that_keeps_its_connections_is_healthy() {
     let project = Project::new("instant");
     project.rewrite("deploy.toml", HEALTH, "[health]\ntimeout = 8\nconnect = true\n");
     project.commit("without a route");
-    let first = project.deploy();
-    assert_eq!(first["receipt"]["failed"], 0, "{first:#}");
-    project.status();
-    let load = Load::start(&project.address(), &BOTH, RATE);
-    project.new_version("the second");
-    let second = project.deploy();
-    assert_eq!(second["from_release"], first["release"]);
+    let (first, load) = two_versions(&project);
     // Docker takes connections for this one too.
     project.change("backend/Dockerfile", "CMD [\"gunicorn\", \"app.main:app\"]", "CMD [\"sleep\", \"600\"]");
     let failed = project.xtask(&["deploy", "--skip-tests"]).must_end_with(16);

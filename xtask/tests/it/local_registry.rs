@@ -38,10 +38,12 @@ fn versions(project: &Project) -> Vec<String> {
     of_release.map(|name| project.docker(&["exec", name, "sh", "-c", "echo $VERSION_OF_IMAGE"])).collect()
 }
 
+/// By their names: another test may have the same image under its own.
 fn forget_images(project: &Project) {
-    let images = project.docker(&["image", "ls", "-q", "--filter", &format!("reference={}-of-ci", project.name)]);
-    for image in images.lines() {
-        let _in_use = Command::new("docker").args(["image", "rm", "-f", image]).output().unwrap();
+    let of_ci = format!("reference={}-of-ci", project.name);
+    let names = project.docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", &of_ci]);
+    for name in names.lines() {
+        project.docker(&["image", "rm", name]);
     }
 }
 

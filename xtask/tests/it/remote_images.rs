@@ -32,11 +32,10 @@ fn built(site: &Site, version: &str) -> String {
     docker(&["build", "-q", "-t", "carried-base", &app]);
     std::fs::write(
         folder.join("Dockerfile"),
-        format!(
-            "FROM carried-base\nCOPY large /large\nENV VERSION_OF_IMAGE={version}\nRUN echo {version} > /tmp/version\n"
-        ),
+        format!("FROM carried-base\nCOPY large /large\nENV VERSION_OF_IMAGE={version}\nCOPY version /version\n"),
     )
     .unwrap();
+    std::fs::write(folder.join("version"), version).unwrap();
     let image = format!("carried-{}:{version}", std::process::id());
     docker(&["build", "-q", "-t", &image, &folder.display().to_string()]);
     image

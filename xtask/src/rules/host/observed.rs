@@ -249,7 +249,8 @@ impl Observed {
 
     /// Whether all images of a release are on the host.
     pub fn has_images(&self, id: &ReleaseId) -> bool {
-        let built = self.release(id).map(|release| &release.built).filter(|built| !built.is_empty());
+        let named = |release: &&StoredRelease| release.settings.as_ref().is_some_and(Settings::names_all_images);
+        let built = self.release(id).filter(named).map(|release| &release.built).filter(|built| !built.is_empty());
         built
             .is_some_and(|built| built.iter().all(|repository| self.images.contains_key(&format!("{repository}:{id}"))))
     }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::rules::config::Traffic;
 use crate::rules::health::Answer;
+use crate::rules::release::settings::Settings;
 
 use crate::testing::fixtures::{config, container, foreign, release, server, stored, well};
 
@@ -313,4 +314,17 @@ fn a_standby_that_was_asked_otherwise_is_asked_before_it_takes_over() {
     assert!(!waits(&observed));
     observed.asked.path = "/ready".to_owned();
     assert!(waits(&observed));
+}
+
+/// Its images from a registry had no name of the release then, so they are looked for before anything is booted.
+#[test]
+fn a_release_of_before_images_had_names_is_built_once_more() {
+    let mut observed = server(Slot::Blue, 2);
+    observed.images.extend(observed.releases.iter().map(|release| (format!("shop-web:{}", release.id), 1)));
+    let builds = |observed: &Observed| rollback(&config(), observed, &release(1)).unwrap().steps.contains(&Step::Build);
+    assert!(!builds(&observed));
+    let mut old = serde_json::to_value(Settings::of(&config())).unwrap();
+    old.as_object_mut().unwrap().remove("images");
+    observed.releases[0].settings = Settings::read(&old.to_string());
+    assert!(builds(&observed));
 }

@@ -12,14 +12,15 @@ pub struct Settings {
     project: Project,
     health: Health,
     hooks: Hooks,
+    /// `None`: the release was made before images of registries had a name of the release.
     #[serde(default)]
-    images: BTreeMap<String, GivenImage>,
+    images: Option<BTreeMap<String, GivenImage>>,
 }
 
 impl Settings {
     pub fn of(config: &Config) -> Settings {
         let Config { project, health, hooks, images, .. } = config.clone();
-        Settings { project, health, hooks, images }
+        Settings { project, health, hooks, images: Some(images) }
     }
 
     /// `None`: of another version of this tool.
@@ -37,13 +38,18 @@ impl Settings {
             ..self.project.clone()
         };
         let Settings { health, hooks, images, .. } = self.clone();
-        Config { project, health, hooks, images, ..config.clone() }
+        Config { project, health, hooks, images: images.unwrap_or_default(), ..config.clone() }
     }
 
     /// Whether a version with these settings answers the same health check.
     pub fn is_asked_like(&self, health: &Health) -> bool {
         let timeout = health.timeout;
         Health { timeout, ..self.health.clone() } == *health
+    }
+
+    /// Whether each image of the release has its name, also those that were pulled.
+    pub fn names_all_images(&self) -> bool {
+        self.images.is_some()
     }
 
     pub fn workers(&self) -> &[String] {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::io::console;
 use crate::io::host::Host;
@@ -17,6 +17,14 @@ use crate::rules::script;
 /// # Errors
 /// Where docker fails here or there, or the host is not reached any more.
 pub fn carry(config: &Config, host: &Host, images: &[String], folder: &Path) -> Result<u64> {
+    let sent = send_each(config, host, images, folder);
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
+    }
+    sent
+}
+
+fn send_each(config: &Config, host: &Host, images: &[String], folder: &Path) -> Result<u64> {
     let mut bytes = 0;
     for id in images {
         let Some(known) = layers::known(id, &image::layers(id)?, &host.text(&script::layers())?) else { continue };
@@ -33,9 +41,5 @@ pub fn carry(config: &Config, host: &Host, images: &[String], folder: &Path) -> 
             sent => sent?,
         };
     }
-    std::fs::remove_dir_all(folder).or_else(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Ok(()),
-        _ => Err(error),
-    })?;
     Ok(bytes)
 }
