@@ -40,7 +40,7 @@ impl Health {
         };
         let config = &session.settings_of(&release)?;
         let begun = std::time::Instant::now();
-        steps::await_health(config, &session.host, &release, slot)?;
+        steps::await_health(config, &session.host, &release, slot, config.health.limit())?;
         let healthy = Healthy { slot, release, seconds: begun.elapsed().as_secs_f64() };
         print(invocation, &healthy, |healthy| {
             format!("slot {} is healthy: release {} after {:.2} s", healthy.slot, healthy.release, healthy.seconds)

@@ -175,7 +175,11 @@ impl<'a> Execution<'a> {
                 self.render(release, *slot, &project, &commit, then)?;
             }
             Step::Check => drop(steps::as_shipped(host.wait(self.begin(release, step, then)?)?, release)?),
-            Step::AwaitHealth { slot } => steps::await_health(config, host, release, *slot)?,
+            Step::AwaitHealth { slot } => {
+                let start_period = self.rendered.as_ref().and_then(|rendered| rendered.start_period);
+                let limit = config.health.limit().max(start_period.unwrap_or_default());
+                steps::await_health(config, host, release, *slot, limit)?;
+            }
             Step::Verify { slot } => steps::verify(config, host, release, *slot)?,
             Step::Bake { slot, seconds } => steps::bake(config, host, release, *slot, *seconds)?,
             Step::Prune { .. } => {

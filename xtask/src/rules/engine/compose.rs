@@ -14,8 +14,10 @@ mod project;
 mod refusals;
 mod resources;
 pub mod review;
+mod start_period;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -95,6 +97,8 @@ pub struct RenderedCompose {
     pub pulled: BTreeMap<String, Pulled>,
     /// Accessories that are built, once, each with its image.
     pub images_of_accessories: BTreeMap<String, String>,
+    /// What the web service's own health check grants it to start.
+    pub start_period: Option<Duration>,
     /// Targets of the named volumes of each of them.
     pub volume_targets: BTreeMap<String, Vec<String>>,
     /// Networks and volumes that slots and workers expect to find.
@@ -180,6 +184,7 @@ pub fn render(config: &str, rendering: &RenderInput) -> Result<RenderedCompose> 
         build: build_file(rendering, &project, &roles),
         slot: slot_file(rendering, &project, &roles),
         workers: (!roles.workers.is_empty()).then(|| workers_file(rendering, &project, &roles)),
+        start_period: start_period::start_period(roles.web),
         built: images::built(rendering, &roles),
         pulled: images::pulled(rendering, &roles),
         volume_targets: released.iter().map(|(name, service)| ((*name).to_owned(), service.volume_targets())).collect(),

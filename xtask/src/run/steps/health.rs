@@ -24,15 +24,15 @@ pub const LOG_LINES: usize = 40;
 /// How long docker may take to give them: one that starts and ends other containers was seen to take more than 2 s.
 const LOGS: Duration = Duration::from_secs(20);
 
-/// Polls the slot until it is healthy; the first success wins. Ends at once when its container does.
+/// Polls the slot until it is healthy, for at most `limit`; the first success wins. Ends at once when its container does.
 ///
 /// # Errors
 /// [`Kind::Unhealthy`] with what the last probe saw and the container's last log lines.
-pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slot) -> Result<()> {
+pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, limit: Duration) -> Result<()> {
     let mut polls = Polls::new(Probe::slot(config, host, slot), &config.health);
     let mut watch = None;
     let start = Instant::now();
-    let deadline = start + config.health.limit();
+    let deadline = start + limit;
     let mut answers = Answers::default();
     while Instant::now() < deadline {
         interrupt::check()?;
@@ -62,7 +62,7 @@ pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slo
     Err(Kind::Unhealthy.error(format!(
         "slot {slot} did not become healthy within {} s. {} gave:\n{}\n{}the container's last log lines, without those of these \
          requests:\n{}",
-        config.health.timeout,
+        limit.as_secs(),
         asked(config, slot),
         process::indent(&answers.describe()),
         answers.hint(),
