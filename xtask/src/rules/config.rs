@@ -5,6 +5,7 @@ pub mod deploy_toml;
 pub mod env_file;
 mod health;
 pub mod site_url;
+mod static_files;
 mod tests_of_app;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::rules::secret::Secret;
 
 pub use crate::rules::config::health::Health;
 pub use crate::rules::config::site_url::SiteUrl;
+pub use crate::rules::config::static_files::{ImageFolder, StaticFiles};
 pub use crate::rules::config::tests_of_app::{Pytest, TestCommands, Tests};
 
 /// Everything a command needs to know, for one environment.
@@ -35,6 +37,7 @@ pub struct Config {
     pub health: Health,
     pub traffic: Traffic,
     pub hooks: Hooks,
+    pub static_files: StaticFiles,
     pub limits: Limits,
     pub tests: Tests,
     pub environment: Environment,

@@ -7,5 +7,10 @@ mod files;
 mod reading;
 pub mod server_setup;
 
-pub use files::{Upstream, live_host, private_main, private_site, proxy_lines, switch_include, upgrade_map};
-pub use reading::{flag_of_upstream, looks_up_uncached, slot_in_answer, slot_in_upstream, switching_of_site};
+pub use files::{
+    Upstream, live_host, private_main, private_site, proxy_lines, static_include_file, static_locations,
+    switch_include, upgrade_map,
+};
+pub use reading::{
+    flag_of_upstream, looks_up_uncached, serves_static_files, slot_in_answer, slot_in_upstream, switching_of_site,
+};

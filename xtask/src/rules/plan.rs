@@ -149,6 +149,9 @@ fn boot_and_cut_over(
     if preparation.build {
         steps.push(Step::Build);
     }
+    if !config.static_files.is_empty() {
+        steps.push(Step::StaticFiles { slot: to });
+    }
     steps.push(Step::Accessories);
     if let Some(left) = observed.occupant(to).filter(|container| container.active()) {
         // A standby, or what a deploy has left that was killed after its switch: it may still finish requests.

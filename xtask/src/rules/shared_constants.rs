@@ -20,6 +20,9 @@ pub const RECORD_FILE: &str = constant("record_file");
 pub const FLAG_FILE: &str = constant("flag_file");
 pub const LIVE_UPSTREAM_FILE: &str = constant("live_upstream_file");
 
+/// Files that nginx serves itself.
+pub const STATIC_FOLDER: &str = constant("static_folder");
+
 /// Files that are kept with a release.
 pub const MANIFEST_FILE: &str = constant("manifest_file");
 pub const BASE_FILE: &str = constant("base_file");

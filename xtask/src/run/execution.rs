@@ -196,6 +196,7 @@ impl<'a> Execution<'a> {
             Step::PrivateNginx { .. }
             | Step::AlignUpstream { .. }
             | Step::Build
+            | Step::StaticFiles { .. }
             | Step::Accessories
             | Step::Hook { .. }
             | Step::Boot { .. }

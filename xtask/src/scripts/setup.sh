@@ -145,14 +145,14 @@ if [ "$mode" = reload ] && [ -e "$site_file" ] && grep -qF "proxy_pass http://\$
 fi
 mkdir -p "$(dirname "$site_file")" "$(dirname "$upstream_file")" "$(dirname "$include_file")"
 saved=$(mktemp -d)
-for file in "$upstream_file" "$include_file" "$site_file"; do
+for file in "$upstream_file" "$include_file" "$static_file" "$site_file"; do
   if [ -e "$file" ] || [ -L "$file" ]; then cp -a --parents "$file" "$saved"; fi
 done
 [ ! -f "$folder/$live_upstream_file" ] || as_user cat "$folder/$live_upstream_file" >"$saved/upstream.conf"
 # shellcheck disable=SC2016 # for the sh that reads it
 write_as_user() { as_user sh -c 'umask 022 && cat >"$1.new" && mv -T "$1.new" "$1"' sh "$1"; }
 restore() {
-  rm -f "$upstream_file" "$include_file" "$site_file"
+  rm -f "$upstream_file" "$include_file" "$static_file" "$site_file"
   (cd "$saved" && find . -mindepth 2 ! -type d -print0 | while IFS= read -r -d '' file; do cp -a "$file" "/$file"; done)
   [ ! -f "$saved/upstream.conf" ] || write_as_user "$folder/$live_upstream_file" <"$saved/upstream.conf"
   if nginx -t 2>/dev/null; then nginx -s reload 2>/dev/null || true; fi
@@ -166,6 +166,13 @@ else
   rm -f "$upstream_file"
   upstream_text | with_ports >"$upstream_file"
   include_text >"$include_file"
+fi
+if [ -n "$static_paths" ]; then
+  static_text >"$static_file"
+  as_user mkdir -p "$folder/$static_folder"
+elif [ -e "$static_file" ]; then
+  # The site may include it still.
+  : >"$static_file"
 fi
 [ -e "$site_file" ] || site_text >"$site_file"
 problem=$(nginx -t 2>&1) || restore "nginx refuses this: $problem"
@@ -200,5 +207,7 @@ if [ "$mode" = reload ]; then
   problem=$(as_user sudo -n nginx -t 2>&1) || fail "$user cannot run \`sudo nginx -t\`: $problem"
 fi
 rm -rf "$saved"
+[ -z "$static_paths" ] || grep -qsE "^[^#]*include[[:space:]]+$static_file;" "$site_file" ||
+  say "warning: let the server block of $site_file have the line \`include $static_file;\`, so that nginx serves $static_paths; a deploy waits for it"
 say "slots of $name: ports $blue and $green; nginx answers on $live_port"
 echo 'this server is ready'

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use crate::rules::config::{
     Config, Environment, Fixed, Hooks, Limits, Nginx, NginxOwner, Project, Reach, SecretSource, SiteUrl, Slots,
-    SshTarget, SwitchMode, Traffic,
+    SshTarget, StaticFiles, SwitchMode, Traffic,
 };
 use crate::rules::failure::Kind;
 use crate::rules::secret::Secret;
@@ -38,6 +38,8 @@ struct RawConfig {
     traffic: Traffic,
     #[serde(default)]
     hooks: Hooks,
+    #[serde(default, rename = "static")]
+    static_files: StaticFiles,
     #[serde(default)]
     limits: Limits,
     #[serde(default)]
@@ -203,6 +205,7 @@ fn resolve(
         health,
         traffic: raw.traffic,
         hooks: raw.hooks,
+        static_files: raw.static_files,
         limits: raw.limits,
         tests,
         environment,

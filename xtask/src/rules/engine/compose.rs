@@ -93,6 +93,8 @@ pub struct RenderedCompose {
     pub definitions: BTreeMap<String, String>,
     /// Services whose image is built for the release.
     pub built: Vec<String>,
+    /// The image of each service of the release.
+    pub images: BTreeMap<String, String>,
     /// Those whose image a registry has.
     pub pulled: BTreeMap<String, Pulled>,
     /// Accessories that are built, once, each with its image.
@@ -187,6 +189,7 @@ pub fn render(config: &str, rendering: &RenderInput) -> Result<RenderedCompose> 
         start_period: start_period::start_period(roles.web),
         built: images::built(rendering, &roles),
         pulled: images::pulled(rendering, &roles),
+        images: images::names(rendering, &roles),
         volume_targets: released.iter().map(|(name, service)| ((*name).to_owned(), service.volume_targets())).collect(),
         made: resources::made(&project, &released, rendering.project)?,
         resources: resources::used(&project, rendering.project),

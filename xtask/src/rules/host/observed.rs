@@ -86,6 +86,8 @@ pub struct Observed {
     pub unwritable_upstream: Option<String>,
     /// The line that has nginx remember whether a file is there, for all sites or this one.
     pub file_cache: Option<String>,
+    /// Paths of `[static]` that the site, or what it includes, has nginx serve.
+    pub static_paths: BTreeSet<String>,
     /// The site, or what it includes, turns that off for itself.
     pub lookups_uncached: bool,
     /// The last line of the record.

@@ -3,6 +3,7 @@
 use crate::rules::config::{Config, NginxOwner, SwitchMode};
 use crate::rules::failure::Kind;
 use crate::rules::host::observed::{Container, Observed};
+use crate::rules::nginx;
 use crate::rules::release::{ReleaseId, image};
 
 mod identity;
@@ -42,6 +43,7 @@ pub fn host(config: &Config, observed: &Observed, more: Vec<String>) -> Result<S
             false => format!("{site} is not there or not readable; `cargo xtask setup` prints how to make it"),
         });
     }
+    problems.extend(static_files(config, observed));
     problems.extend(free_port(config, observed));
     problems.extend(site::problem(config, observed));
     problems.extend(more);
@@ -52,6 +54,24 @@ pub fn host(config: &Config, observed: &Observed, more: Vec<String>) -> Result<S
                 .error(format!("this host is not ready, nothing was touched:\n- {}", problems.join("\n- "))))
         }
     }
+}
+
+/// What a release expects nginx to serve, and it would pass to the app, which may not.
+fn static_files(config: &Config, observed: &Observed) -> Option<String> {
+    if config.environment.nginx.owner != NginxOwner::System || !observed.site_file_found {
+        return None;
+    }
+    let missing: Vec<&str> =
+        config.static_files.keys().filter(|path| !observed.static_paths.contains(*path)).map(String::as_str).collect();
+    (!missing.is_empty()).then(|| {
+        format!(
+            "nginx does not serve {} of [static] for this site: run the script that `cargo xtask setup` prints, and let the server block in {} \
+             have the line `include {};`",
+            missing.join(", "),
+            config.environment.nginx.site_file,
+            nginx::static_include_file(&config.project.name)
+        )
+    })
 }
 
 /// Where what is on the host is not this environment's.

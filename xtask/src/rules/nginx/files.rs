@@ -13,6 +13,8 @@ pub struct Upstream<'a> {
     pub slots: Slots,
     /// Where nginx says which slot it obeys.
     pub live_port: u16,
+    /// Files of the slots are served by nginx itself.
+    pub has_static_files: bool,
 }
 
 impl Upstream<'_> {
@@ -28,8 +30,9 @@ impl Upstream<'_> {
     pub fn reload_marked(&self, live: &str, port: &str) -> String {
         format!(
             "# Written by `cargo xtask`; the live slot is {live}. Read by nginx at its next reload.\n\
-             upstream {upstream} {{\n    server 127.0.0.1:{port};\n}}\n\n# The two slots.\n{both}\n{live_slot_endpoint}",
+             upstream {upstream} {{\n    server 127.0.0.1:{port};\n}}\n{slot}\n# The two slots.\n{both}\n{live_slot_endpoint}",
             upstream = self.upstream,
+            slot = if self.has_static_files { slot_variable(self.upstream, live) } else { String::new() },
             both = self.both(),
             live_slot_endpoint = self.live_slot_endpoint(&format!("    return 200 \"{} {live}\\n\";\n", self.name)),
         )
@@ -66,6 +69,40 @@ impl Upstream<'_> {
             live_host(self.name)
         )
     }
+}
+
+/// The live slot as a variable, for files that nginx serves itself.
+fn slot_variable(upstream: &str, live: &str) -> String {
+    format!("map $host ${upstream}_slot {{\n    default {live};\n}}\n")
+}
+
+/// The locations of files that nginx serves itself: those of the live slot first. A page that was loaded before a switch asks for files
+/// of the version before, so those of the other slot come second. `folder` has a folder of each slot.
+pub fn static_locations<'a>(
+    upstream: &str,
+    switching: SwitchMode,
+    flag: &str,
+    folder: &str,
+    paths: impl IntoIterator<Item = &'a String>,
+) -> String {
+    let variable = match switching {
+        SwitchMode::Reload => String::new(),
+        SwitchMode::Instant => {
+            format!("set ${upstream}_slot blue;\nif (-f {flag}) {{ set ${upstream}_slot green; }}\n")
+        }
+    };
+    let location = |path: &String| {
+        format!(
+            "location {path}/ {{\n    root {folder};\n    open_file_cache off;\n    try_files /${upstream}_slot$uri /blue$uri /green$uri =404;\n}}\n"
+        )
+    };
+    let locations: String = paths.into_iter().map(location).collect();
+    format!("# Files of a release that nginx serves itself.\n{variable}{locations}")
+}
+
+/// Where a server's nginx has them, for its site to include.
+pub fn static_include_file(name: &str) -> String {
+    format!("/etc/nginx/snippets/{name}-static.conf")
 }
 
 /// The name under which nginx is asked which slot of an environment it obeys.
@@ -113,19 +150,20 @@ pub fn private_main(upstream_file: &str, site_file: &str) -> String {
         .concat();
     format!(
         "# Rendered by cargo xtask; changes are overwritten by the next deploy.\nworker_processes 2;\npid nginx.pid;\n\
-         error_log logs/error.log warn;\nevents {{\n    worker_connections 4096;\n}}\nhttp {{\n    access_log off;\n{temp}\n    \
+         error_log logs/error.log warn;\nevents {{\n    worker_connections 4096;\n}}\nhttp {{\n    include /etc/nginx/mime.types;\n    access_log off;\n{temp}\n    \
          include {upstream_file};\n    include {site_file};\n}}\n"
     )
 }
 
 /// The private nginx's site.
-pub fn private_site(upstream: &str, switching: SwitchMode, flag: &str, url: &SiteUrl) -> String {
+pub fn private_site(upstream: &str, switching: SwitchMode, flag: &str, url: &SiteUrl, static_files: &str) -> String {
     let include = match switching {
         SwitchMode::Reload => String::new(),
         SwitchMode::Instant => switch_include(upstream, flag).lines().map(|line| format!("    {line}\n")).collect(),
     };
+    let static_files: String = static_files.lines().map(|line| format!("    {line}\n")).collect();
     format!(
-        "{map}\nserver {{\n    listen 127.0.0.1:{port};\n    server_name {host};\n    client_max_body_size 100m;\n{include}\n    \
+        "{map}\nserver {{\n    listen 127.0.0.1:{port};\n    server_name {host};\n    client_max_body_size 100m;\n{include}{static_files}\n    \
          location / {{\n{proxy}    }}\n}}\n",
         map = upgrade_map("connection_upgrade"),
         port = url.port,

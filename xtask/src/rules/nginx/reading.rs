@@ -34,6 +34,17 @@ pub fn looks_up_uncached(text: &str) -> bool {
     directives(text).any(|line| line.split_whitespace().eq(["open_file_cache", "off"]))
 }
 
+/// Whether a site, or what it includes, has nginx serve the files of slots below a path.
+pub fn serves_static_files(text: &str, upstream: &str, path: &str) -> bool {
+    let mut directives = directives(text);
+    let location = format!("location {path}/");
+    let files = format!("/${upstream}_slot$uri");
+    directives.any(|line| line == location)
+        && directives
+            .take_while(|line| !line.starts_with("location"))
+            .any(|line| line.starts_with("try_files") && line.contains(&files))
+}
+
 /// The flag that an upstream file of the instant mode looks for.
 pub fn flag_of_upstream(text: &str) -> Option<String> {
     let test = directives(text).find_map(|line| line.strip_prefix("if (-f ").map(str::to_owned))?;
@@ -71,7 +82,8 @@ mod tests {
     use crate::rules::nginx::{Upstream, private_site};
 
     const SLOTS: Slots = Slots { blue: 8000, green: 8001 };
-    const UPSTREAM: Upstream = Upstream { name: "gifty", upstream: "gifty_backend", slots: SLOTS, live_port: 8002 };
+    const UPSTREAM: Upstream =
+        Upstream { name: "gifty", upstream: "gifty_backend", slots: SLOTS, live_port: 8002, has_static_files: false };
 
     #[test]
     fn an_answer_of_another_environment_is_none() {
@@ -109,7 +121,7 @@ mod tests {
         assert_eq!(switching_of_site("# proxy_pass http://gifty_backend;", "gifty_backend"), None);
         for switching in [SwitchMode::Reload, SwitchMode::Instant] {
             let url = SiteUrl { tls: false, host: "localhost".into(), port: 8080, path: String::new() };
-            let ours = private_site("gifty_backend", switching, "/srv/live/green", &url);
+            let ours = private_site("gifty_backend", switching, "/srv/live/green", &url, "");
             assert_eq!(switching_of_site(&ours, "gifty_backend"), Some(switching), "{ours}");
         }
     }

@@ -18,6 +18,7 @@ pub fn script(config: &Config, user: &str, switching: SwitchMode) -> String {
     let texts = [
         ("upstream_text", upstream_text(config, switching)),
         ("include_text", nginx::switch_include(&environment.nginx.upstream, &script::flag(config))),
+        ("static_text", script::static_locations(config, switching)),
         ("site_text", site(config, switching)),
     ];
     let texts: String =
@@ -50,6 +51,8 @@ fn values(config: &Config, user: &str, switching: SwitchMode) -> Vec<(&'static s
         ("upstream_file", nginx.upstream_file.clone()),
         ("site_file", nginx.site_file.clone()),
         ("include_file", include_file(config)),
+        ("static_file", nginx::static_include_file(&config.project.name)),
+        ("static_paths", config.static_files.keys().cloned().collect::<Vec<String>>().join(" ")),
         ("sudo_file", format!("/etc/sudoers.d/{}-deploy", config.project.name)),
         ("live_host", nginx::live_host(&config.project.name)),
         ("needed", format!("proxy_pass http://{dollar}{}", nginx.upstream)),
@@ -92,10 +95,13 @@ fn site(config: &Config, switching: SwitchMode) -> String {
     let variable = format!("{}_upgrade", config.project.name.replace('-', "_"));
     let upstream = &environment.nginx.upstream;
     let proxy = nginx::proxy_lines(upstream, switching).replace("$connection_upgrade", &format!("${variable}"));
-    let include = match switching {
+    let mut include = match switching {
         SwitchMode::Reload => String::new(),
         SwitchMode::Instant => format!("    include {};\n", include_file(config)),
     };
+    if !config.static_files.is_empty() {
+        include.push_str(&format!("    include {};\n", nginx::static_include_file(&config.project.name)));
+    }
     format!(
         "{map}\nserver {{\n    listen 80;\n    server_name {name};\n    client_max_body_size 100m;\n{include}\n    \
          location / {{\n{proxy}    }}\n}}\n",

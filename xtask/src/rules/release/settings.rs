@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::rules::config::{Config, GivenImage, Health, Hooks, Project};
+use crate::rules::config::{Config, GivenImage, Health, Hooks, Project, StaticFiles};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Settings {
     project: Project,
     health: Health,
     hooks: Hooks,
+    #[serde(default)]
+    static_files: StaticFiles,
     /// `None`: the release was made before images of registries had a name of the release.
     #[serde(default)]
     images: Option<BTreeMap<String, GivenImage>>,
@@ -19,8 +21,8 @@ pub struct Settings {
 
 impl Settings {
     pub fn of(config: &Config) -> Settings {
-        let Config { project, health, hooks, images, .. } = config.clone();
-        Settings { project, health, hooks, images: Some(images) }
+        let Config { project, health, hooks, static_files, images, .. } = config.clone();
+        Settings { project, health, hooks, static_files, images: Some(images) }
     }
 
     /// `None`: of another version of this tool.
@@ -37,8 +39,8 @@ impl Settings {
             app: config.project.app.clone(),
             ..self.project.clone()
         };
-        let Settings { health, hooks, images, .. } = self.clone();
-        Config { project, health, hooks, images: images.unwrap_or_default(), ..config.clone() }
+        let Settings { health, hooks, static_files, images, .. } = self.clone();
+        Config { project, health, hooks, static_files, images: images.unwrap_or_default(), ..config.clone() }
     }
 
     /// Whether a version with these settings answers the same health check.

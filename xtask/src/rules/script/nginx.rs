@@ -1,11 +1,12 @@
 //! What nginx is told: files, a reload, the switch.
 
-use super::text::{SHORT, bundle, changing, script};
+use super::text::{MINUTES, SHORT, bundle, changing, script};
 use super::{Input, Script};
 use crate::rules::config::{Config, Environment, NginxOwner, SwitchMode};
+use crate::rules::engine::compose::RenderedCompose;
 use crate::rules::nginx::{self, Upstream};
-use crate::rules::release::Slot;
-use crate::rules::shared_constants::{FLAG_FILE, LIVE_UPSTREAM_FILE};
+use crate::rules::release::{ReleaseId, Slot};
+use crate::rules::shared_constants::{FLAG_FILE, LIVE_UPSTREAM_FILE, STATIC_FOLDER};
 
 /// The flag file of the instant mode.
 pub fn flag(config: &Config) -> String {
@@ -15,7 +16,13 @@ pub fn flag(config: &Config) -> String {
 /// What nginx is to know of the environment.
 pub fn upstream_of(config: &Config) -> Upstream<'_> {
     let nginx = &config.environment.nginx;
-    Upstream { name: &config.project.name, upstream: &nginx.upstream, slots: config.slots, live_port: nginx.live_port }
+    Upstream {
+        name: &config.project.name,
+        upstream: &nginx.upstream,
+        slots: config.slots,
+        live_port: nginx.live_port,
+        has_static_files: !config.static_files.is_empty(),
+    }
 }
 
 /// Makes the upstream file name what nginx obeys.
@@ -57,6 +64,31 @@ pub fn switch(config: &Config, switching: SwitchMode, to: Slot) -> Script {
     }
 }
 
+/// What nginx is told of the files that it serves itself; nothing where there are none.
+pub fn static_locations(config: &Config, switching: SwitchMode) -> String {
+    if config.static_files.is_empty() {
+        return String::new();
+    }
+    let folder = format!("{}/{STATIC_FOLDER}", config.environment.folder);
+    nginx::static_locations(
+        &config.environment.nginx.upstream,
+        switching,
+        &flag(config),
+        &folder,
+        config.static_files.keys(),
+    )
+}
+
+/// Puts the files of a release that nginx serves itself in the place of a slot.
+pub fn static_files(config: &Config, release: &ReleaseId, slot: Slot, files: Option<&RenderedCompose>) -> Script {
+    let arguments = [config.environment.folder.clone(), release.to_string(), slot.to_string()];
+    let folders = config.static_files.iter().flat_map(|(path, folder)| {
+        let image = files.and_then(|files| files.images.get(&folder.service)).cloned().unwrap_or_default();
+        [path.clone(), image, folder.path.clone()]
+    });
+    script("put static files in place", changing!("static_files.sh"), MINUTES, arguments.into_iter().chain(folders))
+}
+
 /// Makes the tool's own nginx run.
 pub fn private_nginx(config: &Config, switching: SwitchMode, live: Slot) -> Script {
     let Environment { folder, nginx, url, .. } = &config.environment;
@@ -67,7 +99,10 @@ pub fn private_nginx(config: &Config, switching: SwitchMode, live: Slot) -> Scri
     };
     let files = [
         ("nginx.conf", nginx::private_main(&nginx.upstream_file, &nginx.site_file)),
-        ("site.conf", nginx::private_site(&nginx.upstream, switching, &flag, url)),
+        (
+            "site.conf",
+            nginx::private_site(&nginx.upstream, switching, &flag, url, &static_locations(config, switching)),
+        ),
         (LIVE_UPSTREAM_FILE, upstream),
     ];
     let arguments = [folder.clone(), switching.to_string(), live.to_string()];

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::rules::config::{Hooks, Project};
+use crate::rules::config::{Hooks, ImageFolder, Project, StaticFiles};
 use crate::rules::release::own_projects;
 
 use super::{Problem, RawConfig};
@@ -92,7 +92,29 @@ pub fn values(raw: &RawConfig) -> Result<(), Problem> {
         }
     }
     self::hooks(&raw.hooks)?;
-    Ok(())
+    static_files(&raw.static_files, &raw.project)
+}
+
+fn static_files(files: &StaticFiles, project: &Project) -> Result<(), Problem> {
+    for (path, ImageFolder { service, .. }) in files {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
+        let parts = path.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
+        if !path.starts_with('/') || !parts || path.len() > 200 || !path.bytes().all(plain) {
+            let text = format!("[static] {path:?}: a path of the site, as in \"/static\"");
+            return Err(Problem::at("static", text));
+        }
+        if *service != project.web && !project.workers.contains(service) {
+            let text = format!("[static] {path:?}: `{service}` is neither the web service nor a worker");
+            return Err(Problem::at("static", text));
+        }
+    }
+    let inside = |path: &String| files.keys().find(|other| path.starts_with(&format!("{other}/")));
+    match files.keys().find_map(|path| Some((path, inside(path)?))) {
+        Some((path, other)) => {
+            Err(Problem::at("static", format!("[static] {path:?} lies in {other:?}; give one of them")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn hooks(hooks: &Hooks) -> Result<(), Problem> {

@@ -52,11 +52,7 @@ pub fn workers_file(rendering: &RenderInput, project: &Project, roles: &Roles) -
 /// A service of the release: its image, labels and environment; without what ties it to the file it was taken from.
 fn released(rendering: &RenderInput, name: &str, service: &Service, roles: &Roles) -> Map<String, Value> {
     let mut body = service.passed_on();
-    let of = match images::origin(rendering, name, service, roles) {
-        Some(Origin::BuiltFor(other)) => other,
-        Some(Origin::Built | Origin::Pulled(_)) | None => name,
-    };
-    body.insert("image".to_owned(), json!(image(rendering.project, of, rendering.release)));
+    body.insert("image".to_owned(), json!(images::names(rendering, roles)[name]));
     // No registry has it under this name.
     body.remove("pull_policy");
     if !service.has_restart() {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::rules::config::GivenImage;
+use crate::rules::release::image;
 
 use super::project::Service;
 use super::{RenderInput, Roles};
@@ -74,4 +75,13 @@ pub fn pulled(rendering: &RenderInput, roles: &Roles) -> BTreeMap<String, Pulled
 pub fn built(rendering: &RenderInput, roles: &Roles) -> Vec<String> {
     let is_built = |name: &str, service: &Service| origin(rendering, name, service, roles) == Some(Origin::Built);
     roles.released().filter(|(name, service)| is_built(name, service)).map(|(name, _)| name.to_owned()).collect()
+}
+
+/// What the image of each service of the release is called on the host.
+pub fn names(rendering: &RenderInput, roles: &Roles) -> BTreeMap<String, String> {
+    let name = |name: &str, service: &Service| match origin(rendering, name, service, roles) {
+        Some(Origin::BuiltFor(other)) => image(rendering.project, other, rendering.release),
+        Some(Origin::Built | Origin::Pulled(_)) | None => image(rendering.project, name, rendering.release),
+    };
+    roles.released().map(|(service, body)| (service.to_owned(), name(service, body))).collect()
 }

@@ -52,9 +52,9 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
             ["site", text] => {
                 observed.site_file_found = !text.is_empty();
                 observed.switching = nginx::switching_of_site(&lines(text), &config.environment.nginx.upstream);
-                observed.lookups_uncached |= nginx::looks_up_uncached(&lines(text));
+                site_says(&lines(text), config, &mut observed);
             }
-            ["included", text] => observed.lookups_uncached |= nginx::looks_up_uncached(&lines(text)),
+            ["included", text] => site_says(&lines(text), config, &mut observed),
             ["file-cache", line] => observed.file_cache = Some(line.to_owned()).filter(|line| !line.is_empty()),
             ["user", name] => observed.user = name.to_owned(),
             ["unwritable", place] => observed.unwritable.push(place.to_owned()),
@@ -78,6 +78,14 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
     let mode = switching(config, &mut observed);
     observed.configured_slot = mode.and_then(|mode| configured_slot(mode, flag, &upstream, config));
     Ok(observed)
+}
+
+/// What a site, or a file that it includes, turns on for it.
+fn site_says(text: &str, config: &Config, observed: &mut Observed) {
+    observed.lookups_uncached |= nginx::looks_up_uncached(text);
+    let upstream = &config.environment.nginx.upstream;
+    let served = config.static_files.keys().filter(|path| nginx::serves_static_files(text, upstream, path));
+    observed.static_paths.extend(served.cloned());
 }
 
 /// The first field, where it is a word of the script; it may be a part of anything.

@@ -1,0 +1,133 @@
+//! Files of an image that nginx serves itself: those of the live version, and for pages that were loaded before a switch those of the one
+//! before.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::support::load::{Address, get};
+use crate::support::project::Project;
+use crate::support::server::{Compose, Server};
+use crate::support::site::Site;
+use crate::support::team::Team;
+
+const STATIC: &str = "[static]\n\"/assets\" = \"api:/app/assets\"\n";
+
+/// A version whose style sheet has a name of its own, as bundlers give them, beside a file that is always called the same.
+fn style(team: &impl Team, number: u32) {
+    let folder = team.root().join("backend/assets/css");
+    let _was_there = std::fs::remove_dir_all(team.root().join("backend/assets"));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(format!("app.{number}.css")), format!("/* {number} */")).unwrap();
+    std::fs::write(team.root().join("backend/assets/version.txt"), format!("version {number}")).unwrap();
+    team.commit(&format!("style {number}"));
+}
+
+fn status(address: &Address, path: &str) -> u16 {
+    get(address, path).unwrap_or_else(|error| panic!("{path}: {error}")).status
+}
+
+/// Asks for files of a page that was loaded before, for as long as `act` takes. Gives what was answered with another status than 200.
+fn asked_for<T>(address: &Address, paths: &[&str], act: impl FnOnce() -> T) -> (T, Vec<String>) {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let asker = scope.spawn(|| {
+            let (mut failures, mut asked) = (Vec::new(), 0);
+            while !over.load(Ordering::Relaxed) {
+                for path in paths {
+                    asked += 1;
+                    match get(address, path) {
+                        Ok(answer) if answer.status == 200 => {}
+                        Ok(answer) => failures.push(format!("{path}: {}", answer.status)),
+                        Err(error) => failures.push(format!("{path}: {error}")),
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            assert!(asked > 20, "only {asked} requests");
+            failures
+        });
+        let result = act();
+        over.store(true, Ordering::Relaxed);
+        (result, asker.join().unwrap())
+    })
+}
+
+/// Deploys, goes on and goes back.
+fn a_page_finds_its_files(team: &impl Team, address: &Address) {
+    style(team, 1);
+    team.deploy();
+    assert_eq!(get(address, "/assets/css/app.1.css").unwrap().body, "/* 1 */");
+    for missing in ["/assets/css/app.9.css", "/assets/../.env", "/assets/css/"] {
+        assert_ne!(status(address, missing), 200, "{missing}");
+    }
+    style(team, 2);
+    let ((), failures) = asked_for(address, &["/assets/css/app.1.css", "/assets/version.txt"], || drop(team.deploy()));
+    assert_eq!(failures, [""; 0]);
+    assert_eq!(get(address, "/assets/version.txt").unwrap().body, "version 2");
+    assert_eq!((status(address, "/assets/css/app.1.css"), status(address, "/assets/css/app.2.css")), (200, 200));
+    let back = || drop(team.xtask(&["rollback"]).must_end_with(0));
+    let ((), failures) = asked_for(address, &["/assets/css/app.1.css", "/assets/css/app.2.css"], back);
+    assert_eq!(failures, [""; 0]);
+    assert_eq!(get(address, "/assets/version.txt").unwrap().body, "version 1");
+    // Only versions of a slot have files.
+    style(team, 3);
+    team.deploy();
+    style(team, 4);
+    team.deploy();
+    assert_eq!(status(address, "/assets/css/app.2.css"), 404);
+    assert_eq!((status(address, "/assets/css/app.3.css"), status(address, "/assets/css/app.4.css")), (200, 200));
+}
+
+#[test]
+fn a_page_that_was_loaded_before_a_switch_finds_its_files() {
+    for mode in ["instant", "reload"] {
+        let project = Project::new(mode);
+        project.rewrite("deploy.toml", "[test]\n", &format!("{STATIC}[test]\n"));
+        a_page_finds_its_files(&project, &project.address());
+        let kept = std::fs::read_dir(project.server("static/releases")).unwrap().count();
+        assert_eq!(kept, 2, "folders of releases that no slot has are left");
+    }
+}
+
+#[test]
+fn what_an_image_cannot_give_is_refused_before_anything_moves() {
+    let project = Project::new("instant");
+    style(&project, 1);
+    let first = project.deploy();
+    project.rewrite("deploy.toml", "[test]\n", "[static]\n\"/assets\" = \"api:/app/nowhere\"\n[test]\n");
+    project.xtask(&["deploy", "--skip-tests"]).must_end_with(13).must_say(&["has no folder /app/nowhere"]);
+    project.rewrite("deploy.toml", "/app/nowhere", "/app/assets");
+    std::os::unix::fs::symlink("/etc", project.root().join("backend/assets/etc")).unwrap();
+    project.commit("a link");
+    project
+        .xtask(&["deploy", "--skip-tests"])
+        .must_end_with(13)
+        .must_say(&["these static files are links", "etc -> /etc"]);
+    assert_eq!(project.status()["live_release"], first["release"]);
+    for (path, told) in [("assets", "a path of the site"), ("/a/../b", "a path of the site")] {
+        project.rewrite("deploy.toml", "\"/assets\"", &format!("\"{path}\""));
+        project.xtask(&["status"]).must_end_with(3).must_say(&[told]);
+        project.rewrite("deploy.toml", &format!("\"{path}\""), "\"/assets\"");
+    }
+}
+
+#[test]
+fn a_server_s_own_nginx_serves_them_once_it_was_set_up_for_it() {
+    for (compose, mode) in [(Compose::V2, "instant"), (Compose::V1, "reload")] {
+        let server = Server::start(compose);
+        let site = Site::new(&server, mode);
+        site.deploy();
+        // A server from before: the deploy is refused until nginx knows.
+        site.configure("[traffic]\n", &format!("{STATIC}[traffic]\n"));
+        style(&site, 0);
+        let refused = site.xtask(&["deploy", "--skip-tests"]).must_end_with(4);
+        refused.must_say(&["nginx does not serve /assets", "include /etc/nginx/snippets/gifty-static.conf;"]);
+        let script = site.xtask(&["setup", "--mode", mode, "--user", "deploy"]).must_end_with(0).stdout;
+        server.root(&script);
+        site.xtask(&["deploy", "--skip-tests"]).must_end_with(4);
+        server.root("sed -i 's|location / {|include /etc/nginx/snippets/gifty-static.conf; location / {|' /etc/nginx/sites-enabled/gifty; nginx -s reload");
+        let address = Address { port: server.http_port(), host: "api.example".to_owned() };
+        a_page_finds_its_files(&site, &address);
+        site.status();
+    }
+}
