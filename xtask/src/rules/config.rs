@@ -7,6 +7,7 @@ mod health;
 pub mod site_url;
 mod static_files;
 mod tests_of_app;
+mod web;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,6 +24,7 @@ pub use crate::rules::config::health::Health;
 pub use crate::rules::config::site_url::SiteUrl;
 pub use crate::rules::config::static_files::{ImageFolder, StaticFiles};
 pub use crate::rules::config::tests_of_app::{Pytest, TestCommands, Tests};
+pub use crate::rules::config::web::Web;
 
 /// Everything a command needs to know, for one environment.
 #[derive(Clone, Debug)]
@@ -30,6 +32,8 @@ pub struct Config {
     /// Folder of `deploy.toml`: the repository's root.
     pub root: PathBuf,
     pub project: Project,
+    /// Web services beside the first one.
+    pub more_webs: Vec<Web>,
     /// Ports of the slots: as configured; else, once the host has been looked at, as its nginx has them.
     pub slots: Slots,
     /// What of the ports stands in `deploy.toml`; the rest is the host's to say.
@@ -51,8 +55,16 @@ pub struct Config {
 
 impl Config {
     /// The same with the ports that a host has; what is given in `deploy.toml` stays.
-    pub fn with_ports(&self, slots: Slots, live_port: u16) -> Config {
+    pub fn with_ports(&self, slots: Slots, live_port: u16, further: &[Slots]) -> Config {
         let mut config = self.clone();
+        for (web, slots) in config
+            .more_webs
+            .iter_mut()
+            .zip(further)
+            .filter(|(web, slots)| !web.fixed && slots.blue > 0 && slots.green > 0)
+        {
+            web.slots = *slots;
+        }
         if !self.fixed.slots {
             config.slots = slots;
         }

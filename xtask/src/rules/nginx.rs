@@ -8,7 +8,7 @@ mod reading;
 pub mod server_setup;
 
 pub use files::{
-    Upstream, live_host, private_main, private_site, proxy_lines, static_include_file, static_locations,
+    Upstream, live_host, locations, private_main, private_site, proxy_lines, static_include_file, static_locations,
     switch_include, upgrade_map,
 };
 pub use reading::{

@@ -153,15 +153,16 @@ fn boot_and_cut_over(
         steps.push(Step::StaticFiles { slot: to });
     }
     steps.push(Step::Accessories);
-    if let Some(left) = observed.occupant(to).filter(|container| container.active()) {
+    let left = observed.active_in(to);
+    if !left.is_empty() {
         // A standby, or what a deploy has left that was killed after its switch: it may still finish requests.
         steps.push(Step::Drain { slot: to, seconds });
-        steps.push(match &left.release {
+        steps.push(match left.iter().find_map(|container| container.release.as_ref()) {
             // It never came to serve well. While it boots it may not hear the signal to stop, and would be waited for.
             Some(id) if observed.release(id).is_none_or(|release| release.known_good_at.is_none()) => {
                 Step::Remove { slot: to }
             }
-            _ => Step::Stop { slot: to, containers: vec![left.id.clone()] },
+            _ => Step::Stop { slot: to, containers: ids(&left) },
         });
     }
     steps.extend(hooks(to, HookPoint::BeforeBoot, preparation.before_boot));
@@ -186,7 +187,7 @@ fn rollback_to_standby(config: &Config, observed: &Observed, release: &ReleaseId
     let Some(live) = observed.live() else { return Ok(None) };
     let to = live.other();
     let waits = |container: &&Container| container.running() && container.release.as_ref() == Some(release);
-    if observed.occupant(to).filter(waits).is_none() {
+    if observed.occupant(to).filter(waits).is_none() || !observed.missing_in(config, to, Some(release)).is_empty() {
         return Ok(None);
     }
     let switching = preflight::host(config, observed, Vec::new())?;
@@ -200,7 +201,7 @@ fn rollback_to_standby(config: &Config, observed: &Observed, release: &ReleaseId
         steps.extend(align(config, observed, switching, Some(live)));
     }
     // It is asked no second time what it has just answered.
-    if !observed.healthy(config, to, release) {
+    if !observed.healthy(config, to, release) || !config.more_webs.is_empty() {
         steps.push(Step::AwaitHealth { slot: to });
     }
     steps.extend(cut_over(config, observed, release, switching, to));
@@ -222,18 +223,22 @@ fn cut_over(config: &Config, observed: &Observed, release: &ReleaseId, switching
     }
     steps.extend(hooks(to, HookPoint::AfterSwitch, &config.hooks.after_switch));
     steps.push(Step::MarkKnownGood);
-    let old = observed.live().and_then(|slot| observed.occupant(slot)).filter(|container| container.active());
+    let old = observed.live().map(|slot| (slot, observed.active_in(slot))).filter(|(_, active)| !active.is_empty());
     // One that crashes is no standby.
-    let stays = |container: &Container| config.traffic.standby && container.running() && container.release.is_some();
-    if let Some(old) = old.filter(|old| !stays(old)) {
-        steps.push(Step::Drain { slot: old.slot, seconds: config.traffic.drain });
-        steps.push(Step::Stop { slot: old.slot, containers: vec![old.id.clone()] });
+    let stays = |container: &&Container| config.traffic.standby && container.running() && container.release.is_some();
+    if let Some((slot, active)) = old.filter(|(_, active)| !active.iter().all(stays)) {
+        steps.push(Step::Drain { slot, seconds: config.traffic.drain });
+        steps.push(Step::Stop { slot, containers: ids(&active) });
     }
     let expired = expired(config.project.keep, observed, release);
     if !expired.is_empty() {
         steps.push(Step::Prune { releases: expired });
     }
     steps
+}
+
+fn ids(containers: &[&Container]) -> Vec<String> {
+    containers.iter().map(|container| container.id.clone()).collect()
 }
 
 fn hooks(slot: Slot, point: HookPoint, commands: &[Vec<String>]) -> Vec<Step> {
@@ -283,6 +288,12 @@ pub fn switch(config: &Config, observed: &Observed, to: Slot) -> Result<Plan> {
         let text = format!("slot {to} runs no release, so traffic stays where it is; `deploy` or `rollback` boots one");
         return Err(Kind::Preflight.error(text));
     };
+    let missing = observed.missing_in(config, to, Some(&release));
+    if !missing.is_empty() {
+        let text =
+            format!("slot {to} does not run {} of release {release}, so traffic stays where it is", missing.join(", "));
+        return Err(Kind::Preflight.error(text));
+    }
     let mut steps: Vec<Step> = align(config, observed, switching, live).into_iter().collect();
     steps.push(Step::AwaitHealth { slot: to });
     if live != Some(to) {

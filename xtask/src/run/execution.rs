@@ -178,7 +178,9 @@ impl<'a> Execution<'a> {
             Step::AwaitHealth { slot } => {
                 let start_period = self.rendered.as_ref().and_then(|rendered| rendered.start_period);
                 let limit = config.health.limit().max(start_period.unwrap_or_default());
-                steps::await_health(config, host, release, *slot, limit)?;
+                for web in config.of_each_web() {
+                    steps::await_health(&web, host, release, *slot, limit.max(web.health.limit()))?;
+                }
             }
             Step::Verify { slot } => steps::verify(config, host, release, *slot)?,
             Step::Bake { slot, seconds } => steps::bake(config, host, release, *slot, *seconds)?,

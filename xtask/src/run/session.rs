@@ -67,8 +67,8 @@ impl Session {
 
     fn on(config: &Config, (host, inspected): (Host, Ticket), locked: bool) -> Result<Session> {
         let observed = read(&host.wait(inspected)?.success()?.text(), config)?;
-        let config = match observed.ports {
-            Some((slots, live_port)) => config.with_ports(slots, live_port),
+        let config = match &observed.ports {
+            Some(ports) => config.with_ports(ports.slots, ports.live, &ports.further),
             None => config.clone(),
         };
         // Whatever a container of any release prints from here on, its settings are hidden.

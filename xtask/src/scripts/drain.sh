@@ -1,8 +1,10 @@
-# Waits until no connection to a slot's port is left. nginx opens one per request and keeps none, so what is there is a
+# Waits until no connection to the ports of a slot, the last arguments, is left. nginx opens one per request and keeps none, so what is there is a
 # request or a websocket in flight. Prints how many are left when the limit (seconds) ends the wait.
-port=$1 limit=$2
+limit=$1
+shift
 # Lines of the kernel's table: the other side, here the slot, then the state, 01 for established (kernel: proc_net_tcp.rst).
-established=$(printf '0100007F:%04X 01 ' "$port")
+established=()
+for port; do established+=(-e "$(printf '0100007F:%04X 01 ' "$port")"); done
 tables=(/proc/net/tcp)
 [ ! -e /proc/net/tcp6 ] || tables+=(/proc/net/tcp6)
 # Nothing ever comes through it: to wait for that is a pause that starts no program.
@@ -11,7 +13,7 @@ deadline=$((SECONDS + limit))
 quiet=0
 while :; do
   code=0
-  grep -qF "$established" "${tables[@]}" || code=$?
+  grep -qF "${established[@]}" "${tables[@]}" || code=$?
   [ $code -lt 2 ] || fail "the table of connections cannot be read"
   if [ $code = 1 ]; then
     quiet=$((quiet + 1))
@@ -19,7 +21,7 @@ while :; do
   else
     quiet=0
     if [ "$SECONDS" -ge "$deadline" ]; then
-      echo "$(cat "${tables[@]}" | grep -cF "$established") connections are still open after $limit s and end with the slot"
+      echo "$(cat "${tables[@]}" | grep -cF "${established[@]}") connections are still open after $limit s and end with the slot"
       break
     fi
   fi

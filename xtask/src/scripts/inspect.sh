@@ -4,7 +4,7 @@ set -u -o pipefail
 export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-8
 folder=$(readlink -m -- "$1") project=$2 upstream_file=$3 site_file=$4 live_port=$5 blue_port=$6 green_port=$7 private_pid=$8 compose=$9
 health_path=${10} upstream=${11} site_scheme=${12} site_host=${13} site_port=${14} ports_given=${15} site_base=${16}
-slot_host=${17} slot_headers=${18} site_headers=${19} health_kind=${20}
+slot_host=${17} slot_headers=${18} site_headers=${19} health_kind=${20} more_upstreams=${21}
 printf 'folder\t%s\n' "$folder"
 
 # Docker is asked two things at once, and they are read further down: each start of its client takes a while. The last line
@@ -76,6 +76,19 @@ if port_in "upstream[[:space:]]+${upstream}_blue$space\\{${space}server[[:space:
     fi
   fi
 fi
+# Those of further web services follow.
+further=''
+for of in $more_upstreams; do
+  # 0: the file does not know it.
+  pair=''
+  for slot in blue green; do
+    port=0
+    port_in "upstream[[:space:]]+${of}_$slot$space\\{${space}server[[:space:]]+127\\.0\\.0\\.1:$digits$space;"
+    pair+=" $port"
+  done
+  further+=$pair
+done
+[ -z "$filed" ] || filed+=$further
 # Where the tool's own nginx is to be made, ports that nobody has.
 is_taken() {
   local hex
@@ -84,15 +97,17 @@ is_taken() {
 }
 if [ -n "$filed" ]; then
   printf 'ports\t%s\n' "$filed"
-  read -r blue_port green_port live_port <<<"$filed"
+  read -r blue_port green_port live_port further <<<"$filed"
 elif [ -n "$private_pid" ]; then
   free=()
-  for ((port = 8000; port < 9000 && ${#free[@]} < 3; port++)); do
+  read -r -a of <<<"$more_upstreams"
+  for ((port = 8000; port < 9000 && ${#free[@]} < 3 + 2 * ${#of[@]}; port++)); do
     case " $site_port $ports_given " in *" $port "*) ;; *) is_taken "$port" || free+=("$port") ;; esac
   done
   case " $ports_given " in *" $blue_port $green_port "*) ;; *) blue_port=${free[0]} green_port=${free[1]} free=("${free[@]:2}") ;; esac
-  case " $ports_given " in *" $live_port "*) ;; *) live_port=${free[0]} ;; esac
-  printf 'ports\t%s %s %s\n' "$blue_port" "$green_port" "$live_port"
+  case " $ports_given " in *" $live_port "*) ;; *) live_port=${free[0]} free=("${free[@]:1}") ;; esac
+  further="${free[*]::2 * ${#of[@]}}"
+  printf 'ports\t%s %s %s %s\n' "$blue_port" "$green_port" "$live_port" "$further"
 fi
 
 # GET $2 of port $1 of this host under the name $3 with the header lines $4, its answer without carriage returns into `answer`. Fails where nobody listens.
@@ -152,7 +167,8 @@ site() {
 }
 # One whose queue is full neither accepts nor refuses.
 ports() {
-  local jobs watchdog never
+  local jobs watchdog never port
+  for port in $further; do if is_taken "$port"; then printf 'listening\t%s\n' "$port"; fi; done
   trap '' PIPE
   exec {never}<> <(:)
   slot "$blue_port" &

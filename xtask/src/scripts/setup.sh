@@ -131,7 +131,33 @@ if [ -n "$serving" ] && [ "$serving" != "$live_slot_port" ] && listens "$serving
 elif ! listens "$live_slot_port" && site_answers; then
   fail "the site $site_scheme://$site_host answers now, and nginx would lead to port $live_slot_port of slot $live, where nobody listens. Set that slot's port to the one that serves now (\`slots\` in deploy.toml). If another site of this nginx gave the answer, reload nginx first (nginx -s reload)"
 fi
-with_ports() { sed "s/@BLUE@/$blue/g; s/@GREEN@/$green/g; s/@LIVE@/$live_port/g; s/@SLOT@/$live/g; s/@PORT@/$live_slot_port/g"; }
+# Further web services: a pair of ports for each, in the same way.
+marks=(-e "s/@BLUE@/$blue/g; s/@GREEN@/$green/g; s/@LIVE@/$live_port/g; s/@SLOT@/$live/g; s/@PORT@/$live_slot_port/g")
+told="ports $blue and $green" number=0 ours=" $blue $green $live_port "
+read -r -a more_given <<<"$more_given"
+for of in $more_upstreams; do
+  number=$((number + 1)) given=${more_given[number - 1]}
+  was_blue=$(port_in "upstream ${of}_blue ") was_green=$(port_in "upstream ${of}_green ")
+  if [ "$given" != - ]; then
+    first=${given%:*} second=${given#*:}
+  elif [ -n "$was_blue" ] && [ -n "$was_green" ] && [ "$was_blue" != "$was_green" ]; then
+    first=$was_blue second=$was_green
+  else
+    first=$((green + 1)) second=$((green + 2))
+    while is_taken "$first" || is_taken "$second" || [[ $ours == *" $first "* ]] || [[ $ours == *" $second "* ]]; do
+      first=$((first + 1)) second=$((first + 1))
+      [ "$first" -lt 9000 ] || fail "there are no two ports next to each other below 9000 that are free for $of; give some (\`slots\` of the web service in deploy.toml)"
+    done
+  fi
+  ours+="$first $second "
+  if [ "$live" = green ]; then now=$second was=$was_green; else now=$first was=$was_blue; fi
+  if [ -n "$was" ] && [ "$was" != "$now" ] && listens "$was"; then
+    fail "$of serves on port $was now, and nginx would lead to port $now. The port of the live slot cannot be changed: set it to $was (\`slots\` of the web service in deploy.toml)"
+  fi
+  marks+=(-e "s/@BLUE$number@/$first/g; s/@GREEN$number@/$second/g; s/@PORT$number@/$now/g")
+  told+=", of $of $first and $second"
+done
+with_ports() { sed "${marks[@]}"; }
 
 # nginx: the slots, the switch, and the site where there is none. Where nginx refuses the result, what was there comes back.
 if [ -e "$site_file" ] && ! grep -qF "$needed" "$site_file"; then
@@ -209,5 +235,5 @@ fi
 rm -rf "$saved"
 [ -z "$static_paths" ] || grep -qsE "^[^#]*include[[:space:]]+$static_file;" "$site_file" ||
   say "warning: let the server block of $site_file have the line \`include $static_file;\`, so that nginx serves $static_paths; a deploy waits for it"
-say "slots of $name: ports $blue and $green; nginx answers on $live_port"
+say "slots of $name: $told; nginx answers on $live_port"
 echo 'this server is ready'

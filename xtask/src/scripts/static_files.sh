@@ -12,8 +12,7 @@ mkdir "$new"
 while [ $# -gt 0 ]; do
   mkdir -p "$new$1"
   container=$(docker create --network none "$2" true)
-  docker cp -q "$container:$3/." "$new$1" 2>/dev/null || docker cp "$container:$3/." "$new$1" >/dev/null ||
-    fail "the image $2 has no folder $3 ([static] in deploy.toml)"
+  said=$(docker cp "$container:$3/." "$new$1" 2>&1) || fail "the files of $3 ([static] in deploy.toml) could not be had of the image $2: $said"
   docker rm "$container" >/dev/null
   container=''
   shift 3

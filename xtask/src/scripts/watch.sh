@@ -2,10 +2,10 @@
 # standard input.
 set -u
 export PATH="$PATH:/usr/local/bin" LC_ALL=C.UTF-8
-project=$1 slot=$2 path=$3 compose_project=$4
+project=$1 slot=$2 path=$3 compose_project=$4 service=$5
 printf -v since '%(%s)T' -1
 container=$(docker ps -aq --filter "label=$label_project=$project" --filter "label=$label_slot=$slot" \
-  --filter "label=com.docker.compose.project=$compose_project" --filter "label=com.docker.compose.oneoff=False" | head -n 1)
+  --filter "label=com.docker.compose.project=$compose_project" --filter "label=com.docker.compose.oneoff=False" --filter "label=com.docker.compose.service=$service" | head -n 1)
 
 look() { state=$(docker inspect --format '{{.State.Status}} {{.RestartCount}} {{.State.ExitCode}}' "$container" 2>&1); }
 as_begun() { case $state in 'running 0 '*) ;; *) return 1 ;; esac }

@@ -251,7 +251,7 @@ proptest! {
     #[test]
     fn nginx_files(before in nasty(), after in nasty(), slot in prop::sample::select(&Slot::BOTH[..]), site in mutated(SITE)) {
         let slots = Slots::default();
-        let upstream = nginx::Upstream { name: "shop", upstream: "shop_backend", slots, live_port: 8002, has_static_files: false };
+        let upstream = nginx::Upstream { name: "shop", upstream: "shop_backend", slots, live_port: 8002, more_webs: &[], has_static_files: false };
         let ours = upstream.reload(slot);
         // A comment hides anything up to its end; what follows the file does not change what was read first.
         let comment = format!("# {}\n", before.replace(['\n', '\r'], " "));
@@ -297,6 +297,7 @@ pub fn rendered(config: &str) -> anyhow::Result<compose::RenderedCompose> {
             project: "shop",
             folder: "/srv/shop",
             web: "api",
+            more_webs: &[],
             workers: &workers,
             declared_accessories: &["prometheus".to_owned()],
             shared: &["uploads".to_owned()],

@@ -19,6 +19,10 @@ fn style(team: &impl Team, number: u32) {
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join(format!("app.{number}.css")), format!("/* {number} */")).unwrap();
     std::fs::write(team.root().join("backend/assets/version.txt"), format!("version {number}")).unwrap();
+    let ignored = std::fs::read_to_string(team.root().join("backend/.dockerignore")).unwrap();
+    if !ignored.contains("!assets") {
+        team.write("backend/.dockerignore", &format!("{ignored}!assets\n"));
+    }
     team.commit(&format!("style {number}"));
 }
 
@@ -95,7 +99,10 @@ fn what_an_image_cannot_give_is_refused_before_anything_moves() {
     style(&project, 1);
     let first = project.deploy();
     project.rewrite("deploy.toml", "[test]\n", "[static]\n\"/assets\" = \"api:/app/nowhere\"\n[test]\n");
-    project.xtask(&["deploy", "--skip-tests"]).must_end_with(13).must_say(&["has no folder /app/nowhere"]);
+    project
+        .xtask(&["deploy", "--skip-tests"])
+        .must_end_with(13)
+        .must_say(&["the files of /app/nowhere", "could not be had of the image"]);
     project.rewrite("deploy.toml", "/app/nowhere", "/app/assets");
     std::os::unix::fs::symlink("/etc", project.root().join("backend/assets/etc")).unwrap();
     project.commit("a link");

@@ -300,6 +300,7 @@ fn deploy_toml_names_every_setting() {
                 "rules/config/deploy_toml.rs",
                 "rules/config/deploy_toml/health_of_app.rs",
                 "rules/config/deploy_toml/tests_of_app.rs",
+                "rules/config/deploy_toml/webs.rs",
             ]
             .contains(&file.as_str())
         })
@@ -311,6 +312,7 @@ fn deploy_toml_names_every_setting() {
         ("Project", "project"),
         ("Slots", "slots"),
         ("RawHealth", "health"),
+        ("RawWeb", "web."),
         ("Traffic", "traffic"),
         ("Hooks", "hooks"),
         ("RawTests", "test"),

@@ -7,6 +7,7 @@ mod position;
 mod registries;
 mod secret_files;
 mod tests_of_app;
+mod webs;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,11 +27,14 @@ use position::Position;
 use registries::RawRegistry;
 use secret_files::RawFile;
 use tests_of_app::RawTests;
+use webs::RawWeb;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawConfig {
     project: Project,
+    #[serde(default)]
+    web: BTreeMap<String, RawWeb>,
     slots: Option<Slots>,
     #[serde(default)]
     health: RawHealth,
@@ -191,6 +195,7 @@ fn resolve(
             derived
         }
     };
+    let more_webs = webs::resolve(raw.web, &raw.project)?;
     let given = environment.slots.or(raw.slots);
     let live_port = environment.nginx.live_port;
     let environment = resolve_environment(environment, &raw.project, &root, name, variables)
@@ -200,6 +205,7 @@ fn resolve(
     Ok(Config {
         root,
         project: raw.project,
+        more_webs,
         slots,
         fixed: Fixed { slots: given.is_some(), live_port: live_port.is_some() },
         health,
@@ -291,10 +297,7 @@ fn resolve_environment(
 
 fn resolve_nginx(raw: RawNginx, project: &Project, folder: &str, remote: bool) -> Result<Nginx, Problem> {
     let upstream = raw.upstream.unwrap_or_else(|| format!("{}_backend", project.name.replace('-', "_")));
-    if upstream.is_empty() || upstream.len() > 60 || !upstream.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-        let text = format!("nginx.upstream = {upstream:?}: letters, digits and `_`, at most 60");
-        return Err(Problem::at("nginx.upstream", text));
-    }
+    checks::upstream(&upstream).map_err(|text| Problem::at("nginx.upstream", format!("nginx.{text}")))?;
     let owner = match (raw.private, raw.switch) {
         (true, _) if remote => {
             return Err(Problem::at("nginx.private", "nginx.private: only where ssh = false"));

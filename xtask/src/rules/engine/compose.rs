@@ -22,7 +22,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::rules::config::{GivenImage, Slots};
+use crate::rules::config::{GivenImage, Slots, Web};
 use crate::rules::failure::Kind;
 use crate::rules::release::{ReleaseId, Slot};
 use files::{base_file, build_file, slot_file, workers_file};
@@ -41,6 +41,8 @@ pub struct RenderInput<'a> {
     /// The environment's folder on the host.
     pub folder: &'a str,
     pub web: &'a str,
+    /// Web services beside that one.
+    pub more_webs: &'a [Web],
     pub workers: &'a [String],
     /// Accessories that `deploy.toml` names as such.
     pub declared_accessories: &'a [String],
@@ -65,6 +67,15 @@ pub struct RenderInput<'a> {
 }
 
 impl RenderInput<'_> {
+    /// The services of the release by name: web services first.
+    fn is_released(&self, name: &str) -> bool {
+        self.is_web(name) || self.workers.iter().any(|worker| worker == name)
+    }
+
+    fn is_web(&self, name: &str) -> bool {
+        name == self.web || self.more_webs.iter().any(|web| web.service == name)
+    }
+
     fn release_folder(&self) -> String {
         format!("{}/releases/{}", self.folder, self.release)
     }
@@ -116,6 +127,7 @@ pub struct RenderedCompose {
 struct Roles<'a> {
     web: &'a Service,
     web_name: &'a str,
+    more_webs: Vec<(&'a Web, &'a Service)>,
     workers: Vec<(&'a str, &'a Service)>,
     accessories: Vec<(&'a str, &'a Service)>,
     /// Others depend on their completion.
@@ -137,16 +149,23 @@ impl<'a> Roles<'a> {
         let web = service(rendering.web)?;
         let workers =
             rendering.workers.iter().map(|name| Ok((name.as_str(), service(name)?))).collect::<Result<Vec<_>>>()?;
-        let is_accessory = |name: &str| name != rendering.web && workers.iter().all(|(worker, _)| *worker != name);
-        let accessories = project.services.iter().filter(|(name, _)| is_accessory(name));
+        let more_webs =
+            rendering.more_webs.iter().map(|web| Ok((web, service(&web.service)?))).collect::<Result<Vec<_>>>()?;
+        let accessories = project.services.iter().filter(|(name, _)| !rendering.is_released(name));
         let one_shots = project.services.values().flat_map(Service::completed_dependencies).collect();
         let accessories = accessories.map(|(name, service)| (name.as_str(), service)).collect();
-        Ok(Roles { web, web_name: rendering.web, workers, accessories, one_shots })
+        Ok(Roles { web, web_name: rendering.web, more_webs, workers, accessories, one_shots })
     }
 
-    /// The web service and the workers.
+    /// The web services, the first one first.
+    fn webs(&self) -> impl Iterator<Item = (&'a str, &'a Service)> {
+        let further = self.more_webs.iter().map(|(web, service)| (web.service.as_str(), *service));
+        [(self.web_name, self.web)].into_iter().chain(further)
+    }
+
+    /// The web services and the workers.
     fn released(&self) -> impl Iterator<Item = (&'a str, &'a Service)> {
-        [(self.web_name, self.web)].into_iter().chain(self.workers.iter().copied())
+        self.webs().chain(self.workers.iter().copied())
     }
 
     fn accessories(&self) -> impl Iterator<Item = (&'a str, &'a Service)> {
@@ -161,8 +180,7 @@ impl<'a> Roles<'a> {
 /// together. No error holds a value of the file.
 pub fn render(config: &str, rendering: &RenderInput) -> Result<RenderedCompose> {
     let mut project = Project::read(config)?;
-    let named = |name: &str| name == rendering.web || rendering.workers.iter().any(|worker| worker == name);
-    project.services.retain(|name, service| named(name) || service.wanted(rendering.profiles));
+    project.services.retain(|name, service| rendering.is_released(name) || service.wanted(rendering.profiles));
     let refused = refusals::all(&project, &Roles::of(&project, rendering)?, rendering);
     if !refused.is_empty() {
         let refused: Vec<String> = refused.into_iter().map(|refusal| refusal.text).collect();
@@ -173,7 +191,8 @@ pub fn render(config: &str, rendering: &RenderInput) -> Result<RenderedCompose> 
     let shared = data::place(&mut project, rendering, &mut notes);
     notes.extend(refusals::unknown_keys(&project));
     let roles = Roles::of(&project, rendering)?;
-    notes.extend(web_notes(rendering, roles.web));
+    notes.extend(web_notes(rendering.web, rendering.web_port, roles.web));
+    notes.extend(roles.more_webs.iter().flat_map(|(web, service)| web_notes(&web.service, web.port, service)));
     notes.extend(without_restart(&roles));
     let released: Vec<(&str, &Service)> = roles.released().collect();
     let (one_shots, accessories): (Vec<String>, Vec<String>) =
@@ -222,8 +241,7 @@ fn in_order(project: &Project, mut left: Vec<String>) -> Vec<String> {
 }
 
 /// What of the web service's ports a slot does not have.
-fn web_notes(rendering: &RenderInput, web: &Service) -> Vec<String> {
-    let (name, port) = (rendering.web, rendering.web_port);
+fn web_notes(name: &str, port: u16, web: &Service) -> Vec<String> {
     let ports = web.published();
     let mut notes: Vec<String> = ports
         .iter()

@@ -27,7 +27,7 @@ pub struct Observed {
     /// The environment's folder, links resolved.
     pub folder: String,
     /// The slots' ports and nginx's own, as its upstream file has them.
-    pub ports: Option<(Slots, u16)>,
+    pub ports: Option<Ports>,
     /// What nginx said when it was asked which slot it obeys.
     pub said: Option<String>,
     /// The slot nginx itself says it obeys, for this environment.
@@ -44,6 +44,8 @@ pub struct Observed {
     /// Why docker does not answer.
     pub docker_problem: Option<String>,
     pub containers: Vec<Container>,
+    /// Containers of further web services in slots, each with its service.
+    pub more_containers: Vec<(String, Container)>,
     /// What else there is of this environment: workers and accessories.
     pub others: Vec<Other>,
     /// Containers of others that publish a slot's port on the host.
@@ -69,6 +71,8 @@ pub struct Observed {
     pub images: BTreeMap<String, u64>,
     /// Slots on whose port somebody listens.
     pub listening: BTreeSet<Slot>,
+    /// Ports of slots on which somebody listens, those of further web services too.
+    pub listening_ports: BTreeSet<u16>,
     /// Slots whose port takes a connection and keeps it; asked for only where nothing else is.
     pub connectable: BTreeSet<Slot>,
     /// What slots answered to a health check, where they did so within a second.
@@ -86,12 +90,24 @@ pub struct Observed {
     pub unwritable_upstream: Option<String>,
     /// The line that has nginx remember whether a file is there, for all sites or this one.
     pub file_cache: Option<String>,
+    /// What the site, or what it includes, passes requests of further web services to.
+    pub routed: BTreeSet<String>,
     /// Paths of `[static]` that the site, or what it includes, has nginx serve.
     pub static_paths: BTreeSet<String>,
     /// The site, or what it includes, turns that off for itself.
     pub lookups_uncached: bool,
     /// The last line of the record.
     pub last_record: Option<String>,
+}
+
+/// Ports as nginx's file has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ports {
+    pub slots: Slots,
+    /// Where nginx says which slot it obeys.
+    pub live: u16,
+    /// Of further web services that the file has, in the order of the configuration.
+    pub further: Vec<Slots>,
 }
 
 /// What there is of disk and memory, and what a version takes. What could not be found out is not there.
@@ -226,6 +242,27 @@ impl Observed {
     pub fn occupant(&self, slot: Slot) -> Option<&Container> {
         let of_slot = || self.containers.iter().filter(move |container| container.slot == slot);
         of_slot().find(|container| container.running()).or_else(|| of_slot().next())
+    }
+
+    /// Containers of further web services in a slot.
+    pub fn further(&self, slot: Slot) -> impl Iterator<Item = &(String, Container)> {
+        self.more_containers.iter().filter(move |(_, container)| container.slot == slot)
+    }
+
+    /// All that run, or will again by themselves, of the web services in a slot.
+    pub fn active_in(&self, slot: Slot) -> Vec<&Container> {
+        let first = self.occupant(slot).into_iter();
+        let all = first.chain(self.further(slot).map(|(_, container)| container));
+        all.filter(|container| container.active()).collect()
+    }
+
+    /// Further web services that do not run this release in a slot.
+    pub fn missing_in(&self, config: &Config, slot: Slot, release: Option<&ReleaseId>) -> Vec<String> {
+        let runs = |service: &str| {
+            self.further(slot)
+                .any(|(of, container)| of == service && container.running() && container.release.as_ref() == release)
+        };
+        config.more_webs.iter().map(|web| web.service.clone()).filter(|service| !runs(service)).collect()
     }
 
     /// The release that serves.

@@ -44,6 +44,7 @@ pub fn host(config: &Config, observed: &Observed, more: Vec<String>) -> Result<S
         });
     }
     problems.extend(static_files(config, observed));
+    problems.extend(further_webs(config, observed));
     problems.extend(free_port(config, observed));
     problems.extend(site::problem(config, observed));
     problems.extend(more);
@@ -54,6 +55,46 @@ pub fn host(config: &Config, observed: &Observed, more: Vec<String>) -> Result<S
                 .error(format!("this host is not ready, nothing was touched:\n- {}", problems.join("\n- "))))
         }
     }
+}
+
+/// Where further web services cannot move with the first one.
+fn further_webs(config: &Config, observed: &Observed) -> Vec<String> {
+    let system = config.environment.nginx.owner == NginxOwner::System;
+    let set_up = "run the script that `cargo xtask setup` prints";
+    let known = observed.ports.as_ref().map(|ports| &ports.further);
+    let has = |upstream: &&String| config.more_webs.iter().any(|web| web.upstream == **upstream);
+    let lacking = observed.routed.iter().filter(|upstream| !has(upstream)).filter(|_| system);
+    let mut problems: Vec<String> = lacking
+        .map(|upstream| {
+            format!("the site passes requests to {upstream}, and the release has no web service for it: nobody would answer them")
+        })
+        .collect();
+    for (number, web) in config.more_webs.iter().enumerate() {
+        let unknown =
+            known.is_some_and(|known| known.get(number).is_none_or(|slots| slots.blue == 0 || slots.green == 0));
+        if system && unknown {
+            problems.push(format!("nginx does not know the slots of `{}` yet; {set_up}", web.service));
+        } else if system && observed.site_file_found && !observed.routed.contains(&web.upstream) {
+            problems.push(format!(
+                "{} passes nothing to `{}`: add a `location` with `proxy_pass http://{}{}`",
+                config.environment.nginx.site_file,
+                web.service,
+                if observed.switching == Some(SwitchMode::Instant) { "$" } else { "" },
+                web.upstream
+            ));
+        }
+        let (to, port) = (observed.free_slot(), web.slots.port(observed.free_slot()));
+        let ours =
+            observed.more_containers.iter().any(|(_, container)| container.slot == to && container.status != "exited");
+        if observed.listening_ports.contains(&port) && !ours {
+            problems.push(format!(
+                "port {port} of `{}` in the free slot {to} is taken by another process; find it with `ss -ltnp 'sport = :{port}'`, stop it, \
+                 or give the slot another port (`slots` in [web.{}])",
+                web.service, web.service
+            ));
+        }
+    }
+    problems
 }
 
 /// What a release expects nginx to serve, and it would pass to the app, which may not.

@@ -1,5 +1,7 @@
 //! `status`: what serves, and whether nginx, containers and record agree.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::rules::config::{Config, SwitchMode};
@@ -34,6 +36,8 @@ pub struct SlotStatus {
     pub port: u16,
     pub live: bool,
     pub container: Option<Container>,
+    /// Of further web services.
+    pub further: BTreeMap<String, Container>,
 }
 
 /// `site`: what a request through nginx gave, or why it counts as unhealthy.
@@ -46,6 +50,7 @@ pub fn status(config: &Config, observed: &Observed, site: Result<(), String>) ->
             port: config.slots.port(slot),
             live: live == Some(slot),
             container: observed.occupant(slot).cloned(),
+            further: observed.further(slot).cloned().collect(),
         })
         .collect();
     let mut releases: Vec<ReleaseId> =
@@ -111,10 +116,20 @@ fn problems(config: &Config, observed: &Observed, site: Result<(), String>) -> V
             problems.extend(recorded(observed, container));
         }
     }
+    problems.extend(missing_webs(config, observed));
     if let Err(problem) = site {
         problems.push(problem);
     }
     problems
+}
+
+/// Further web services that do not serve with the first one.
+fn missing_webs(config: &Config, observed: &Observed) -> Vec<String> {
+    let (Some(live), Some(release)) = (observed.live(), observed.live_release()) else { return Vec::new() };
+    let missing = observed.missing_in(config, live, Some(release)).into_iter();
+    missing
+        .map(|service| format!("the web service {service} of release {release} does not run in live slot {live}"))
+        .collect()
 }
 
 /// Workers that should run beside the live release and are not there at all.
@@ -153,6 +168,8 @@ impl Status {
                 format!("{release}  {}{health}, started {since}Z", container.status)
             });
             lines.push(format!("{:<11}  {mark} {} {state}", format!("slot {}", slot.slot), slot.port));
+            let further = slot.further.iter().filter(|(_, container)| container.running());
+            lines.extend(further.map(|(service, container)| format!("{:<18}{service} {}", "", container.status)));
         }
         for (what, others) in [("workers", &self.workers), ("accessories", &self.accessories)] {
             let told: Vec<String> = others.iter().map(|other| format!("{} {}", other.service, other.status)).collect();

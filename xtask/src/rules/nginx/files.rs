@@ -1,6 +1,6 @@
 //! The files that nginx gets: the upstream file of both switch modes, the site's include, the private nginx.
 
-use crate::rules::config::{SiteUrl, Slots, SwitchMode};
+use crate::rules::config::{SiteUrl, Slots, SwitchMode, Web};
 use crate::rules::release::Slot;
 
 /// What nginx knows of an environment's slots.
@@ -13,6 +13,8 @@ pub struct Upstream<'a> {
     pub slots: Slots,
     /// Where nginx says which slot it obeys.
     pub live_port: u16,
+    /// Web services beside the first one, which has the fields above.
+    pub more_webs: &'a [Web],
     /// Files of the slots are served by nginx itself.
     pub has_static_files: bool,
 }
@@ -23,19 +25,31 @@ impl Upstream<'_> {
     /// There is no `keepalive`: nginx then opens one connection per request to the slot, so that a connection that is open
     /// is a request in flight, which is what a drain waits for.
     pub fn reload(&self, live: Slot) -> String {
-        self.reload_marked(live.name(), &self.slots.port(live).to_string())
+        let port = |_: usize, slots: Slots| slots.port(live).to_string();
+        self.reload_marked(live.name(), port)
     }
 
-    /// The same with other words for the live slot and its port.
-    pub fn reload_marked(&self, live: &str, port: &str) -> String {
+    /// The same with other words for the live slot, and for the port of each web service by its number.
+    pub fn reload_marked(&self, live: &str, port: impl Fn(usize, Slots) -> String) -> String {
+        let upstreams: String = self
+            .webs()
+            .enumerate()
+            .map(|(number, (upstream, slots))| {
+                format!("upstream {upstream} {{\n    server 127.0.0.1:{};\n}}\n", port(number, slots))
+            })
+            .collect();
         format!(
-            "# Written by `cargo xtask`; the live slot is {live}. Read by nginx at its next reload.\n\
-             upstream {upstream} {{\n    server 127.0.0.1:{port};\n}}\n{slot}\n# The two slots.\n{both}\n{live_slot_endpoint}",
-            upstream = self.upstream,
+            "# Written by `cargo xtask`; the live slot is {live}. Read by nginx at its next reload.\n{upstreams}{slot}\n# The two slots.\n{both}\n{live_slot_endpoint}",
             slot = if self.has_static_files { slot_variable(self.upstream, live) } else { String::new() },
             both = self.both(),
             live_slot_endpoint = self.live_slot_endpoint(&format!("    return 200 \"{} {live}\\n\";\n", self.name)),
         )
+    }
+
+    /// What the site passes requests to, and the slots behind it, of each web service.
+    fn webs(&self) -> impl Iterator<Item = (&str, Slots)> {
+        let further = self.more_webs.iter().map(|web| (web.upstream.as_str(), web.slots));
+        [(self.upstream, self.slots)].into_iter().chain(further)
     }
 
     /// The instant mode's upstream file: never rewritten. `flag` is the file whose presence makes green the live slot.
@@ -53,10 +67,12 @@ impl Upstream<'_> {
 
     /// An upstream for each slot; they say which ports are the slots'.
     fn both(&self) -> String {
-        let slot = |slot: Slot| {
-            format!("upstream {}_{slot} {{\n    server 127.0.0.1:{};\n}}\n", self.upstream, self.slots.port(slot))
+        let upstream = |(upstream, slots): (&str, Slots)| {
+            Slot::BOTH
+                .map(|slot| format!("upstream {upstream}_{slot} {{\n    server 127.0.0.1:{};\n}}\n", slots.port(slot)))
+                .concat()
         };
-        Slot::BOTH.map(slot).concat()
+        self.webs().map(upstream).collect()
     }
 
     /// nginx's own answer to which slot of which environment it obeys; on the loopback only, under a name of its own, so that
@@ -114,11 +130,15 @@ pub fn live_host(name: &str) -> String {
 ///
 /// Request bodies are not buffered: a buffered upload has chosen its slot but not connected to it yet, so a drain could
 /// not see it (ngx_http_proxy_module, `proxy_request_buffering`).
-pub fn switch_include(upstream: &str, flag: &str) -> String {
+pub fn switch_include<'a>(upstreams: impl IntoIterator<Item = &'a str>, flag: &str) -> String {
+    let upstreams: Vec<&str> = upstreams.into_iter().collect();
+    let blue: String = upstreams.iter().map(|upstream| format!("set ${upstream} {upstream}_blue;\n")).collect();
+    let green: Vec<String> = upstreams.iter().map(|upstream| format!("set ${upstream} {upstream}_green;")).collect();
     format!(
         "# The switch: which slot serves is looked up at every request, so moving the traffic needs no reload.\n\
-         open_file_cache off;\nset ${upstream} {upstream}_blue;\nif (-f {flag}) {{ set ${upstream} {upstream}_green; }}\n\
-         proxy_request_buffering off;\nproxy_http_version 1.1;\n"
+         open_file_cache off;\n{blue}if (-f {flag}) {{ {} }}\n\
+         proxy_request_buffering off;\nproxy_http_version 1.1;\n",
+        green.join(" ")
     )
 }
 
@@ -155,19 +175,28 @@ pub fn private_main(upstream_file: &str, site_file: &str) -> String {
     )
 }
 
-/// The private nginx's site.
-pub fn private_site(upstream: &str, switching: SwitchMode, flag: &str, url: &SiteUrl, static_files: &str) -> String {
+/// The private nginx's site. `static_files`: what it says of them.
+pub fn private_site(of: &Upstream, switching: SwitchMode, flag: &str, url: &SiteUrl, static_files: &str) -> String {
     let include = match switching {
         SwitchMode::Reload => String::new(),
-        SwitchMode::Instant => switch_include(upstream, flag).lines().map(|line| format!("    {line}\n")).collect(),
+        SwitchMode::Instant => switch_include(of.webs().map(|(upstream, _)| upstream), flag),
     };
-    let static_files: String = static_files.lines().map(|line| format!("    {line}\n")).collect();
+    let lines: String = [include.as_str(), static_files].concat().lines().map(|line| format!("    {line}\n")).collect();
     format!(
-        "{map}\nserver {{\n    listen 127.0.0.1:{port};\n    server_name {host};\n    client_max_body_size 100m;\n{include}{static_files}\n    \
-         location / {{\n{proxy}    }}\n}}\n",
+        "{map}\nserver {{\n    listen 127.0.0.1:{port};\n    server_name {host};\n    client_max_body_size 100m;\n{lines}{locations}}}\n",
         map = upgrade_map("connection_upgrade"),
         port = url.port,
         host = url.host,
-        proxy = proxy_lines(upstream, switching),
+        locations = locations(of, switching),
     )
+}
+
+/// Where each web service is reached in a site that the tool writes itself: the first one at the root.
+pub fn locations(of: &Upstream, switching: SwitchMode) -> String {
+    let first = [("/", of.upstream)];
+    let further = of.more_webs.iter().map(|web| (web.path.as_str(), web.upstream.as_str()));
+    let location = |(path, upstream): (&str, &str)| {
+        format!("\n    location {path} {{\n{}    }}\n", proxy_lines(upstream, switching))
+    };
+    first.into_iter().chain(further).map(location).collect()
 }

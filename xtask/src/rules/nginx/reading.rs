@@ -82,8 +82,14 @@ mod tests {
     use crate::rules::nginx::{Upstream, private_site};
 
     const SLOTS: Slots = Slots { blue: 8000, green: 8001 };
-    const UPSTREAM: Upstream =
-        Upstream { name: "gifty", upstream: "gifty_backend", slots: SLOTS, live_port: 8002, has_static_files: false };
+    const UPSTREAM: Upstream = Upstream {
+        name: "gifty",
+        upstream: "gifty_backend",
+        slots: SLOTS,
+        live_port: 8002,
+        more_webs: &[],
+        has_static_files: false,
+    };
 
     #[test]
     fn an_answer_of_another_environment_is_none() {
@@ -121,7 +127,7 @@ mod tests {
         assert_eq!(switching_of_site("# proxy_pass http://gifty_backend;", "gifty_backend"), None);
         for switching in [SwitchMode::Reload, SwitchMode::Instant] {
             let url = SiteUrl { tls: false, host: "localhost".into(), port: 8080, path: String::new() };
-            let ours = private_site("gifty_backend", switching, "/srv/live/green", &url, "");
+            let ours = private_site(&UPSTREAM, switching, "/srv/live/green", &url, "");
             assert_eq!(switching_of_site(&ours, "gifty_backend"), Some(switching), "{ours}");
         }
     }

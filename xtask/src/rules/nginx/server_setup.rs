@@ -17,7 +17,7 @@ pub fn script(config: &Config, user: &str, switching: SwitchMode) -> String {
         .collect();
     let texts = [
         ("upstream_text", upstream_text(config, switching)),
-        ("include_text", nginx::switch_include(&environment.nginx.upstream, &script::flag(config))),
+        ("include_text", nginx::switch_include(upstreams(config), &script::flag(config))),
         ("static_text", script::static_locations(config, switching)),
         ("site_text", site(config, switching)),
     ];
@@ -57,6 +57,8 @@ fn values(config: &Config, user: &str, switching: SwitchMode) -> Vec<(&'static s
         ("live_host", nginx::live_host(&config.project.name)),
         ("needed", format!("proxy_pass http://{dollar}{}", nginx.upstream)),
         ("needed_lines", needed_lines),
+        ("more_upstreams", config.more_webs.iter().map(|web| web.upstream.as_str()).collect::<Vec<&str>>().join(" ")),
+        ("more_given", more_given(config)),
         ("slots_given", yes(config.fixed.slots)),
         ("blue", config.slots.blue.to_string()),
         ("green", config.slots.green.to_string()),
@@ -69,18 +71,42 @@ fn values(config: &Config, user: &str, switching: SwitchMode) -> Vec<(&'static s
     ]
 }
 
+fn upstreams(config: &Config) -> impl Iterator<Item = &str> {
+    let further = config.more_webs.iter().map(|web| web.upstream.as_str());
+    [config.environment.nginx.upstream.as_str()].into_iter().chain(further)
+}
+
+/// Of each further web service the ports that are given, as `BLUE:GREEN`, or `-`.
+fn more_given(config: &Config) -> String {
+    let given = config.more_webs.iter().map(|web| match web.fixed {
+        true => format!("{}:{}", web.slots.blue, web.slots.green),
+        false => "-".to_owned(),
+    });
+    given.collect::<Vec<String>>().join(" ")
+}
+
 /// Ports that stand for those that are found on the server, and no others'.
 const MARKED: [(u16, &str); 3] = [(1, "@BLUE@"), (2, "@GREEN@"), (3, "@LIVE@")];
 
-/// nginx's file with marks in the places of ports, and in reload mode of the live slot.
+/// nginx's file with marks in the places of ports, and in reload mode of the live slot. Those of further web services have their number.
 fn upstream_text(config: &Config, switching: SwitchMode) -> String {
     let [(blue, _), (green, _), (live_port, _)] = MARKED;
-    let upstream = Upstream { slots: Slots { blue, green }, live_port, ..script::upstream_of(config) };
+    let mut more_webs = config.more_webs.clone();
+    let mut marked: Vec<(u16, String)> = MARKED.iter().map(|(port, mark)| (*port, (*mark).to_owned())).collect();
+    for (web, number) in more_webs.iter_mut().zip(1_u16..) {
+        web.slots = Slots { blue: 10 * number, green: 10 * number + 1 };
+        marked.extend([(web.slots.blue, format!("@BLUE{number}@")), (web.slots.green, format!("@GREEN{number}@"))]);
+    }
+    let slots = Slots { blue, green };
+    let upstream = Upstream { slots, live_port, more_webs: &more_webs, ..script::upstream_of(config) };
     let text = match switching {
         SwitchMode::Instant => upstream.instant(&script::flag(config)),
-        SwitchMode::Reload => upstream.reload_marked("@SLOT@", "@PORT@"),
+        SwitchMode::Reload => upstream.reload_marked("@SLOT@", |number, _| match number {
+            0 => "@PORT@".to_owned(),
+            number => format!("@PORT{number}@"),
+        }),
     };
-    MARKED
+    marked
         .iter()
         .fold(text, |text, (port, mark)| text.replace(&format!("127.0.0.1:{port};"), &format!("127.0.0.1:{mark};")))
 }
@@ -93,8 +119,8 @@ fn site(config: &Config, switching: SwitchMode) -> String {
     let environment = &config.environment;
     // `map` stands at the level of all sites, so its variable carries the environment's name.
     let variable = format!("{}_upgrade", config.project.name.replace('-', "_"));
-    let upstream = &environment.nginx.upstream;
-    let proxy = nginx::proxy_lines(upstream, switching).replace("$connection_upgrade", &format!("${variable}"));
+    let locations = nginx::locations(&script::upstream_of(config), switching);
+    let locations = locations.replace("$connection_upgrade", &format!("${variable}"));
     let mut include = match switching {
         SwitchMode::Reload => String::new(),
         SwitchMode::Instant => format!("    include {};\n", include_file(config)),
@@ -103,8 +129,7 @@ fn site(config: &Config, switching: SwitchMode) -> String {
         include.push_str(&format!("    include {};\n", nginx::static_include_file(&config.project.name)));
     }
     format!(
-        "{map}\nserver {{\n    listen 80;\n    server_name {name};\n    client_max_body_size 100m;\n{include}\n    \
-         location / {{\n{proxy}    }}\n}}\n",
+        "{map}\nserver {{\n    listen 80;\n    server_name {name};\n    client_max_body_size 100m;\n{include}{locations}}}\n",
         map = nginx::upgrade_map(&variable),
         name = environment.url.host,
     )

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::rules::config::{Config, GivenImage, Health, Hooks, Project, StaticFiles};
+use crate::rules::config::{Config, GivenImage, Health, Hooks, Project, StaticFiles, Web};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Settings {
     project: Project,
     health: Health,
     hooks: Hooks,
+    #[serde(default)]
+    more_webs: Vec<Web>,
     #[serde(default)]
     static_files: StaticFiles,
     /// `None`: the release was made before images of registries had a name of the release.
@@ -21,8 +23,8 @@ pub struct Settings {
 
 impl Settings {
     pub fn of(config: &Config) -> Settings {
-        let Config { project, health, hooks, static_files, images, .. } = config.clone();
-        Settings { project, health, hooks, static_files, images: Some(images) }
+        let Config { project, health, hooks, more_webs, static_files, images, .. } = config.clone();
+        Settings { project, health, hooks, more_webs, static_files, images: Some(images) }
     }
 
     /// `None`: of another version of this tool.
@@ -39,8 +41,15 @@ impl Settings {
             app: config.project.app.clone(),
             ..self.project.clone()
         };
-        let Settings { health, hooks, static_files, images, .. } = self.clone();
-        Config { project, health, hooks, static_files, images: images.unwrap_or_default(), ..config.clone() }
+        let Settings { health, hooks, more_webs, static_files, images, .. } = self.clone();
+        let places = |web: Web| match config.more_webs.iter().find(|today| today.service == web.service) {
+            Some(Web { slots, fixed, upstream, path, .. }) => {
+                Web { slots: *slots, fixed: *fixed, upstream: upstream.clone(), path: path.clone(), ..web }
+            }
+            None => web,
+        };
+        let more_webs = more_webs.into_iter().map(places).collect();
+        Config { project, health, hooks, more_webs, static_files, images: images.unwrap_or_default(), ..config.clone() }
     }
 
     /// Whether a version with these settings answers the same health check.

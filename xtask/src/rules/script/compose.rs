@@ -160,7 +160,7 @@ pub fn accessories(config: &Config, release: &ReleaseId, compose: &str, files: O
         arguments.extend(files.one_shots.iter().flat_map(|service| [service.clone(), definition(service)]));
     }
     arguments.push("--".to_owned());
-    arguments.push(config.project.web.clone());
+    arguments.extend(config.webs().map(str::to_owned));
     arguments.extend(config.project.workers.iter().cloned());
     arguments.push("--".to_owned());
     if let Some(files) = files {

@@ -21,6 +21,7 @@ pub fn upstream_of(config: &Config) -> Upstream<'_> {
         upstream: &nginx.upstream,
         slots: config.slots,
         live_port: nginx.live_port,
+        more_webs: &config.more_webs,
         has_static_files: !config.static_files.is_empty(),
     }
 }
@@ -101,7 +102,7 @@ pub fn private_nginx(config: &Config, switching: SwitchMode, live: Slot) -> Scri
         ("nginx.conf", nginx::private_main(&nginx.upstream_file, &nginx.site_file)),
         (
             "site.conf",
-            nginx::private_site(&nginx.upstream, switching, &flag, url, &static_locations(config, switching)),
+            nginx::private_site(&upstream_of(config), switching, &flag, url, &static_locations(config, switching)),
         ),
         (LIVE_UPSTREAM_FILE, upstream),
     ];

@@ -24,6 +24,8 @@ pub fn inspect(config: &Config) -> Script {
     let mut given = Vec::new();
     given.extend(config.fixed.slots.then(|| format!("{blue} {green}")));
     given.extend(config.fixed.live_port.then(|| nginx.live_port.to_string()));
+    let more = config.more_webs.iter().filter(|web| web.fixed);
+    given.extend(more.map(|web| format!("{} {}", web.slots.blue, web.slots.green)));
     let arguments = [
         folder.clone(),
         config.project.name.clone(),
@@ -45,6 +47,7 @@ pub fn inspect(config: &Config) -> Script {
         header_lines(&config.health, url.tls),
         header_lines(&config.health, false),
         if config.health.connect { "connect" } else { "http" }.to_owned(),
+        config.more_webs.iter().map(|web| web.upstream.as_str()).collect::<Vec<&str>>().join(" "),
     ];
     script("inspect the host", reading!("inspect.sh"), SHORT, arguments)
 }

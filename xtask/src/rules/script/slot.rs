@@ -9,11 +9,11 @@ use crate::rules::release::{ReleaseId, Slot, slot_file, slot_project, slot_servi
 
 /// Starts a release in a slot.
 pub fn boot(config: &Config, release: &ReleaseId, compose: &str, slot: Slot) -> Script {
-    let port = config.slots.port(slot).to_string();
     let [folder, project] = place(config);
     let (compose_project, file) = (slot_project(&project, slot), slot_file(slot));
     let release = release.to_string();
-    let arguments = [folder, release, project, slot.to_string(), port, compose.to_owned(), compose_project, file];
+    let arguments = [folder, release, project, slot.to_string(), compose.to_owned(), compose_project, file];
+    let arguments = arguments.into_iter().chain(ports(config, slot));
     script("boot the slot", changing!("boot.sh"), MINUTES, arguments)
 }
 
@@ -33,7 +33,9 @@ pub fn hook(config: &Config, release: &ReleaseId, compose: &str, slot: Slot, wor
 /// Reports the state of a slot's container until it ends.
 pub fn watch(config: &Config, slot: Slot) -> Script {
     let compose_project = slot_project(&config.project.name, slot);
-    let arguments = [config.project.name.clone(), slot.to_string(), config.health.path.clone(), compose_project];
+    let service = slot_service(&config.project.web, slot);
+    let arguments =
+        [config.project.name.clone(), slot.to_string(), config.health.path.clone(), compose_project, service];
     script("watch the container", reading!("watch.sh"), Duration::MAX, arguments)
 }
 
@@ -41,7 +43,8 @@ pub fn watch(config: &Config, slot: Slot) -> Script {
 pub fn logs(config: &Config, slot: Slot, lines: usize) -> Script {
     let (project, path) = (config.project.name.clone(), config.health.path.clone());
     let compose_project = slot_project(&project, slot);
-    let arguments = [project, slot.to_string(), lines.to_string(), path, compose_project];
+    let service = slot_service(&config.project.web, slot);
+    let arguments = [project, slot.to_string(), lines.to_string(), path, compose_project, service];
     script("read the container's log", reading!("logs.sh"), SHORT, arguments)
 }
 
@@ -64,7 +67,7 @@ pub fn unmanaged_workers(config: &Config) -> Script {
 /// Waits until the requests of a slot have ended.
 pub fn drain(config: &Config, slot: Slot, seconds: u64) -> Script {
     let [folder, _] = place(config);
-    let arguments = [folder, config.slots.port(slot).to_string(), seconds.to_string()];
+    let arguments = [folder, seconds.to_string()].into_iter().chain(ports(config, slot));
     script("drain the slot", changing!("drain.sh"), Duration::from_secs(seconds + 30), arguments)
 }
 
@@ -79,6 +82,12 @@ pub fn remove(config: &Config, slot: Slot) -> Script {
     let [folder, project] = place(config);
     let [slot, workers] = [slot_project(&project, slot), workers_project(&project)];
     script("remove the slot", changing!("remove.sh"), MINUTES, [folder, project, slot, workers])
+}
+
+/// The ports of a slot, one of each web service.
+fn ports(config: &Config, slot: Slot) -> Vec<String> {
+    let slots = [config.slots].into_iter().chain(config.more_webs.iter().map(|web| web.slots));
+    slots.map(|slots| slots.port(slot).to_string()).collect()
 }
 
 fn place(config: &Config) -> [String; 2] {

@@ -55,13 +55,16 @@ pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slo
             none => none.insert(Watch::start(config, host, slot)?),
         };
         if let Some(ended) = ended(watch, LOGS)? {
-            return Err(Kind::Unhealthy.error(format!("the container of slot {slot} {ended}")));
+            return Err(
+                Kind::Unhealthy.error(format!("the container of `{}` in slot {slot} {ended}", config.project.web))
+            );
         }
     }
     let logs = host.text(&script::logs(config, slot, LOG_LINES))?;
     Err(Kind::Unhealthy.error(format!(
-        "slot {slot} did not become healthy within {} s. {} gave:\n{}\n{}the container's last log lines, without those of these \
+        "`{}` in slot {slot} did not become healthy within {} s. {} gave:\n{}\n{}the container's last log lines, without those of these \
          requests:\n{}",
+        config.project.web,
         limit.as_secs(),
         asked(config, slot),
         process::indent(&answers.describe()),

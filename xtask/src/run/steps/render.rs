@@ -170,6 +170,7 @@ fn with_input<T>(
         project: &config.project.name,
         folder,
         web: &config.project.web,
+        more_webs: &config.more_webs,
         workers: &config.project.workers,
         declared_accessories: &config.project.accessories,
         shared: &config.project.shared,

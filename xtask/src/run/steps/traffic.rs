@@ -135,7 +135,9 @@ fn obeys(config: &Config, live: &Probe, slot: Slot) -> Result<(), String> {
 /// [`Kind::Bake`] when it fails; the caller goes back to the old one, which still runs.
 pub fn bake(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, seconds: u64) -> Result<()> {
     let site = Site::of(config, host, slot, Some(release));
-    let watch = Watch::start(config, host, slot)?;
+    let webs = config.of_each_web();
+    let watches =
+        webs.iter().map(|web| Ok((&web.project.web, Watch::start(web, host, slot)?))).collect::<Result<Vec<_>>>()?;
     let deadline = Instant::now() + Duration::from_secs(seconds);
     let mut failures = 0;
     let (mut took, mut pause) = (Duration::ZERO, BAKE_POLL);
@@ -144,8 +146,11 @@ pub fn bake(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, secon
         interrupt::check()?;
         host.check()?;
         let begun = Instant::now();
-        if let Some(ended) = ended(&watch, LIVE_LOGS)? {
-            return Err(Kind::Bake.error(format!("after the switch, the container of slot {slot} {ended}")));
+        for (web, watch) in &watches {
+            if let Some(ended) = ended(watch, LIVE_LOGS)? {
+                let of = if webs.len() > 1 { format!(" of `{web}`") } else { String::new() };
+                return Err(Kind::Bake.error(format!("after the switch, the container{of} of slot {slot} {ended}")));
+            }
         }
         match site.ask() {
             Served::Well => failures = 0,

@@ -33,12 +33,7 @@ pub fn project(project: &Project) -> Result<(), Problem> {
     let workers = project.workers.iter().map(|worker| ("project.workers", worker));
     let accessories = project.accessories.iter().map(|service| ("project.accessories", service));
     for (key, service) in workers.chain(accessories).chain([("project.web", &project.web)]) {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-        if service.is_empty() || service.len() > 60 || !service.bytes().all(plain) {
-            let text =
-                format!("[project] {service:?} is not a compose service name: letters, digits, `-`, `_` and `.`");
-            return Err(Problem::at(key, text));
-        }
+        self::service(service).map_err(|text| Problem::at(key, format!("[project] {text}")))?;
     }
     for (key, services) in [("project.workers", &project.workers), ("project.accessories", &project.accessories)] {
         if services.contains(&project.web) {
@@ -63,6 +58,29 @@ pub fn project(project: &Project) -> Result<(), Problem> {
         return Err(Problem::at("project.keep", text));
     }
     Ok(())
+}
+
+/// The name of a service.
+///
+/// # Errors
+/// What is wrong with it, for a person.
+pub fn service(name: &str) -> Result<(), String> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    match !name.is_empty() && name.len() <= 60 && name.bytes().all(plain) {
+        true => Ok(()),
+        false => Err(format!("{name:?} is not a compose service name: letters, digits, `-`, `_` and `.`")),
+    }
+}
+
+/// What a site passes requests to.
+///
+/// # Errors
+/// What is wrong with it, for a person.
+pub fn upstream(name: &str) -> Result<(), String> {
+    match !name.is_empty() && name.len() <= 60 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        true => Ok(()),
+        false => Err(format!("upstream = {name:?}: letters, digits and `_`, at most 60")),
+    }
 }
 
 /// All words of a hook together; quoting makes up to four bytes of one.

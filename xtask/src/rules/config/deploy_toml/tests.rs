@@ -175,7 +175,13 @@ fn the_shipped_file_shows_the_defaults() {
     };
     let mut defaults = 0;
     let mut in_force = String::new();
+    // A further web service is an example: there is none where none is named.
+    let mut example = false;
     for line in text.lines() {
+        example = line.starts_with("# [web.") || (example && !line.is_empty());
+        if example {
+            continue;
+        }
         let setting = line
             .strip_prefix("# ")
             .filter(|bare| is_setting(bare) && !no_defaults.iter().any(|start| line.starts_with(start)));
@@ -214,5 +220,29 @@ fn files_come_from_variables_or_from_this_machine() {
     ] {
         let refusal = refused(&with(files), "prod", &[]);
         assert!(refusal.contains(told) && refusal.contains("[environments.prod] files"), "{refusal}");
+    }
+}
+
+#[test]
+fn further_web_services_have_settings_of_their_own() {
+    let with = |section: &str| format!("{SMALLEST}\n{section}");
+    let config =
+        loaded(&with("[web.front-end]\nport = 3000\nhealth = { path = \"/\", status = 200 }\n"), "prod", &[]).unwrap();
+    let [first, second] = &config.of_each_web()[..] else { panic!("{:?}", config.more_webs) };
+    assert_eq!((first.project.web.as_str(), first.health.path.as_str()), ("web", "/health"));
+    assert_eq!(
+        (second.project.web.as_str(), second.project.web_port, second.health.path.as_str()),
+        ("front-end", 3000, "/")
+    );
+    assert_eq!(second.environment.nginx.upstream, "shop_front_end");
+    assert_eq!((second.slots.blue, second.slots.green), (8100, 8101));
+    for (section, told) in [
+        ("[web.web]\nport = 1\n", "stands in [project] too"),
+        ("[web.x]\nport = 1\nupstream = \"a b\"\n", "letters, digits and `_`"),
+        ("[web.x]\nport = 1\npath = \"/\"\n", "the first web service is at the root"),
+        ("[web.x]\nport = 1\nhealth = { path = \"x\" }\n", "begin with `/`"),
+    ] {
+        let refusal = refused(&with(section), "prod", &[]);
+        assert!(refusal.contains(told), "{refusal}");
     }
 }

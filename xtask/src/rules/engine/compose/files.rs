@@ -21,20 +21,24 @@ fn network_of_slot(rendering: &RenderInput, project: &Project, roles: &Roles) ->
 }
 
 pub fn slot_file(rendering: &RenderInput, project: &Project, roles: &Roles) -> String {
-    let (slot_port, web) = (rendering.slots.port(rendering.slot), roles.web);
     let (live, internal) = network_of_slot(rendering, project, roles);
-    let mut body = released(rendering, rendering.web, web, roles);
-    body.insert("ports".to_owned(), json!([format!("127.0.0.1:{slot_port}:{}", rendering.web_port)]));
-    body.remove("mac_address");
-    if let Some(Value::String(hostname)) = body.get_mut("hostname") {
-        // Docker makes a name of it on every network of the container, healthy or not.
-        hostname.push_str(&format!("-{}", rendering.slot));
-    }
-    let body = with_networks(body, web, &live, &[rendering.web]);
-    let services = Map::from_iter([(slot_service(rendering.web, rendering.slot), body)]);
+    let webs: Vec<(&str, &Service)> = roles.webs().collect();
+    let first = (rendering.web, roles.web, rendering.slots, rendering.web_port);
+    let further = roles.more_webs.iter().map(|(web, service)| (web.service.as_str(), *service, web.slots, web.port));
+    let services = [first].into_iter().chain(further).map(|(name, web, slots, port)| {
+        let mut body = released(rendering, name, web, roles);
+        body.insert("ports".to_owned(), json!([format!("127.0.0.1:{}:{port}", slots.port(rendering.slot))]));
+        body.remove("mac_address");
+        if let Some(Value::String(hostname)) = body.get_mut("hostname") {
+            // Docker makes a name of it on every network of the container, healthy or not.
+            hostname.push_str(&format!("-{}", rendering.slot));
+        }
+        (slot_service(name, rendering.slot), with_networks(body, web, &live, &[name]))
+    });
+    let services = services.collect();
     let labels = json!({LABEL_PROJECT: rendering.project, LABEL_FOLDER: rendering.folder});
     let network = json!({"name": live, "internal": internal, "labels": labels});
-    released_file(rendering, project, &[(rendering.web, web)], services, network)
+    released_file(rendering, project, &webs, services, network)
 }
 
 pub fn workers_file(rendering: &RenderInput, project: &Project, roles: &Roles) -> String {

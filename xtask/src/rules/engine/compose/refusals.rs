@@ -31,15 +31,18 @@ pub fn all(project: &Project, roles: &Roles, rendering: &RenderInput) -> Vec<Ref
         tell(Some(name), path_within_a_text(name, service, rendering).into_iter().collect());
     }
     tell(None, volumes_in_a_release(project, rendering));
-    tell(Some(rendering.web), more_than_one(rendering.web, roles.web));
-    tell(Some(rendering.web), unreachable(rendering.web, roles.web, project).into_iter().collect());
+    for (name, web) in roles.webs() {
+        tell(Some(name), more_than_one(name, web));
+        tell(Some(name), unreachable(name, web, project).into_iter().collect());
+    }
     for (name, service) in roles.accessories() {
         tell(Some(name), forgotten(name, service, roles, rendering).into_iter().collect());
         tell(Some(name), bound_to_a_release(name, service, roles));
         tell(Some(name), proxy(name, service, rendering).into_iter().collect());
     }
-    for (name, service) in project.services.iter().filter(|(name, _)| *name != rendering.web) {
-        tell(Some(name), port_of_a_slot(name, service, rendering.slots).into_iter().collect());
+    for (name, service) in project.services.iter().filter(|(name, _)| !rendering.is_web(name)) {
+        let slots = [rendering.slots].into_iter().chain(rendering.more_webs.iter().map(|web| web.slots));
+        tell(Some(name), slots.filter_map(|slots| port_of_a_slot(name, service, slots)).collect());
     }
     found
 }

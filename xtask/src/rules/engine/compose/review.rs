@@ -67,7 +67,7 @@ impl Review {
 /// Where it is no compose project.
 pub fn review(config: &str, rendering: &RenderInput) -> Result<Review> {
     let mut project = Project::read(config)?;
-    let named = |name: &str| name == rendering.web || rendering.workers.iter().any(|worker| worker == name);
+    let named = |name: &str| rendering.is_released(name);
     let off: Vec<ReviewedService> = project
         .services
         .iter()
@@ -104,7 +104,7 @@ pub fn review(config: &str, rendering: &RenderInput) -> Result<Review> {
 
 fn role(name: &str, rendering: &RenderInput, one_shots: &BTreeSet<String>) -> Role {
     match () {
-        () if name == rendering.web => Role::Web,
+        () if rendering.is_web(name) => Role::Web,
         () if rendering.workers.iter().any(|worker| worker == name) => Role::Worker,
         () if one_shots.contains(name) => Role::Once,
         () => Role::Accessory,

@@ -37,6 +37,7 @@ fn rendered_with<'a>(config: &str, change: impl FnOnce(&mut RenderInput<'a>)) ->
         project: "shop",
         folder: FOLDER,
         web: "api",
+        more_webs: &[],
         workers,
         declared_accessories: &[],
         shared: &[],
@@ -342,4 +343,24 @@ fn an_image_that_a_command_names_is_not_built() {
     assert_eq!(pulled(&rendered), [("api", given, false), ("scheduler", given, false)]);
     let build = file(&rendered.build);
     assert_eq!(build["services"].as_object().unwrap().keys().collect::<Vec<_>>(), ["scraper"]);
+}
+
+/// Two web services: each has a port and a name of its own in the slot, and both are reached there by theirs.
+#[test]
+fn several_web_services_share_a_slot() {
+    let slots = Slots { blue: 8100, green: 8101 };
+    let front = Web { service: "front".to_owned(), port: 3000, slots, ..Web::default() };
+    let more_webs = Box::leak(Box::new([front]));
+    let config = "services:\n  api: {image: a, depends_on: [front]}\n  front: {image: f, ports: ['3000:3000']}\n  scheduler: {image: a}\n  scraper: {image: a}\n";
+    let rendered = rendered_with(config, |input| input.more_webs = more_webs).unwrap();
+    let slot = file(&rendered.slot);
+    let services = slot["services"].as_object().unwrap();
+    assert_eq!(services.keys().collect::<Vec<_>>(), ["api-green", "front-green"]);
+    assert_eq!(services["front-green"]["ports"], json!(["127.0.0.1:8101:3000"]));
+    assert_eq!(services["front-green"]["image"], "shop-front:20260131-174502-1a2b3c4");
+    let (network, _) = slot["networks"].as_object().unwrap().iter().find(|(name, _)| name.ends_with("-live")).unwrap();
+    for (service, name) in [("api-green", "api"), ("front-green", "front")] {
+        assert_eq!(services[service]["networks"][network]["aliases"], json!([name]), "{service}");
+    }
+    assert!(rendered.accessories.is_empty());
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::rules::config::Config;
-use crate::rules::release::{ReleaseId, Slot, slot_project, workers_project};
+use crate::rules::release::{ReleaseId, Slot, slot_project, slot_service, workers_project};
 
 use super::{Container, Foreign, Observed, Other};
 
@@ -80,7 +80,7 @@ fn owner(labels: &Labels, config: &Config, observed: &Observed) -> Owner {
         let rest = labels.working_dir.strip_prefix(folder).map(|rest| rest.trim_end_matches('/'));
         rest.is_some_and(|rest| places.iter().any(|place| place.trim_end_matches('/') == rest))
     };
-    let by_hand_here = folders.into_iter().any(lies_here) && labels.service == config.project.web;
+    let by_hand_here = folders.into_iter().any(lies_here) && config.webs().any(|web| web == labels.service);
     match (named, here) {
         (true, Some(false)) => Owner::Namesake(labels.made_for().unwrap_or_default().to_owned()),
         (true, _) => Owner::Us,
@@ -114,7 +114,8 @@ pub fn read(fields: &[&str], config: &Config, observed: &mut Observed) -> Result
         observed.mounted.extend(mounted(&mounts, config, observed));
     }
     let ports = host_ports(ports)?;
-    let published = Slot::BOTH.into_iter().find(|slot| ports.contains(&config.slots.port(*slot)));
+    let further = further_web(&labels, slot_of_ours, config);
+    let published = published(&ports, config);
     let running = status == "running";
     match &owner {
         Owner::Namesake(folder) => observed.namesakes.push((name.clone(), folder.clone())),
@@ -129,7 +130,8 @@ pub fn read(fields: &[&str], config: &Config, observed: &mut Observed) -> Result
         .filter(|mount| mount.r#type == "bind")
         .map(|mount| (mount.destination.clone(), mount.source.clone()))
         .collect();
-    let before_us = owner == Owner::Us && labels.project.is_empty() && labels.service == config.project.web;
+    let is_web = config.webs().any(|web| web == labels.service);
+    let before_us = owner == Owner::Us && labels.project.is_empty() && is_web;
     let (slot, release) = match (slot_of_ours, published) {
         (Some(slot), _) => (slot, ReleaseId::parse(&labels.release).ok()),
         (None, Some(slot)) if before_us && !labels.one_off => (slot, None),
@@ -144,7 +146,7 @@ pub fn read(fields: &[&str], config: &Config, observed: &mut Observed) -> Result
         }
         _ => return Ok(()),
     };
-    observed.containers.push(Container {
+    let container = Container {
         id: id.to_owned(),
         name,
         slot,
@@ -155,8 +157,28 @@ pub fn read(fields: &[&str], config: &Config, observed: &mut Observed) -> Result
         started_at: started_at.to_owned(),
         ports,
         binds,
-    });
+    };
+    match further {
+        Some(service) => observed.more_containers.push((service, container)),
+        None => observed.containers.push(container),
+    }
     Ok(())
+}
+
+/// The slot of which a container has a port, of any web service.
+fn published(ports: &[u16], config: &Config) -> Option<Slot> {
+    let slots = config.more_webs.iter().map(|web| web.slots).chain([config.slots]);
+    Slot::BOTH.into_iter().find(|slot| slots.clone().any(|slots| ports.contains(&slots.port(*slot))))
+}
+
+/// The further web service that a container runs: in a slot, or as compose started it before the first deploy.
+fn further_web(labels: &Labels, slot: Option<Slot>, config: &Config) -> Option<String> {
+    let further = config.more_webs.iter().map(|web| &web.service);
+    let runs = |service: &&String| match slot {
+        Some(slot) => labels.service == slot_service(service, slot),
+        None => labels.service == **service,
+    };
+    further.into_iter().find(runs).cloned()
 }
 
 /// A container of the environment that is in no slot.
@@ -166,7 +188,7 @@ fn other(fields: &[&str], labels: Labels, binds: Vec<(String, String)>, config: 
     Other {
         worker: labels.compose_project == workers_project(&config.project.name),
         unmanaged: labels.compose_project != workers_project(&config.project.name)
-            && (labels.service == config.project.web || config.project.workers.contains(&labels.service)),
+            && (config.webs().any(|web| web == labels.service) || config.project.workers.contains(&labels.service)),
         service: labels.service,
         name: field(2).trim_start_matches('/').to_owned(),
         status: field(3).to_owned(),

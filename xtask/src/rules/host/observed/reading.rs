@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 
-use super::{Observed, PulledImage, StoredRelease, containers};
+use super::{Observed, Ports, PulledImage, StoredRelease, containers};
 use crate::rules::config::{Config, NginxOwner, Slots, SwitchMode};
 use crate::rules::health::Answer;
 use crate::rules::nginx;
@@ -24,7 +24,7 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
     let mut upstream = String::new();
     let mut flag = false;
     observed.ports = ports(text);
-    let resolved = observed.ports.map(|(slots, live_port)| config.with_ports(slots, live_port));
+    let resolved = observed.ports.as_ref().map(|ports| config.with_ports(ports.slots, ports.live, &ports.further));
     let config = resolved.as_ref().unwrap_or(config);
     // docker prints an empty line for a container that has gone since it was listed.
     for line in text.lines().filter(|line| !line.is_empty()) {
@@ -66,7 +66,10 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
             ["docker-problem", problem] => observed.docker_problem = Some(problem.trim().to_owned()),
             ["container", ..] => containers::read(&fields, config, &mut observed).with_context(read)?,
             ["release", ..] => observed.releases.extend(read_release(&fields).with_context(read)?),
-            ["listening", port] => observed.listening.extend(slot_of(port, config)),
+            ["listening", port] => {
+                observed.listening.extend(slot_of(port, config));
+                observed.listening_ports.extend(port.parse::<u16>().ok());
+            }
             ["connectable", port] => observed.connectable.extend(slot_of(port, config)),
             ["answer", port, text] => observed.answers.extend(slot_of(port, config).zip(read_answer(&lines(text)))),
             ["last-record", record] => observed.last_record = Some(record.to_owned()).filter(|text| !text.is_empty()),
@@ -83,6 +86,8 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
 /// What a site, or a file that it includes, turns on for it.
 fn site_says(text: &str, config: &Config, observed: &mut Observed) {
     observed.lookups_uncached |= nginx::looks_up_uncached(text);
+    let upstreams = config.more_webs.iter().map(|web| &web.upstream);
+    observed.routed.extend(upstreams.filter(|upstream| nginx::switching_of_site(text, upstream).is_some()).cloned());
     let upstream = &config.environment.nginx.upstream;
     let served = config.static_files.keys().filter(|path| nginx::serves_static_files(text, upstream, path));
     observed.static_paths.extend(served.cloned());
@@ -145,12 +150,17 @@ fn lines(text: &str) -> String {
     text.replace('\r', "\n")
 }
 
-/// The ports that nginx's file names, the slots' and its own.
-fn ports(text: &str) -> Option<(Slots, u16)> {
+/// The ports that nginx's file names: the first web service's, its own, then those of further ones.
+fn ports(text: &str) -> Option<Ports> {
     let line = text.lines().find_map(|line| line.strip_prefix("ports\t"))?;
     let numbers: Vec<u16> = line.split(' ').filter_map(|number| number.parse().ok()).collect();
-    let [blue, green, live_port] = numbers[..] else { return None };
-    Some((Slots { blue, green }, live_port))
+    let [blue, green, live, further @ ..] = &numbers[..] else { return None };
+    let pair = |pair: &[u16]| Slots { blue: pair[0], green: pair[1] };
+    Some(Ports {
+        slots: Slots { blue: *blue, green: *green },
+        live: *live,
+        further: further.chunks_exact(2).map(pair).collect(),
+    })
 }
 
 /// A folder that is not named like a release was not made by us and is left alone.

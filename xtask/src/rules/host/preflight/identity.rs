@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::rules::config::{Config, NginxOwner, SwitchMode};
-use crate::rules::host::observed::Observed;
+use crate::rules::host::observed::{Observed, Ports};
 use crate::rules::release::own_projects;
 
 pub fn problems(config: &Config, observed: &Observed) -> Vec<String> {
@@ -99,7 +99,7 @@ fn volumes(config: &Config, observed: &Observed) -> Option<String> {
 }
 
 fn ports(config: &Config, observed: &Observed) -> Option<String> {
-    let (slots, live_port) = observed.ports?;
+    let Ports { slots, live: live_port, .. } = *observed.ports.as_ref()?;
     let own = (config.slots, config.environment.nginx.live_port);
     // An nginx of the tool's own is rewritten.
     (own != (slots, live_port) && config.environment.nginx.owner == NginxOwner::System).then(|| {

@@ -16,6 +16,7 @@ fn of(config: &str) -> Review {
         project: "shop",
         folder: "/srv/shop",
         web: "web",
+        more_webs: &[],
         workers: &workers,
         declared_accessories: &none,
         shared: &none,
