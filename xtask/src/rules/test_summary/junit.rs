@@ -31,23 +31,31 @@ enum Verdict {
 pub fn parse(text: &str) -> Result<Results> {
     let document = Document::parse(text).context("not well-formed, or cut off")?;
     let mut results = Results::default();
-    let mut suites = 0;
+    // Some runners write test cases without a suite around them (node's).
+    let mut is_one = document.root_element().has_tag_name("testsuites");
+    let mut alone = 0.0;
     for node in document.descendants() {
         match node.tag_name().name() {
             "testsuite" => {
-                suites += 1;
+                is_one = true;
                 // The time of a suite has that of the suites in it.
                 if !node.ancestors().skip(1).any(|above| above.has_tag_name("testsuite")) {
                     results.seconds += node.attribute("time").and_then(|time| time.parse::<f64>().ok()).unwrap_or(0.0);
                 }
             }
-            "testcase" => results.count(&name_of(node), verdict_of(node)),
+            "testcase" => {
+                if !node.ancestors().any(|above| above.has_tag_name("testsuite")) {
+                    alone += node.attribute("time").and_then(|time| time.parse::<f64>().ok()).unwrap_or(0.0);
+                }
+                results.count(&name_of(node), verdict_of(node));
+            }
             _ => {}
         }
     }
-    if suites == 0 {
+    if !is_one {
         bail!("there is no <testsuite> in it");
     }
+    results.seconds += alone;
     Ok(results)
 }
 
@@ -105,6 +113,24 @@ mod tests {
     /// fails too, an expected failure, a file that cannot be imported.
     const RUN: &str = r#"<?xml version="1.0" encoding="utf-8"?><testsuites name="pytest tests"><testsuite name="pytest" errors="2" failures="2" skipped="2" tests="7" time="1.250" timestamp="2026-01-31T17:45:02+00:00" hostname="vm"><testcase classname="tests.a.test_a.TestX.TestY" name="test_p[a&lt;b &quot;&amp;' &#233;&#x41;]" file="tests/a/test_a.py" line="6" time="0.001"><failure message="assert 'a>b' == '&lt;/testcase>'&#10;">v = '&lt;failure&gt;'
 &gt; assert 0</failure><system-out>&lt;testcase name="forged"&gt; <![CDATA[</testcase><testcase name="forged">]]></system-out></testcase><testcase classname="tests.a.test_a" name="test_ok" file="tests/a/test_a.py" line="8" time="0.000" /><testcase classname="tests.a.test_a" name="test_both" file="tests/a/test_a.py" line="10" time="0.000"><failure message="assert 0">x</failure></testcase><testcase classname="tests.a.test_a" name="test_both" file="tests/a/test_a.py" line="10" time="0.000"><error message="failed on teardown">x</error></testcase><!-- <testcase> --><testcase classname="tests.a.test_a" name="test_skip" time="0.000"><skipped type="pytest.skip" message="no">x</skipped></testcase><testcase classname="tests.a.test_a" name="test_xf" time="0.000"><skipped type="pytest.xfail" message="" /></testcase><testcase classname="" name="tests.b.test_b" file="tests/b/test_b.py" time="0.000"><error message="collection failure">ImportError</error></testcase></testsuite></testsuites>"#;
+
+    /// As `node --test` writes it.
+    #[test]
+    fn cases_without_a_suite_are_counted() {
+        let case = |name: &str, inside: &str| {
+            format!("<testcase name=\"{name}\" time=\"0.5\" classname=\"test\">{inside}</testcase>")
+        };
+        let failure = "<failure type=\"testCodeFailure\" message=\"2400 !== 2200\">x</failure>";
+        let text = format!(
+            "<?xml version=\"1.0\"?><testsuites>{}{}<!-- tests 2 --></testsuites>",
+            case("one", ""),
+            case("a price", failure)
+        );
+        let results = parse(&text).unwrap();
+        assert_eq!((results.passed, results.failed, results.seconds), (1, 1, 1.0));
+        assert_eq!(results.failures, ["test::a price"]);
+        assert!(parse("<html><testcase/></html>").is_err());
+    }
 
     #[test]
     fn each_test_is_counted_and_failures_are_called_as_pytest_calls_them() {
