@@ -47,8 +47,8 @@ e2e: ## Set up this machine, then the end-to-end tests whose name contains T (T=
 	cargo test --locked --package xtask --test it -- "$(T)" --test-threads 2 --show-output
 
 reliability: ## Set up this machine, then kill, cancel and cut off deploys at every step (more than two hours)
-	@$(call set_up,test); \
-	scripts/base-image $(BASE_IMAGES) debian:12-slim; \
+	@$(call set_up,reliability); \
+	scripts/base-image $(BASE_IMAGES) debian:12-slim node:18-slim golang:1.19-bookworm; \
 	scripts/reliability
 
 bench: ## Set up this machine, then measure what deploys cost, for docs/PERFORMANCE.md (PARTS="rollback size": only those)
