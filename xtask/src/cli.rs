@@ -22,6 +22,7 @@ use clap::{Args, Parser};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::io::local::compose_file;
 use crate::io::{console, interrupt, process, random};
 use crate::rules::config::{Config, Reach, SecretSource, deploy_toml};
 use crate::rules::failure::{self, Kind};
@@ -200,7 +201,8 @@ fn load(flags: &Flags, variables: &BTreeMap<String, String>) -> Result<Config> {
         }
         _ => flags.common.environment.clone(),
     };
-    deploy_toml::load(text, &file, &name, variables)
+    let config = deploy_toml::load(text, &file, &name, variables)?;
+    Ok(if deploy_toml::names_compose_files(text) { config } else { compose_file::found(config) })
 }
 
 fn find(from: &Path, name: &str) -> Option<PathBuf> {

@@ -42,8 +42,8 @@ impl GivenImages {
 fn named<'a>(config: &'a Config, given: &'a str, flag: &str) -> Result<(&'a str, &'a str)> {
     let refuse = |text: String| Err(Kind::Usage.error(format!("{flag}: {text}")));
     let (service, image) = given.split_once('=').unwrap_or((&config.project.web, given));
-    if service != config.project.web && !config.project.workers.iter().any(|worker| worker == service) {
-        return refuse(format!("`{service}` is neither the web service nor a worker of deploy.toml"));
+    if !config.webs().any(|web| web == service) && !config.project.workers.iter().any(|worker| worker == service) {
+        return refuse(format!("`{service}` is neither a web service nor a worker of deploy.toml"));
     }
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b);
     if image.is_empty() || !image.bytes().all(plain) || !image.as_bytes()[0].is_ascii_alphanumeric() {

@@ -1,5 +1,7 @@
 //! `cargo xtask health`.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
@@ -40,7 +42,7 @@ impl Health {
         };
         let config = &session.settings_of(&release)?;
         let begun = std::time::Instant::now();
-        steps::await_health(config, &session.host, &release, slot, config.health.limit())?;
+        steps::await_health_of_all(config, &session.host, &release, slot, &BTreeMap::new())?;
         let healthy = Healthy { slot, release, seconds: begun.elapsed().as_secs_f64() };
         print(invocation, &healthy, |healthy| {
             format!("slot {} is healthy: release {} after {:.2} s", healthy.slot, healthy.release, healthy.seconds)

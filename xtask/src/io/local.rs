@@ -1,5 +1,6 @@
 //! This machine: the tree that is packaged, the `.env` and other secrets, the tests.
 
+pub mod compose_file;
 pub mod dotenv;
 pub mod image;
 pub mod package;

@@ -55,15 +55,10 @@ pub struct Config {
 
 impl Config {
     /// The same with the ports that a host has; what is given in `deploy.toml` stays.
-    pub fn with_ports(&self, slots: Slots, live_port: u16, further: &[Slots]) -> Config {
+    pub fn with_ports(&self, slots: Slots, live_port: u16, further: &BTreeMap<String, Slots>) -> Config {
         let mut config = self.clone();
-        for (web, slots) in config
-            .more_webs
-            .iter_mut()
-            .zip(further)
-            .filter(|(web, slots)| !web.fixed && slots.blue > 0 && slots.green > 0)
-        {
-            web.slots = *slots;
+        for web in config.more_webs.iter_mut().filter(|web| !web.fixed) {
+            web.slots = further.get(&web.upstream).copied().unwrap_or(web.slots);
         }
         if !self.fixed.slots {
             config.slots = slots;
@@ -124,7 +119,7 @@ pub struct Project {
     pub name: String,
     /// Folder of the application, relative to `deploy.toml`: what is packaged and shipped.
     pub app: String,
-    /// Compose files, relative to `app`.
+    /// Compose files, relative to `app`. Where they are not given, the one that is there by one of compose's own names.
     #[serde(default = "default_compose_files")]
     pub compose: Vec<String>,
     /// The service that is blue-green.
@@ -145,6 +140,10 @@ pub struct Project {
     /// Good releases kept for a rollback, the live one included; at least 2.
     #[serde(default = "default_keep")]
     pub keep: usize,
+    /// How much of the engine's build cache a build leaves, as docker writes a size (`10GB`). Without it, nothing is removed: the cache
+    /// is the engine's, and other projects build with it.
+    #[serde(default)]
+    pub build_cache: Option<String>,
 }
 
 fn default_compose_files() -> Vec<String> {

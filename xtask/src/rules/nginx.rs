@@ -8,9 +8,10 @@ mod reading;
 pub mod server_setup;
 
 pub use files::{
-    Upstream, live_host, locations, private_main, private_site, proxy_lines, static_include_file, static_locations,
-    switch_include, upgrade_map,
+    NAME_HEADER, Upstream, live_host, locations, path_of_upstream, private_main, private_site, proxy_lines,
+    static_include_file, static_locations, switch_include, switch_include_file, upgrade_map,
 };
 pub use reading::{
-    flag_of_upstream, looks_up_uncached, serves_static_files, slot_in_answer, slot_in_upstream, switching_of_site,
+    flag_of_upstream, looks_up_uncached, passes_without_switch, slot_in_answer, slot_in_upstream, static_paths,
+    switching_of_site,
 };

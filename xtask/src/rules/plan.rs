@@ -150,7 +150,7 @@ fn boot_and_cut_over(
         steps.push(Step::Build);
     }
     if !config.static_files.is_empty() {
-        steps.push(Step::StaticFiles { slot: to });
+        steps.push(Step::StaticFiles);
     }
     steps.push(Step::Accessories);
     let left = observed.active_in(to);
@@ -173,10 +173,10 @@ fn boot_and_cut_over(
 }
 
 fn planned(observed: &Observed, release: &ReleaseId, to: Slot, steps: Vec<Step>) -> Plan {
-    let live = observed.live().and_then(|slot| observed.occupant(slot));
-    // Back to one that crashes is no way back.
-    let from = live.filter(|container| container.running()).map(|container| container.slot);
-    let from_release = observed.live_release();
+    // Back to one that crashes is no way back. One of several that still serves is.
+    let serves = |slot: &Slot| observed.active_in(*slot).iter().any(|container| container.running());
+    let from = observed.live().filter(serves);
+    let from_release = from.and_then(|slot| observed.release_in(slot));
     let settings = from_release.and_then(|id| observed.release(id)?.settings.as_ref());
     let from_workers = settings.map(|settings| settings.workers().to_vec());
     Plan { release: release.clone(), from, from_release: from_release.cloned(), from_workers, to, steps }

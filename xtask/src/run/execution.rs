@@ -3,7 +3,7 @@
 mod release;
 mod report;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -176,11 +176,8 @@ impl<'a> Execution<'a> {
             }
             Step::Check => drop(steps::as_shipped(host.wait(self.begin(release, step, then)?)?, release)?),
             Step::AwaitHealth { slot } => {
-                let start_period = self.rendered.as_ref().and_then(|rendered| rendered.start_period);
-                let limit = config.health.limit().max(start_period.unwrap_or_default());
-                for web in config.of_each_web() {
-                    steps::await_health(&web, host, release, *slot, limit.max(web.health.limit()))?;
-                }
+                let granted = self.rendered.as_ref().map(|rendered| &rendered.start_periods);
+                steps::await_health_of_all(config, host, release, *slot, granted.unwrap_or(&BTreeMap::new()))?;
             }
             Step::Verify { slot } => steps::verify(config, host, release, *slot)?,
             Step::Bake { slot, seconds } => steps::bake(config, host, release, *slot, *seconds)?,
@@ -198,7 +195,7 @@ impl<'a> Execution<'a> {
             Step::PrivateNginx { .. }
             | Step::AlignUpstream { .. }
             | Step::Build
-            | Step::StaticFiles { .. }
+            | Step::StaticFiles
             | Step::Accessories
             | Step::Hook { .. }
             | Step::Boot { .. }

@@ -9,7 +9,7 @@ use crate::io::host::shell::Ticket;
 use crate::io::host::{Claim, Host};
 use crate::io::local::dotenv::Env;
 use crate::io::local::package;
-use crate::rules::config::{Config, env_file};
+use crate::rules::config::{Config, Web, env_file};
 use crate::rules::failure::Kind;
 use crate::rules::host::observed::{self, Observed, StoredRelease};
 use crate::rules::release::ReleaseId;
@@ -58,7 +58,14 @@ impl Session {
     /// container has exited and its port is taken.
     fn wait_for_port_release(&mut self) -> Result<()> {
         let begun = Instant::now();
-        while self.observed.port_taken_by_other(self.observed.free_slot()) && begun.elapsed() < PORT_GONE {
+        let taken = |observed: &Observed, config: &Config| {
+            let to = observed.free_slot();
+            let further = config.more_webs.iter().any(|web| {
+                observed.listening_ports.contains(&web.slots.port(to)) && !observed.further_may_listen(to, &web.service)
+            });
+            further || observed.port_taken_by_other(to)
+        };
+        while taken(&self.observed, &self.config) && begun.elapsed() < PORT_GONE {
             std::thread::sleep(Duration::from_millis(200));
             self.observed = inspect(&self.config, &self.host)?;
         }
@@ -93,7 +100,20 @@ impl Session {
                 "release {release} was made by another version of this tool, which kept its settings elsewhere; deploy its commit instead"
             ))
         })?;
-        Ok(settings.applied(&self.config))
+        let config = settings.applied(&self.config);
+        let Some(ports) = &self.observed.ports else { return Ok(config) };
+        // It may have web services that are configured no more, and nginx still knows.
+        let known = |web: &Web| {
+            ports.further.contains_key(&web.upstream)
+                || self.config.more_webs.iter().any(|today| today.service == web.service)
+        };
+        match config.more_webs.iter().find(|web| !known(web)) {
+            Some(Web { service, .. }) => Err(Kind::Preflight.error(format!(
+                "release {release} has the web service `{service}`, of which nothing here says which ports its slots have any more: let \
+                 deploy.toml have [web.{service}] again, and run the script of `cargo xtask setup` where nginx is the server's"
+            ))),
+            None => Ok(config.with_ports(ports.slots, ports.live, &ports.further)),
+        }
     }
 
     /// The release that this source, this `.env` and these settings are: the one on the host where it is the same and as it was

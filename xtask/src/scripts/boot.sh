@@ -5,6 +5,18 @@ compose_project=$5 file=$6
 shift 6
 cd "$folder/meta/$release" || fail "release $release is not on this host"
 refuse_missing_images "$release"
+# Files that nginx serves itself: those of the release are the slot's from here on, and those of releases that no slot has go.
+place=$folder/$static_folder
+if [ -d "$place/releases/$release" ]; then
+  ln -sfn "releases/$release" "$place/.$slot.new"
+  mv -T "$place/.$slot.new" "$place/$slot"
+else
+  rm -f "$place/$slot"
+fi
+for known in "$place"/releases/[0-9]*; do
+  [ -d "$known" ] || continue
+  case ${known##*/} in "$release" | "$(basename "$(readlink "$place/blue")")" | "$(basename "$(readlink "$place/green")")") ;; *) rm -rf "$known" ;; esac
+done
 remove_containers "label=$label_project=$project" "label=$label_slot=$slot" "label=com.docker.compose.project=$compose_project"
 for port; do
   # shellcheck disable=SC2016 # for the bash that reads it

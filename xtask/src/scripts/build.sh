@@ -1,9 +1,10 @@
 # Builds the images of a release that are not there yet; layers built before are used again. Pulls those that a registry has. The
-# arguments from the fourth on come by fives: a service, its image, where its named volumes are mounted, apart by colons; then, where it is
+# fourth argument is how much of the build cache may stay, or nothing; those from the fifth on come by fives: a service, its image, where its named volumes are mounted, apart by colons; then, where it is
 # not built, what the image is called in its registry, and `there` where it is not to be pulled.
 release=$1 project=$2
 use_compose "$3"
-shift 3
+cache=$4
+shift 4
 context=$folder/releases/.build-$release
 trap 'rm -rf "$context" "$registries"' EXIT
 use_registries
@@ -104,6 +105,9 @@ done < <("${compose[@]}" -p "$project" -f "$build_file" build ${options[@]+"${op
 # The list of commands above is a process of its own, whose number is in $!.
 if wait $!; then
   refuse_volumes_over_code
+  # What was used last stays longest. The images themselves need none of it.
+  [ -z "$cache" ] || docker builder prune --all --force --keep-storage "$cache" >/dev/null ||
+    echo "warning: the build cache could not be cut down to $cache (\`build_cache\`, [project] in deploy.toml)"
   exit 0
 fi
 [ -z "$full" ] || fail "the disk was full during the build. Docker's disk: $(df -Ph "$(docker info --format '{{.DockerRootDir}}')" | awk 'NR == 2 { print $4 " of " $2 " are free at " $6 }'). See what takes it with \`docker system df\`, free some with \`docker builder prune\` or \`docker image prune\`, and deploy again"

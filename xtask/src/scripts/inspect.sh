@@ -5,6 +5,7 @@ export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-
 folder=$(readlink -m -- "$1") project=$2 upstream_file=$3 site_file=$4 live_port=$5 blue_port=$6 green_port=$7 private_pid=$8 compose=$9
 health_path=${10} upstream=${11} site_scheme=${12} site_host=${13} site_port=${14} ports_given=${15} site_base=${16}
 slot_host=${17} slot_headers=${18} site_headers=${19} health_kind=${20} more_upstreams=${21}
+slots_given=${22} live_given=${23}
 printf 'folder\t%s\n' "$folder"
 
 # Docker is asked two things at once, and they are read further down: each start of its client takes a while. The last line
@@ -76,39 +77,48 @@ if port_in "upstream[[:space:]]+${upstream}_blue$space\\{${space}server[[:space:
     fi
   fi
 fi
-# Those of further web services follow.
-further=''
-for of in $more_upstreams; do
-  # 0: the file does not know it.
-  pair=''
-  for slot in blue green; do
-    port=0
-    port_in "upstream[[:space:]]+${of}_$slot$space\\{${space}server[[:space:]]+127\\.0\\.0\\.1:$digits$space;"
-    pair+=" $port"
-  done
-  further+=$pair
-done
-[ -z "$filed" ] || filed+=$further
 # Where the tool's own nginx is to be made, ports that nobody has.
 is_taken() {
   local hex
   printf -v hex ':%04X ' "$1"
   grep -qsE "${hex}[0-9A-F]+:0000 0A" /proc/net/tcp /proc/net/tcp6
 }
-if [ -n "$filed" ]; then
-  printf 'ports\t%s\n' "$filed"
-  read -r blue_port green_port live_port further <<<"$filed"
-elif [ -n "$private_pid" ]; then
-  free=()
-  read -r -a of <<<"$more_upstreams"
-  for ((port = 8000; port < 9000 && ${#free[@]} < 3 + 2 * ${#of[@]}; port++)); do
-    case " $site_port $ports_given " in *" $port "*) ;; *) is_taken "$port" || free+=("$port") ;; esac
+if [ -n "$filed" ]; then read -r blue_port green_port live_port <<<"$filed"; fi
+# Of further web services the file has pairs too: of all that it knows, also where they are configured no more.
+declare -A pairs=()
+rest=$upstream_text
+looks=0
+while [ $looks -lt 50 ] && [[ $rest =~ upstream[[:space:]]+([A-Za-z0-9_]{1,200})_blue[[:space:]{] ]]; do
+  of=${BASH_REMATCH[1]} rest=${rest#*"${BASH_REMATCH[0]}"} looks=$((looks + 1))
+  [ "$of" != "$upstream" ] || continue
+  pair=''
+  for slot in blue green; do
+    port_in "upstream[[:space:]]+${of}_$slot$space\\{${space}server[[:space:]]+127\\.0\\.0\\.1:$digits$space;" && pair+=" $port"
   done
-  case " $ports_given " in *" $blue_port $green_port "*) ;; *) blue_port=${free[0]} green_port=${free[1]} free=("${free[@]:2}") ;; esac
-  case " $ports_given " in *" $live_port "*) ;; *) live_port=${free[0]} free=("${free[@]:1}") ;; esac
-  further="${free[*]::2 * ${#of[@]}}"
-  printf 'ports\t%s %s %s %s\n' "$blue_port" "$green_port" "$live_port" "$further"
+  [[ $pair != ' '*' '* ]] || pairs[$of]=${pair# }
+done
+if [ -n "$private_pid" ]; then
+  free=()
+  read -r -a wanted <<<"$more_upstreams"
+  for ((port = 8000; port < 9000 && ${#free[@]} < 3 + 2 * ${#wanted[@]}; port++)); do
+    case " $site_port $ports_given $filed ${pairs[*]-} " in *" $port "*) ;; *) is_taken "$port" || free+=("$port") ;; esac
+  done
+  if [ -z "$filed" ]; then
+    [ "$slots_given" = yes ] || { blue_port=${free[0]} green_port=${free[1]} free=("${free[@]:2}"); }
+    [ "$live_given" = yes ] || { live_port=${free[0]} free=("${free[@]:1}"); }
+    filed="$blue_port $green_port $live_port"
+  fi
+  for of in ${wanted[@]+"${wanted[@]}"}; do
+    [ -z "${pairs[$of]-}" ] || continue
+    pairs[$of]="${free[0]} ${free[1]}" free=("${free[@]:2}")
+  done
 fi
+[ -z "$filed" ] || printf 'ports\t%s\n' "$filed"
+further=''
+for of in "${!pairs[@]}"; do
+  further+=" ${pairs[$of]}"
+  printf 'further\t%s %s\n' "$of" "${pairs[$of]}"
+done
 
 # GET $2 of port $1 of this host under the name $3 with the header lines $4, its answer without carriage returns into `answer`. Fails where nobody listens.
 get() {
@@ -206,7 +216,9 @@ while IFS= read -r line; do
   [[ $line =~ ^[[:space:]]*include[[:space:]]+([^\;*[:space:]]+)\; ]] || continue
   included=${BASH_REMATCH[1]}
   case $included in /*) ;; *) included=/etc/nginx/$included ;; esac
-  file included "$included"
+  beginning "$included"
+  as_field "$text"
+  printf 'included\t%s\t%s\n' "${included:0:1000}" "$text"
 done 2>/dev/null <"$site_file"
 # Who turns on the cache of file lookups for all sites, or for this one.
 read -r -a words < <(grep -sHoE '^[^#]*open_file_cache[[:space:]]+(max|inactive)=[^;]*' \
@@ -220,7 +232,7 @@ if [ -z "$private_pid" ]; then
     [ "$(readlink -f -- "${line%%:*}")" != "$own" ] || continue
     as_field "${line:0:300}"
     printf 'bypass\t%s\n' "$text"
-  done < <(grep -RsHE "^[^#]*(proxy_pass[[:space:]]+https?://|server[[:space:]]+)(127\.0\.0\.1|localhost|\[::1\]):($blue_port|$green_port)\b" \
+  done < <(grep -RsHE "^[^#]*(proxy_pass[[:space:]]+https?://|server[[:space:]]+)(127\.0\.0\.1|localhost|\[::1\]):($blue_port|$green_port${further// /|})\b" \
     /etc/nginx/nginx.conf /etc/nginx/conf.d/*.conf /etc/nginx/sites-enabled /etc/nginx/snippets "$site_file" | sort -u | head -n 20)
 fi
 
@@ -249,6 +261,9 @@ done
 if [ -z "$private_pid" ] && place=$(readlink -f -- "$upstream_file") && [ ! -w "${place%/*}/" ]; then
   printf 'unwritable-upstream\t%s\n' "${place%/*}"
 fi
+emulated=''
+for handler in /proc/sys/fs/binfmt_misc/qemu-*; do [ ! -e "$handler" ] || emulated+=" ${handler##*/qemu-}"; done
+printf 'machine\t%s%s\n' "$HOSTTYPE" "${emulated:0:500}"
 user='\u' # as in a prompt
 printf 'user\t%s\n' "${user@P}"
 command -v curl >/dev/null && printf 'curl\tthere\n'

@@ -84,17 +84,21 @@ was_blue=$(port_in "upstream ${upstream}_blue ") was_green=$(port_in "upstream $
 if [ "$slots_given" = no ] && [ -n "$was_blue" ] && [ -n "$was_green" ]; then
   blue=$was_blue green=$was_green
 elif [ "$slots_given" = no ]; then
-  # A backend that is taken over may be on the first one already.
+  # A backend that is taken over may be on one of them already.
   of_before() {
-    local project
+    local project service
     for project in "$name" "$name-blue" "$name-green"; do
-      docker ps -q --filter "label=com.docker.compose.project=$project" --filter "publish=$1" 2>/dev/null
+      for service in "$web" "$web-blue" "$web-green"; do
+        docker ps -q --filter "label=com.docker.compose.project=$project" --filter "label=com.docker.compose.service=$service" --filter "publish=$1" 2>/dev/null
+      done
     done
   }
-  while { is_taken "$blue" && [ -z "$(of_before "$blue")" ]; } || { is_taken "$green" && [ -z "$(of_before "$green")" ]; } || [ "$blue" = "$live_port" ] || [ "$green" = "$live_port" ]; do
-    blue=$((blue + 1)) green=$((blue + 1))
-    [ "$blue" -lt 9000 ] || fail "there are no two ports next to each other between 8000 and 9000 that are free; give some (\`slots\` in deploy.toml)"
-  done
+  # Whether the first web service can have this one.
+  is_free() { [[ " $live_port ${more_given//[:-]/ } " != *" $1 "* ]] && { ! is_taken "$1" || [ -n "$(of_before "$1")" ]; }; }
+  until is_free "$blue"; do blue=$((blue + 1)); done
+  green=$((blue + 1))
+  until is_free "$green"; do green=$((green + 1)); done
+  [ "$green" -lt 9000 ] || fail "there are no two ports between 8000 and 9000 that are free; give some (\`slots\` in deploy.toml)"
 else
   if grep -RqsE "^[^#]*server[[:space:]]+127\.0\.0\.1:($blue|$green);" --exclude="$(basename "$upstream_file")" /etc/nginx/conf.d /etc/nginx/sites-enabled; then
     fail "the ports $blue and $green (\`slots\` in deploy.toml) are used by another site on this server; choose others, or remove them from deploy.toml so that free ones are chosen"
@@ -131,31 +135,53 @@ if [ -n "$serving" ] && [ "$serving" != "$live_slot_port" ] && listens "$serving
 elif ! listens "$live_slot_port" && site_answers; then
   fail "the site $site_scheme://$site_host answers now, and nginx would lead to port $live_slot_port of slot $live, where nobody listens. Set that slot's port to the one that serves now (\`slots\` in deploy.toml). If another site of this nginx gave the answer, reload nginx first (nginx -s reload)"
 fi
-# Further web services: a pair of ports for each, in the same way.
+# Further web services: a pair of ports for each, in the same way. Those that another has, or is given, are none for it.
 marks=(-e "s/@BLUE@/$blue/g; s/@GREEN@/$green/g; s/@LIVE@/$live_port/g; s/@SLOT@/$live/g; s/@PORT@/$live_slot_port/g")
-told="ports $blue and $green" number=0 ours=" $blue $green $live_port "
+told="ports $blue and $green" number=0 ours=" $blue $green $live_port " reserved=" ${more_given//[:-]/ } "
 read -r -a more_given <<<"$more_given"
+read -r -a more_services <<<"$more_services"
+read -r -a more_ports <<<"$more_ports"
+for of in $more_upstreams; do reserved+="$(port_in "upstream ${of}_blue ") $(port_in "upstream ${of}_green ") "; done
+# Where compose has started it, or this tool as an accessory: the port on which it serves now.
+serves_on() {
+  docker ps --filter "label=com.docker.compose.project=$name" --filter "label=com.docker.compose.service=$1" --format '{{.Ports}}' 2>/dev/null |
+    grep -oE ":[0-9]+->$2/" | head -n 1 | sed 's/->.*//; s/://'
+}
 for of in $more_upstreams; do
-  number=$((number + 1)) given=${more_given[number - 1]}
+  given=${more_given[number]} service=${more_services[number]} port=${more_ports[number]} number=$((number + 1))
   was_blue=$(port_in "upstream ${of}_blue ") was_green=$(port_in "upstream ${of}_green ")
+  before=$(serves_on "$service" "$port") || before=''
   if [ "$given" != - ]; then
     first=${given%:*} second=${given#*:}
+    if grep -RqsE "^[^#]*server[[:space:]]+127\.0\.0\.1:($first|$second);" --exclude="$(basename "$upstream_file")" /etc/nginx/conf.d /etc/nginx/sites-enabled; then
+      fail "the ports $first and $second (\`slots\` in [web.$service] of deploy.toml) are used by another site on this server; choose others, or remove them so that free ones are chosen"
+    fi
   elif [ -n "$was_blue" ] && [ -n "$was_green" ] && [ "$was_blue" != "$was_green" ]; then
     first=$was_blue second=$was_green
   else
-    first=$((green + 1)) second=$((green + 2))
-    while is_taken "$first" || is_taken "$second" || [[ $ours == *" $first "* ]] || [[ $ours == *" $second "* ]]; do
-      first=$((first + 1)) second=$((first + 1))
-      [ "$first" -lt 9000 ] || fail "there are no two ports next to each other below 9000 that are free for $of; give some (\`slots\` of the web service in deploy.toml)"
-    done
+    is_free() { [[ "$ours$reserved" != *" $1 "* ]] && [ "$1" != "$before" ] && ! is_taken "$1"; }
+    first=$((green + 1))
+    until is_free "$first"; do first=$((first + 1)); done
+    second=$((first + 1))
+    until is_free "$second"; do second=$((second + 1)); done
+    [ "$second" -lt 9000 ] || fail "there are no two ports below 9000 that are free for $service; give some (\`slots\` in [web.$service] of deploy.toml)"
+    # What serves now is taken over where it is.
+    if [ -n "$before" ] && [ "$live" = green ]; then second=$before; elif [ -n "$before" ]; then first=$before; fi
+  fi
+  if [ "$live" = green ]; then now=$second was=$was_green; else now=$first was=$was_blue; fi
+  if [[ $ours == *" $first "* ]] || [[ $ours == *" $second "* ]]; then
+    fail "$service would have the ports $first and $second, and another web service, or nginx's answer, has one of them: give each its own (\`slots\` in deploy.toml)"
   fi
   ours+="$first $second "
-  if [ "$live" = green ]; then now=$second was=$was_green; else now=$first was=$was_blue; fi
   if [ -n "$was" ] && [ "$was" != "$now" ] && listens "$was"; then
-    fail "$of serves on port $was now, and nginx would lead to port $now. The port of the live slot cannot be changed: set it to $was (\`slots\` of the web service in deploy.toml)"
+    fail "$service serves on port $was now, and nginx would lead to port $now. The port of the live slot cannot be changed: set it to $was (\`slots\` in [web.$service] of deploy.toml)"
   fi
+  if [ -n "$before" ] && [ "$before" != "$now" ] && ! listens "$now"; then
+    fail "$service serves on port $before now, and nginx would lead to port $now, where nobody listens. Set the port of slot $live to $before (\`slots\` in [web.$service] of deploy.toml)"
+  fi
+  listens "$now" || say "warning: nobody listens on port $now, to which nginx will lead for $service: until the next deploy has ended, it does not answer there"
   marks+=(-e "s/@BLUE$number@/$first/g; s/@GREEN$number@/$second/g; s/@PORT$number@/$now/g")
-  told+=", of $of $first and $second"
+  told+=", of $service $first and $second"
 done
 with_ports() { sed "${marks[@]}"; }
 
@@ -195,7 +221,6 @@ else
 fi
 if [ -n "$static_paths" ]; then
   static_text >"$static_file"
-  as_user mkdir -p "$folder/$static_folder"
 elif [ -e "$static_file" ]; then
   # The site may include it still.
   : >"$static_file"

@@ -69,7 +69,7 @@ pub fn container(slot: Slot, number: u32, status: &str) -> Container {
 }
 
 pub fn foreign(slot: Slot, container: &str) -> Foreign {
-    Foreign { slot, container: container.to_owned(), compose_project: None }
+    Foreign { slot, port: config().slots.port(slot), container: container.to_owned(), compose_project: None }
 }
 
 pub fn stored(id: ReleaseId, known_good_at: Option<u64>) -> StoredRelease {

@@ -251,7 +251,7 @@ proptest! {
     #[test]
     fn nginx_files(before in nasty(), after in nasty(), slot in prop::sample::select(&Slot::BOTH[..]), site in mutated(SITE)) {
         let slots = Slots::default();
-        let upstream = nginx::Upstream { name: "shop", upstream: "shop_backend", slots, live_port: 8002, more_webs: &[], has_static_files: false };
+        let upstream = nginx::Upstream { name: "shop", upstream: "shop_backend", slots, live_port: 8002, more_webs: &[] };
         let ours = upstream.reload(slot);
         // A comment hides anything up to its end; what follows the file does not change what was read first.
         let comment = format!("# {}\n", before.replace(['\n', '\r'], " "));
@@ -308,6 +308,7 @@ pub fn rendered(config: &str) -> anyhow::Result<compose::RenderedCompose> {
             nginx_ports: &[80, 443],
             images: &BTreeMap::new(),
             commit: &compose::Commit::new([("app/main.py".to_owned(), "sum".to_owned())]),
+            processors: &std::collections::BTreeSet::new(),
             found: &BTreeMap::new(),
             profiles: None,
         },

@@ -9,6 +9,7 @@ mod interruptions;
 mod load_itself;
 mod local_accessories;
 mod local_any_health;
+mod local_builds;
 mod local_commands;
 mod local_compose;
 mod local_data;

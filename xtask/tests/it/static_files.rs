@@ -88,8 +88,42 @@ fn a_page_that_was_loaded_before_a_switch_finds_its_files() {
         let project = Project::new(mode);
         project.rewrite("deploy.toml", "[test]\n", &format!("{STATIC}[test]\n"));
         a_page_finds_its_files(&project, &project.address());
-        let kept = std::fs::read_dir(project.server("static/releases")).unwrap().count();
+        let kept = std::fs::read_dir(project.server("live/static/releases")).unwrap().count();
         assert_eq!(kept, 2, "folders of releases that no slot has are left");
+    }
+}
+
+/// What nginx itself says of a file that is not there is another page.
+fn asks_the_app(address: &Address, path: &str) {
+    let answer = get(address, path).unwrap();
+    assert!(answer.status == 404 && answer.body.contains("detail"), "{path}: {} {}", answer.status, answer.body);
+}
+
+/// A release of before there were such files answers for itself, and one that failed has given nothing away.
+#[test]
+fn a_release_without_static_files_answers_itself() {
+    for mode in ["instant", "reload"] {
+        let project = Project::new(mode);
+        let without = project.deploy()["release"].clone();
+        project.rewrite("deploy.toml", "[test]\n", &format!("{STATIC}[test]\n"));
+        style(&project, 1);
+        let first = project.deploy();
+        let address = project.address();
+        assert_eq!(get(&address, "/assets/css/app.1.css").unwrap().body, "/* 1 */");
+        asks_the_app(&address, "/assets/css/app.9.css");
+        project.xtask(&["rollback"]).must_end_with(0);
+        assert_eq!(project.status()["live_release"], without);
+        asks_the_app(&address, "/assets/css/app.1.css");
+        // Forward again, to the very same release: its files are there all the time.
+        assert_eq!(project.deploy()["release"], first["release"]);
+        let again = || drop(project.deploy());
+        let ((), failures) = asked_for(&address, &["/assets/css/app.1.css", "/assets/version.txt"], again);
+        assert_eq!(failures, [""; 0]);
+        style(&project, 2);
+        project.change("backend/app/main.py", "app = ", "raise SystemExit(\"broken\")\napp = ");
+        project.xtask(&["deploy", "--skip-tests"]).must_end_with(16);
+        asks_the_app(&address, "/assets/css/app.2.css");
+        assert_eq!(get(&address, "/assets/css/app.1.css").unwrap().body, "/* 1 */");
     }
 }
 
@@ -134,6 +168,8 @@ fn a_server_s_own_nginx_serves_them_once_it_was_set_up_for_it() {
         site.xtask(&["deploy", "--skip-tests"]).must_end_with(4);
         server.root("sed -i 's|location / {|include /etc/nginx/snippets/gifty-static.conf; location / {|' /etc/nginx/sites-enabled/gifty; nginx -s reload");
         let address = Address { port: server.http_port(), host: "api.example".to_owned() };
+        // What serves until the next deploy has none: it is asked as before.
+        asks_the_app(&address, "/assets/css/app.1.css");
         a_page_finds_its_files(&site, &address);
         site.status();
     }

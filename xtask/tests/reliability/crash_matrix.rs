@@ -6,12 +6,13 @@ use serde_json::Value;
 
 use super::cut::{Cut, Cutter};
 use super::target::{Remote, Target};
-use crate::support::load::{Client, Load, assert_none_failed};
+use crate::support::load::{Client, Load, assert_none_failed, get};
 use crate::support::project::Project;
 use crate::support::secrets::only_releases_hold_secrets;
 use crate::support::server::{Compose, Server};
 use crate::support::site::Site;
 use crate::support::team::Team;
+use crate::support::two_webs::{FRONT_PAGE, front_release, two_web_services};
 
 /// Requests a second by each kind of client: enough to meet any pause in hundreds of cases, and little enough for the machine
 /// to spend its time on deploys. Each deploy sends 20 a second of its own and counts them in its receipt.
@@ -80,6 +81,7 @@ fn case(
     let before = Before { slots: before["slots"].clone() };
     place.in_the_app(&format!("sh -c 'echo {} >>/uploads/rows'", totals.cases));
     let load = Load::start(&place.address(), clients, RATE);
+    let further = place.further_webs().first().map(|_| Load::of(FRONT_PAGE, &place.address(), clients, RATE));
     let killed = cutter.cut(place, arguments, cut);
     assert!(matches!(killed.code, None | Some(0)), "{what}: {killed}");
     totals.not_reached += usize::from(killed.code.is_some());
@@ -102,10 +104,18 @@ fn case(
     let rows: String = (0..=totals.cases).map(|number| format!("{number}\n")).collect();
     assert_eq!(place.in_the_app("cat /uploads/rows"), rows, "{what}: rows of data are lost");
     totals.cases += 1;
-    totals.requests += figures.values().map(|figures| figures.sent).sum::<u64>();
-    assert_none_failed(&what, &figures, clients);
+    for figures in [Some(figures), further.map(Load::finish)].into_iter().flatten() {
+        totals.requests += figures.values().map(|figures| figures.sent).sum::<u64>();
+        assert_none_failed(&what, &figures, clients);
+    }
     assert_eq!(report["receipt"]["failed"], 0, "{what}: {report:#}");
     assert_eq!(report["release"], place.answers(), "{what}");
+    if !place.further_webs().is_empty() {
+        assert_eq!(report["release"], front_release(&place.address()).as_str(), "{what}");
+        // Each version has another one.
+        let served = get(&place.address(), "/code/__init__.py").unwrap();
+        assert_eq!(served.body, place.in_the_app("cat app/__init__.py"), "{what}: files of another version are served");
+    }
     let left = place.leftovers();
     assert!(left.is_empty(), "{what}: this is left: {left:#?}\nafter\n{killed}");
     place.status()
@@ -157,7 +167,12 @@ impl Before {
 fn allowed(stage: &str) -> Vec<&'static str> {
     const MODEL: &str = include_str!("../../src/rules/plan/snapshots/xtask__rules__plan__model__states.snap");
     // The model's server has an nginx of its own, and nothing is where it was before the first stage.
-    let stage = if stage.starts_with("Make the private nginx") { "Render the compose files" } else { stage };
+    // It has no files that nginx serves itself either; while they are copied, nothing is other than after the build.
+    let stage = match stage {
+        nginx if nginx.starts_with("Make the private nginx") => "Render the compose files",
+        files if files.starts_with("Copy the static files") => "Build the images",
+        stage => stage,
+    };
     let line = MODEL.lines().find(|line| line.split_once(": ").is_some_and(|(kind, _)| stage.starts_with(kind)));
     line.unwrap_or_else(|| panic!("the model knows no stage {stage:?}"))
         .split_once(": ")
@@ -174,6 +189,24 @@ fn local(mode: &str, clients: &[Client], arguments: &[&str]) {
     let project = Project::new(mode);
     project.rewrite("deploy.toml", "drain = 12", "drain = 5");
     matrix(&Target::Local(&project), mode, clients, arguments);
+}
+
+/// Two web services, and files that nginx serves itself.
+fn two_webs(mode: &str, clients: &[Client], arguments: &[&str]) {
+    let project = two_web_services(mode, "[static]\n\"/code\" = \"front:/app/app\"\n");
+    project.rewrite("deploy.toml", "drain = 12", "drain = 5");
+    project.commit("with a short drain");
+    matrix(&Target::Local(&project), mode, clients, arguments);
+}
+
+#[test]
+fn a_local_deploy_of_two_web_services_may_be_killed_anywhere() {
+    two_webs("instant", INSTANT, DEPLOY);
+}
+
+#[test]
+fn a_local_rollback_of_two_web_services_may_be_killed_anywhere() {
+    two_webs("reload", RELOAD, ROLLBACK);
 }
 
 fn remote(compose: Compose, mode: &str, clients: &[Client], arguments: &[&str]) {

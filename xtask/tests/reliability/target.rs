@@ -27,11 +27,11 @@ pub enum Target<'a> {
 /// what is left and frees the lock a moment later. One that goes on longer is found by what follows.
 const HOST_SHELL_ENDS: &str = r#"flock -w 5 "$1/deploy.lock" true"#;
 
-/// Prints what a deploy may not leave behind. Words: the environment's folder, the project's name.
+/// Prints what a deploy may not leave behind. Words: the environment's folder, the project's name, how many web services it has.
 const LEFTOVERS: &str = r#"
-    folder=$1 project=$2
+    folder=$1 project=$2 webs=$3
     cd "$folder" || exit 1
-    find . -maxdepth 3 \( -name '*.new' -o -name '.incoming-*' -o -name '.unpacked-*' -o -name '.build-*' -o -name '.new-*' -o -name '.pruned-*' \)
+    find . -maxdepth 4 \( -name '*.new' -o -name '.incoming-*' -o -name '.unpacked-*' -o -name '.build-*' -o -name '.new-*' -o -name '.pruned-*' \)
     [ ! -s deploy.lock ] || echo "the lock says: $(cat deploy.lock)"
     flock -n deploy.lock true || echo "the lock is held"
     grep -lsz '^# Runs the scripts of one run' /proc/[0-9]*/cmdline | xargs -r grep -lszF -- "$folder" |
@@ -45,7 +45,7 @@ const LEFTOVERS: &str = r#"
           "$project-"*" False") echo "$state slot" ;;
         esac
       done | sort | uniq -c | awk '{ $1 = $1; print }' |
-      grep -vx -e "1 running $project" -e '1 running workers' -e '1 running slot' -e '1 exited slot'
+      grep -vx -e "1 running $project" -e '1 running workers' -e "$webs running slot" -e "$webs exited slot"
     docker network ls --format '{{.Name}}' | grep "^$project" |
       grep -vxE "${project}_default|$project-(blue|green)-live"
     true"#;
@@ -111,23 +111,30 @@ impl Target<'_> {
         serde_json::from_str::<Value>(&answer.body).unwrap()["release"].clone()
     }
 
+    /// Web services beside the first one, each reached below its name.
+    pub fn further_webs(&self) -> Vec<String> {
+        let toml = std::fs::read_to_string(self.root().join("deploy.toml")).unwrap();
+        toml.lines().filter_map(|line| Some(line.strip_prefix("[web.")?.strip_suffix(']')?.to_owned())).collect()
+    }
+
     /// What is left of a run after it should be over: on the host and on the deploying machine.
     pub fn leftovers(&self) -> Vec<String> {
         let here = match self {
             Target::Local(_) => Vec::new(),
             Target::Remote(remote) => sessions_left(&remote.site),
         };
+        let webs = (1 + self.further_webs().len()).to_string();
         let text = match self {
             Target::Local(project) => {
-                let words = ["-c", LEFTOVERS, "leftovers", project.server("").to_str().unwrap(), &project.name]
-                    .map(str::to_owned);
+                let folder = project.server("");
+                let words = ["-c", LEFTOVERS, "leftovers", folder.to_str().unwrap(), &project.name, &webs];
                 let output = Command::new("bash").args(words).output().unwrap();
                 assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
                 String::from_utf8(output.stdout).unwrap()
             }
-            Target::Remote(remote) => remote
-                .server
-                .root(&format!("set -- /app/gifty-backend gifty\nset +e +o pipefail\n{HOST_SHELL_ENDS}\n{LEFTOVERS}")),
+            Target::Remote(remote) => remote.server.root(&format!(
+                "set -- /app/gifty-backend gifty {webs}\nset +e +o pipefail\n{HOST_SHELL_ENDS}\n{LEFTOVERS}"
+            )),
         };
         text.lines().map(str::to_owned).chain(here).collect()
     }

@@ -92,6 +92,16 @@ impl fmt::Display for Figures {
     }
 }
 
+/// What is asked for, and what a right answer has in its body.
+#[derive(Clone, Copy)]
+pub struct Page {
+    pub path: &'static str,
+    pub says: &'static str,
+}
+
+/// The reference backend's own.
+const HEALTH: Page = Page { path: "/health", says: "\"status\":\"ok\"" };
+
 /// Running load.
 pub struct Load {
     /// One heavy load at a time: two would take the processor from each other, and neither would hold its rate.
@@ -103,6 +113,11 @@ pub struct Load {
 impl Load {
     /// Sends `rate` requests a second for `/health` by each kind of client, until it is finished.
     pub fn start(address: &Address, kinds: &[Client], rate: u32) -> Load {
+        Load::of(HEALTH, address, kinds, rate)
+    }
+
+    /// The same for another page.
+    pub fn of(page: Page, address: &Address, kinds: &[Client], rate: u32) -> Load {
         static TURN: Mutex<()> = Mutex::new(());
         let heavy = rate * u32::try_from(kinds.len()).unwrap() >= HEAVY;
         let turn = heavy.then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner));
@@ -113,7 +128,7 @@ impl Load {
                 let (address, ended, kind) = (address.clone(), Arc::clone(&ended), *kind);
                 let interval = Duration::from_secs(1) * CLIENTS / rate;
                 let offset = interval * number / CLIENTS;
-                clients.push((kind, std::thread::spawn(move || run(&address, kind, interval, offset, &ended))));
+                clients.push((kind, std::thread::spawn(move || run(page, &address, kind, [interval, offset], &ended))));
             }
         }
         Load { _turn: turn, ended, clients }
@@ -149,7 +164,13 @@ pub fn rate(figures: &BTreeMap<Client, Figures>) -> f64 {
     sent as f64 / lasted.as_secs_f64()
 }
 
-fn run(address: &Address, kind: Client, interval: Duration, offset: Duration, ended: &OnceLock<Instant>) -> Figures {
+fn run(
+    page: Page,
+    address: &Address,
+    kind: Client,
+    [interval, offset]: [Duration; 2],
+    ended: &OnceLock<Instant>,
+) -> Figures {
     let begun = Instant::now();
     let mut next = begun + offset;
     let mut figures = Figures::default();
@@ -159,8 +180,8 @@ fn run(address: &Address, kind: Client, interval: Duration, offset: Duration, en
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         next += interval;
         let sent = Instant::now();
-        let outcome = ask(address, "/health", kind == Client::KeepAlive, &mut connection);
-        let outcome = outcome.and_then(|answer| match (answer.status, answer.body.contains("\"status\":\"ok\"")) {
+        let outcome = ask(address, page.path, kind == Client::KeepAlive, &mut connection);
+        let outcome = outcome.and_then(|answer| match (answer.status, answer.body.contains(page.says)) {
             (200, true) => Ok(()),
             (200, false) => Err("wrong body".to_owned()),
             (status, _) => Err(format!("status {status}")),

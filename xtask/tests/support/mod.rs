@@ -13,3 +13,4 @@ pub mod site;
 pub mod slow_link;
 pub mod source_files;
 pub mod team;
+pub mod two_webs;

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::support::load::Address;
 use crate::support::ports::free_port;
-use crate::support::server::docker_with_compose_v2;
-use crate::support::team::{Team, copy_work_tree, of_this_run, tool};
+use crate::support::server::{Compose, docker_with_compose_v2};
+use crate::support::team::{Team, copy_folder, copy_work_tree, of_this_run, tool};
 
 /// What the release's `.env` says.
 pub fn env_file() -> String {
@@ -40,10 +40,28 @@ impl Project {
         Project::make(mode, None)
     }
 
-    fn make(mode: &str, docker_config: Option<&'static Path>) -> Project {
+    /// One of `tests/projects/`, with `environment` beside what its environment has here.
+    pub fn foreign(project: &str, compose: Compose, environment: &str) -> Project {
+        let docker_config = (compose == Compose::V2).then(docker_with_compose_v2);
+        let foreign = Project::empty(docker_config);
+        copy_folder(&format!("xtask/tests/projects/{project}"), foreign.root());
+        let settings = std::fs::read_to_string(foreign.root().join("deploy.toml")).unwrap();
+        let (before, after) = settings.split_once("name = \"").unwrap();
+        let (_, after) = after.split_once('"').unwrap();
+        let own = foreign.of_this_machine("instant");
+        foreign.write("deploy.toml", &format!("{before}name = \"{}\"{after}\n{own}{environment}", foreign.name));
+        foreign.first_commit();
+        foreign
+    }
+
+    fn empty(docker_config: Option<&'static Path>) -> Project {
         let folder = tempfile::Builder::new().prefix("deploy-test-local-").tempdir().unwrap();
         let ports = [(); 4].map(|()| free_port());
-        let project = Project { folder, name: format!("test{}", ports[0]), ports, docker_config };
+        Project { folder, name: format!("test{}", ports[0]), ports, docker_config }
+    }
+
+    fn make(mode: &str, docker_config: Option<&'static Path>) -> Project {
+        let project = Project::empty(docker_config);
         copy_work_tree(&["backend", "tests_config.yaml"], project.root());
         project.write("deploy.toml", &project.configuration(mode));
         project.write("env.local", &env_file());
@@ -52,14 +70,23 @@ impl Project {
     }
 
     fn configuration(&self, mode: &str) -> String {
-        let [blue, green, live, site] = self.ports;
         format!(
             "[project]\nname = \"{}\"\napp = \"backend\"\nweb = \"api\"\nworkers = [\"worker\"]\nkeep = 3\n\
-             [slots]\nblue = {blue}\ngreen = {green}\n[health]\ntimeout = 30\n[traffic]\nbake = 1\ndrain = 12\n\
+             [health]\ntimeout = 30\n[traffic]\nbake = 1\ndrain = 12\n\
              [hooks]\nbefore_boot = [[\"python\", \"migrate.py\"]]\n[test]\nrequirements = \"backend/requirements-dev.txt\"\n\
-             [environments.local]\nfolder = \".deploy/local\"\nurl = \"http://127.0.0.1:{site}\"\nenv_file = \"env.local\"\n\
-             nginx = {{ private = true, switch = \"{mode}\", live_port = {live} }}\n",
-            self.name
+             {}env_file = \"env.local\"\n",
+            self.name,
+            self.of_this_machine(mode)
+        )
+    }
+
+    /// The ports, and the environment but for its `.env`.
+    fn of_this_machine(&self, mode: &str) -> String {
+        let [blue, green, live, site] = self.ports;
+        format!(
+            "[slots]\nblue = {blue}\ngreen = {green}\n\
+             [environments.local]\nfolder = \".deploy/local\"\nurl = \"http://127.0.0.1:{site}\"\n\
+             nginx = {{ private = true, switch = \"{mode}\", live_port = {live} }}\n"
         )
     }
 

@@ -137,7 +137,7 @@ impl Started {
     /// Waits until its log is as wanted, and no moment longer.
     #[track_caller]
     pub fn wait_for(&mut self, what: &str, wanted: impl Fn(&str) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(180);
         while !wanted(&self.log()) {
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < deadline, "{what:?} was not seen; {ended:?}:\n{}", self.log());
@@ -221,15 +221,26 @@ pub fn tool(arguments: &[&str], root: &Path) -> Command {
     command
 }
 
+/// What is committed, or could be.
+const LIST: [&str; 5] = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+
 /// Copies what of this repository's `paths` is committed, or could be. A file that is the same already keeps its time.
 pub fn copy_work_tree(paths: &[&str], to: &Path) -> Vec<String> {
-    let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"];
-    let listed = Command::new("git").arg("-C").arg(repository()).args(list).args(paths).output().unwrap();
+    let listed = Command::new("git").arg("-C").arg(repository()).args(LIST).arg("--").args(paths).output().unwrap();
     assert!(listed.status.success(), "git ls-files");
     let files = String::from_utf8(listed.stdout).unwrap();
     // A file may be deleted and not committed yet.
     let files = files.split_terminator('\0').filter(|file| repository().join(file).is_file());
     files.map(|file| copy(&repository().join(file), &to.join(file), file)).collect()
+}
+
+/// Copies what is in a folder of this repository.
+pub fn copy_folder(folder: &str, to: &Path) {
+    let listed = Command::new("git").arg("-C").arg(repository().join(folder)).args(LIST).output().unwrap();
+    assert!(listed.status.success(), "git ls-files");
+    for file in String::from_utf8(listed.stdout).unwrap().split_terminator('\0') {
+        copy(&repository().join(folder).join(file), &to.join(file), file);
+    }
 }
 
 fn copy(from: &Path, to: &Path, file: &str) -> String {

@@ -78,6 +78,14 @@ impl Probe {
         Probe::plain(host, config.environment.nginx.live_port, nginx::live_host(&config.project.name))
     }
 
+    /// A further web service as nginx leads to it, wherever the site has it. `config`: as if it were the only one.
+    pub fn through_nginx(config: &Config, host: &Host) -> Probe {
+        let Probe { mut headers, host: name, .. } = Probe::slot(config, host, Slot::Blue);
+        headers.push((nginx::NAME_HEADER.to_owned(), name));
+        let base = nginx::path_of_upstream(&config.environment.nginx.upstream);
+        Probe { headers, base, ..Probe::live(config, host) }
+    }
+
     fn plain(host: &Host, port: u16, name: String) -> Probe {
         Probe { asker: host.asker(), tls: false, port, host: name, headers: Vec::new(), base: String::new() }
     }

@@ -23,17 +23,30 @@ pub struct Running {
 /// The longest time between two requests where nginx turns them away.
 const SLOWEST: Duration = Duration::from_secs(2);
 
+/// Gives what is wrong with an answer.
+pub type Judge = Box<dyn Fn(&Answer) -> Result<(), String> + Send>;
+
+/// What is asked for, in turn with others.
+pub struct Asked {
+    pub probe: Probe,
+    pub path: String,
+    pub judge: Judge,
+}
+
 /// Sends a request each 50 ms, each on a connection of its own. One that a limit of the site turns away is counted apart, and
-/// the next comes later. `judge` gives what is wrong with an answer.
-pub fn start(probe: Probe, path: String, judge: impl Fn(&Answer) -> Result<(), String> + Send + 'static) -> Running {
+/// the next comes later.
+pub fn start(asked: Vec<Asked>) -> Running {
     let ended = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&ended);
     let thread = std::thread::spawn(move || {
         let mut receipt = Receipt::default();
         let mut interval = INTERVAL;
-        while !flag.load(Ordering::Relaxed) {
+        for Asked { probe, path, judge } in asked.iter().cycle() {
+            if flag.load(Ordering::Relaxed) {
+                break;
+            }
             let begun = Instant::now();
-            let failure = match probe.get(&path, LIMIT) {
+            let failure = match probe.get(path, LIMIT) {
                 Ok(answer) if answer.is_turned_away() => {
                     receipt.turned_away += 1;
                     interval = (interval * 2).min(SLOWEST);

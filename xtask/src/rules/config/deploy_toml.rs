@@ -6,6 +6,7 @@ mod health_of_app;
 mod position;
 mod registries;
 mod secret_files;
+mod static_files;
 mod tests_of_app;
 mod webs;
 
@@ -60,7 +61,7 @@ struct RawEnvironment {
     slots: Option<Slots>,
     folder: String,
     url: String,
-    env_file: Option<String>,
+    env_file: Option<RawEnvFile>,
     #[serde(default)]
     files: BTreeMap<String, RawFile>,
     #[serde(default)]
@@ -69,6 +70,14 @@ struct RawEnvironment {
     #[serde(default = "yes")]
     public: bool,
     nginx: RawNginx,
+}
+
+/// A path, or `false`: the app has no `.env`. It is not left out by mistake then.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RawEnvFile {
+    Known(bool),
+    Path(String),
 }
 
 impl RawEnvironment {
@@ -117,6 +126,11 @@ pub fn load(text: &str, file: &Path, name: &str, variables: &BTreeMap<String, St
         Kind::Configuration.error(format!("{shown}{position}: {}", problem.text))
     })?;
     Ok(Config { text: text.to_owned(), ..config })
+}
+
+/// Whether it says which compose files there are.
+pub fn names_compose_files(text: &str) -> bool {
+    position::has_key(text, &["project", "compose"])
 }
 
 /// The environment that is called `name`; where there is none, any that there is.
@@ -202,6 +216,11 @@ fn resolve(
         .map_err(|problem| problem.of_environment(name))?;
     let slots = given.unwrap_or_default();
     check_ports(slots, &environment)?;
+    let mut ports = vec![environment.url.port];
+    ports.extend(given.iter().flat_map(|slots| [slots.blue, slots.green]));
+    ports.extend(live_port);
+    webs::apart(&more_webs, &environment.nginx.upstream, &ports)?;
+    static_files::check(&raw.static_files, &raw.project, &more_webs)?;
     Ok(Config {
         root,
         project: raw.project,
@@ -268,7 +287,14 @@ fn resolve_environment(
         Problem::at("url", format!("url = {:?}: write http://host[:port] or https://host[:port], and the path below which nginx serves the app, if it takes one off", raw.url))
     })?;
     let env_file = match raw.env_file {
-        Some(path) => {
+        Some(RawEnvFile::Known(false)) => SecretSource::Content(Secret::new("")),
+        Some(RawEnvFile::Known(true)) => {
+            return Err(Problem::at(
+                "env_file",
+                "env_file = true: either the path of a file, or false where the app has none",
+            ));
+        }
+        Some(RawEnvFile::Path(path)) => {
             checks::relative(&path).map_err(|problem| Problem::at("env_file", format!("env_file: {problem}")))?;
             SecretSource::Path(root.join(path))
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::rules::config::{Config, Health, Slots};
 
-/// A further web service. Its ports, and what nginx calls it, are the host's to say, and no matter of a release.
+/// A further web service. Its ports are the host's to say, and no matter of a release.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Web {
     pub service: String,
@@ -19,10 +19,10 @@ pub struct Web {
     pub fixed: bool,
     pub health: Health,
     /// What the site passes its requests to.
-    #[serde(skip)]
+    #[serde(default)]
     pub upstream: String,
     /// Below which path, where the tool writes the site itself.
-    #[serde(skip)]
+    #[serde(default)]
     pub path: String,
 }
 

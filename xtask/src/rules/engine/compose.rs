@@ -5,6 +5,7 @@
 //! put the values of `env_file` into `environment`, so each file is a secret. The files are JSON, which every compose
 //! reads as YAML and which needs no quoting rules of ours.
 
+mod build;
 mod data;
 mod files;
 mod images;
@@ -62,6 +63,8 @@ pub struct RenderInput<'a> {
     pub commit: &'a Commit,
     /// Where containers have what mounted from now: by service and target.
     pub found: &'a BTreeMap<(String, String), String>,
+    /// Processors for which the host can run programs, as docker calls them. Empty: that is not known.
+    pub processors: &'a BTreeSet<String>,
     /// Profiles that are on, where compose does not say by itself.
     pub profiles: Option<&'a str>,
 }
@@ -110,8 +113,8 @@ pub struct RenderedCompose {
     pub pulled: BTreeMap<String, Pulled>,
     /// Accessories that are built, once, each with its image.
     pub images_of_accessories: BTreeMap<String, String>,
-    /// What the web service's own health check grants it to start.
-    pub start_period: Option<Duration>,
+    /// What the health check of a web service, its own, grants it to start.
+    pub start_periods: BTreeMap<String, Duration>,
     /// Targets of the named volumes of each of them.
     pub volume_targets: BTreeMap<String, Vec<String>>,
     /// Networks and volumes that slots and workers expect to find.
@@ -194,6 +197,7 @@ pub fn render(config: &str, rendering: &RenderInput) -> Result<RenderedCompose> 
     notes.extend(web_notes(rendering.web, rendering.web_port, roles.web));
     notes.extend(roles.more_webs.iter().flat_map(|(web, service)| web_notes(&web.service, web.port, service)));
     notes.extend(without_restart(&roles));
+    notes.extend(secret_arguments(&project));
     let released: Vec<(&str, &Service)> = roles.released().collect();
     let (one_shots, accessories): (Vec<String>, Vec<String>) =
         roles.accessories().map(|(name, _)| name.to_owned()).partition(|name| roles.one_shots.contains(name));
@@ -205,7 +209,10 @@ pub fn render(config: &str, rendering: &RenderInput) -> Result<RenderedCompose> 
         build: build_file(rendering, &project, &roles),
         slot: slot_file(rendering, &project, &roles),
         workers: (!roles.workers.is_empty()).then(|| workers_file(rendering, &project, &roles)),
-        start_period: start_period::start_period(roles.web),
+        start_periods: roles
+            .webs()
+            .filter_map(|(name, web)| Some((name.to_owned(), start_period::start_period(web)?)))
+            .collect(),
         built: images::built(rendering, &roles),
         pulled: images::pulled(rendering, &roles),
         images: images::names(rendering, &roles),
@@ -258,6 +265,21 @@ fn web_notes(name: &str, port: u16, web: &Service) -> Vec<String> {
         notes.push(format!("service `{name}` is asked on port {port}, which it does not publish; `web_port` in deploy.toml says on which it listens"));
     }
     notes
+}
+
+/// An image keeps the arguments it was built with, for everybody who has it.
+fn secret_arguments(project: &Project) -> Vec<String> {
+    let built = project.services.iter().filter_map(|(name, service)| Some((name, service.build.as_ref()?)));
+    let told = built.flat_map(|(name, build)| {
+        build.secret_arguments().into_iter().map(move |argument| {
+            format!(
+                "service `{name}` is built with the argument `{argument}`, and its image keeps the value where everybody who has the image \
+                 reads it (`docker history`); if it is a secret, give it to the build as one (`secrets` below `build`, and \
+                 `RUN --mount=type=secret` in the Dockerfile)"
+            )
+        })
+    });
+    told.collect()
 }
 
 fn without_restart(roles: &Roles) -> Option<String> {

@@ -48,6 +48,8 @@ pub struct Observed {
     pub more_containers: Vec<(String, Container)>,
     /// What else there is of this environment: workers and accessories.
     pub others: Vec<Other>,
+    /// Variables of the instant mode to which a `server` block of the site passes requests without including the switch.
+    pub without_switch: Vec<String>,
     /// Containers of others that publish a slot's port on the host.
     pub foreign: Vec<Foreign>,
     /// Containers that carry the environment's name and belong to another folder: the container and that folder.
@@ -82,6 +84,8 @@ pub struct Observed {
     pub capacity: Capacity,
     /// What a site over TLS is asked with.
     pub curl: bool,
+    /// Processors for which the host can run programs, as docker calls them. Empty: that is not known.
+    pub processors: BTreeSet<String>,
     /// Who asks.
     pub user: String,
     /// Folders of ours in which this user cannot write.
@@ -92,7 +96,7 @@ pub struct Observed {
     pub file_cache: Option<String>,
     /// What the site, or what it includes, passes requests of further web services to.
     pub routed: BTreeSet<String>,
-    /// Paths of `[static]` that the site, or what it includes, has nginx serve.
+    /// Paths below which the site, or what it includes, has nginx serve files of slots.
     pub static_paths: BTreeSet<String>,
     /// The site, or what it includes, turns that off for itself.
     pub lookups_uncached: bool,
@@ -106,8 +110,8 @@ pub struct Ports {
     pub slots: Slots,
     /// Where nginx says which slot it obeys.
     pub live: u16,
-    /// Of further web services that the file has, in the order of the configuration.
-    pub further: Vec<Slots>,
+    /// Of further web services, by upstream, also of those that are configured no more.
+    pub further: BTreeMap<String, Slots>,
 }
 
 /// What there is of disk and memory, and what a version takes. What could not be found out is not there.
@@ -176,6 +180,9 @@ pub struct Other {
     pub restart_policy: String,
     /// Tells whether the compose file has changed since it was started. `None`: it was started by something else.
     pub definition: Option<String>,
+    /// Ports of the host that it publishes.
+    #[serde(skip)]
+    pub ports: Vec<u16>,
     /// Its bind mounts: target and source.
     #[serde(skip)]
     pub binds: Vec<(String, String)>,
@@ -196,6 +203,8 @@ pub struct PulledImage {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Foreign {
     pub slot: Slot,
+    /// The slot's port that it publishes.
+    pub port: u16,
     pub container: String,
     pub compose_project: Option<String>,
 }
@@ -244,9 +253,21 @@ impl Observed {
         of_slot().find(|container| container.running()).or_else(|| of_slot().next())
     }
 
+    /// Containers of a web service in a slot; `web`: the configuration as if it were the only one.
+    pub fn of_web<'a>(&'a self, web: &'a Config, slot: Slot) -> impl Iterator<Item = &'a Container> {
+        let further = self.further(slot).filter(|(service, _)| *service == web.project.web).map(|(_, one)| one);
+        let is_further = self.more_containers.iter().any(|(service, _)| *service == web.project.web);
+        self.occupant(slot).filter(|_| !is_further).into_iter().chain(further)
+    }
+
     /// Containers of further web services in a slot.
     pub fn further(&self, slot: Slot) -> impl Iterator<Item = &(String, Container)> {
         self.more_containers.iter().filter(move |(_, container)| container.slot == slot)
+    }
+
+    /// Whether a container of this further web service may be what listens on its port in a slot.
+    pub fn further_may_listen(&self, slot: Slot, service: &str) -> bool {
+        self.further(slot).any(|(of, container)| of == service && container.status != "exited")
     }
 
     /// All that run, or will again by themselves, of the web services in a slot.
@@ -268,6 +289,11 @@ impl Observed {
     /// The release that serves.
     pub fn live_release(&self) -> Option<&ReleaseId> {
         self.occupant(self.live()?).filter(|container| container.running())?.release.as_ref()
+    }
+
+    /// The release of what runs in a slot: that of the first web service, if it does.
+    pub fn release_in(&self, slot: Slot) -> Option<&ReleaseId> {
+        self.active_in(slot).into_iter().filter(|one| one.running()).find_map(|one| one.release.as_ref())
     }
 
     /// Whether this release answered in the slot, and was healthy, when the host was looked at.

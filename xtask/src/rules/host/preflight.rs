@@ -1,10 +1,10 @@
 //! What is in the way on a host, told before anything is touched: each with its cause, its place and its remedy. Pure.
 
-use crate::rules::config::{Config, NginxOwner, SwitchMode};
+use crate::rules::config::{Config, NginxOwner, SwitchMode, Web};
 use crate::rules::failure::Kind;
-use crate::rules::host::observed::{Container, Observed};
+use crate::rules::host::observed::Observed;
 use crate::rules::nginx;
-use crate::rules::release::{ReleaseId, image};
+use crate::rules::release::{ReleaseId, Slot, image};
 
 mod identity;
 mod site;
@@ -63,20 +63,32 @@ fn further_webs(config: &Config, observed: &Observed) -> Vec<String> {
     let set_up = "run the script that `cargo xtask setup` prints";
     let known = observed.ports.as_ref().map(|ports| &ports.further);
     let has = |upstream: &&String| config.more_webs.iter().any(|web| web.upstream == **upstream);
+    let in_another_mode = |upstream: &str| observed.site_file_found && !observed.routed.contains(upstream);
     let lacking = observed.routed.iter().filter(|upstream| !has(upstream)).filter(|_| system);
     let mut problems: Vec<String> = lacking
         .map(|upstream| {
             format!("the site passes requests to {upstream}, and the release has no web service for it: nobody would answer them")
         })
         .collect();
-    for (number, web) in config.more_webs.iter().enumerate() {
-        let unknown =
-            known.is_some_and(|known| known.get(number).is_none_or(|slots| slots.blue == 0 || slots.green == 0));
+    if system {
+        problems.extend(observed.without_switch.iter().map(|variable| {
+            format!(
+                "a server block of {} passes requests to ${variable} and does not include what sets it, so nginx would answer them with an \
+                 error: let that block have the line `include {};` too",
+                config.environment.nginx.site_file,
+                nginx::switch_include_file(&config.project.name)
+            )
+        }));
+    }
+    for web in &config.more_webs {
+        let unknown = known.is_some_and(|known| !known.contains_key(&web.upstream));
+        problems.extend(not_taken_over(web, observed));
         if system && unknown {
             problems.push(format!("nginx does not know the slots of `{}` yet; {set_up}", web.service));
-        } else if system && observed.site_file_found && !observed.routed.contains(&web.upstream) {
+        } else if system && in_another_mode(&web.upstream) {
             problems.push(format!(
-                "{} passes nothing to `{}`: add a `location` with `proxy_pass http://{}{}`",
+                "{} passes nothing to `{}`, or not in the way in which the first web service is switched: let a `location` have \
+                 `proxy_pass http://{}{}`",
                 config.environment.nginx.site_file,
                 web.service,
                 if observed.switching == Some(SwitchMode::Instant) { "$" } else { "" },
@@ -84,9 +96,7 @@ fn further_webs(config: &Config, observed: &Observed) -> Vec<String> {
             ));
         }
         let (to, port) = (observed.free_slot(), web.slots.port(observed.free_slot()));
-        let ours =
-            observed.more_containers.iter().any(|(_, container)| container.slot == to && container.status != "exited");
-        if observed.listening_ports.contains(&port) && !ours {
+        if observed.listening_ports.contains(&port) && !observed.further_may_listen(to, &web.service) {
             problems.push(format!(
                 "port {port} of `{}` in the free slot {to} is taken by another process; find it with `ss -ltnp 'sport = :{port}'`, stop it, \
                  or give the slot another port (`slots` in [web.{}])",
@@ -95,6 +105,27 @@ fn further_webs(config: &Config, observed: &Observed) -> Vec<String> {
         }
     }
     problems
+}
+
+/// A further web service that compose, or this tool as an accessory, has started and that would run on beside the slots.
+fn not_taken_over(web: &Web, observed: &Observed) -> Option<String> {
+    // A worker is ended as one that the release has no more.
+    let other = observed
+        .others
+        .iter()
+        .find(|other| other.service == web.service && other.status == "running" && !other.worker)?;
+    Some(match other.ports.first() {
+        Some(port) => format!(
+            "`{}` runs in the container {} on port {port}, and that is the port of none of its slots, so it would run on beside them: set the \
+             port of the slot that is live to {port} (`slots` in [web.{}]), and run the script of `cargo xtask setup` again",
+            web.service, other.name, web.service
+        ),
+        None => format!(
+            "`{}` runs in the container {}, which publishes no port that nginx could lead to, and it would run on beside the slots: stop it, \
+             once nobody needs it (docker stop {})",
+            web.service, other.name, other.name
+        ),
+    })
 }
 
 /// What a release expects nginx to serve, and it would pass to the app, which may not.
@@ -211,9 +242,9 @@ fn free_port(config: &Config, observed: &Observed) -> Option<String> {
     let port = config.slots.port(to);
     if let Some(foreign) = observed.foreign.iter().find(|foreign| foreign.slot == to) {
         return Some(format!(
-            "port {port} of the free slot {to} is published by the container {}, which does not belong to this environment; give that container another \
+            "port {} of the free slot {to} is published by the container {}, which does not belong to this environment; give that container another \
              port, or this slot (`slots` in deploy.toml)",
-            foreign.container
+            foreign.port, foreign.container
         ));
     }
     observed.port_taken_by_other(to).then(|| {
@@ -229,14 +260,13 @@ fn free_port(config: &Config, observed: &Observed) -> Option<String> {
 pub fn capacity(config: &Config, observed: &Observed, release: &ReleaseId) -> Vec<String> {
     let mut problems = Vec::new();
     let (project, capacity) = (&config.project, &observed.capacity);
-    let image_of = |release: &ReleaseId| image(&project.name, &project.web, release);
-    let size = match observed.live_release() {
-        Some(live) if !observed.images.contains_key(&image_of(release)) => {
-            observed.images.get(&image_of(live)).copied()
-        }
-        _ => None,
-    };
-    let image = size.unwrap_or_default();
+    let size_of = |web: &str, release: &ReleaseId| observed.images.get(&image(&project.name, web, release)).copied();
+    // Of those that are not there yet, what the live version's take.
+    let sizes = observed.live_release().into_iter().flat_map(|live| {
+        let missing = config.webs().filter(|web| size_of(web, release).is_none());
+        missing.filter_map(move |web| size_of(web, live))
+    });
+    let image = sizes.fold(0, u64::saturating_add);
     let together = capacity.docker_disk.as_ref().is_none_or(|(_, place)| *place == capacity.releases_place);
     let needed = if together { RELEASE.saturating_add(image) } else { RELEASE };
     let mut disk = |place: &str, free: u64, needed: u64, what: &str| {
@@ -256,12 +286,13 @@ pub fn capacity(config: &Config, observed: &Observed, release: &ReleaseId) -> Ve
     if let (false, Some((free, place))) = (together, &capacity.docker_disk) {
         disk(place, *free, image, &an_image);
     }
-    let live = observed.live().and_then(|slot| observed.occupant(slot)).filter(|container| container.running());
-    let used_by = |container: &Container| capacity.memory_used.get(&container.id).copied();
-    let used = live.and_then(used_by);
+    let used_in = |slot: Slot| {
+        let running = observed.active_in(slot).into_iter().filter(|container| container.running());
+        running.filter_map(|container| capacity.memory_used.get(&container.id).copied()).reduce(u64::saturating_add)
+    };
+    let used = observed.live().and_then(used_in);
     // What waits in the free slot goes first.
-    let standby = live.and_then(|live| observed.occupant(live.slot.other())).filter(|container| container.running());
-    let freed = standby.and_then(used_by).unwrap_or_default();
+    let freed = observed.live().and_then(|live| used_in(live.other())).unwrap_or_default();
     if let (Some(used), Some(free)) = (used, capacity.memory_free.map(|free| free.saturating_add(freed))) {
         // A version that comes is rarely smaller than the one that serves.
         let needed = used.saturating_add(used / 10);

@@ -114,6 +114,11 @@ fn problems(config: &Config, observed: &Observed, site: Result<(), String>) -> V
                 problems.push(format!("the container of live slot {slot} has restarted {} times", container.restarts));
             }
             problems.extend(recorded(observed, container));
+            let restarted =
+                observed.further(slot).filter(|(_, container)| container.running() && container.restarts > 0);
+            problems.extend(restarted.map(|(service, container)| {
+                format!("the container of `{service}` in live slot {slot} has restarted {} times", container.restarts)
+            }));
         }
     }
     problems.extend(missing_webs(config, observed));

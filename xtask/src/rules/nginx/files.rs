@@ -1,5 +1,7 @@
 //! The files that nginx gets: the upstream file of both switch modes, the site's include, the private nginx.
 
+use std::collections::BTreeSet;
+
 use crate::rules::config::{SiteUrl, Slots, SwitchMode, Web};
 use crate::rules::release::Slot;
 
@@ -15,8 +17,6 @@ pub struct Upstream<'a> {
     pub live_port: u16,
     /// Web services beside the first one, which has the fields above.
     pub more_webs: &'a [Web],
-    /// Files of the slots are served by nginx itself.
-    pub has_static_files: bool,
 }
 
 impl Upstream<'_> {
@@ -40,9 +40,9 @@ impl Upstream<'_> {
             .collect();
         format!(
             "# Written by `cargo xtask`; the live slot is {live}. Read by nginx at its next reload.\n{upstreams}{slot}\n# The two slots.\n{both}\n{live_slot_endpoint}",
-            slot = if self.has_static_files { slot_variable(self.upstream, live) } else { String::new() },
+            slot = slot_variable(self.upstream, live),
             both = self.both(),
-            live_slot_endpoint = self.live_slot_endpoint(&format!("    return 200 \"{} {live}\\n\";\n", self.name)),
+            live_slot_endpoint = self.live_slot_endpoint("", live, SwitchMode::Reload),
         )
     }
 
@@ -54,14 +54,15 @@ impl Upstream<'_> {
 
     /// The instant mode's upstream file: never rewritten. `flag` is the file whose presence makes green the live slot.
     pub fn instant(&self, flag: &str) -> String {
-        let choice = format!(
-            "    open_file_cache off;\n    set $slot blue;\n    if (-f {flag}) {{ set $slot green; }}\n    return 200 \"{} $slot\\n\";\n",
-            self.name
-        );
+        let mut choice =
+            format!("    open_file_cache off;\n    set $slot blue;\n    if (-f {flag}) {{ set $slot green; }}\n");
+        for web in self.more_webs {
+            choice.push_str(&format!("    set ${0} {0}_$slot;\n", web.upstream));
+        }
         format!(
             "# The two slots. Which one is live is decided by the presence of {flag}.\n{}\n{}",
             self.both(),
-            self.live_slot_endpoint(&choice)
+            self.live_slot_endpoint(&choice, "$slot", SwitchMode::Instant)
         )
     }
 
@@ -77,13 +78,51 @@ impl Upstream<'_> {
 
     /// nginx's own answer to which slot of which environment it obeys; on the loopback only, under a name of its own, so that
     /// any number of environments share the port.
-    fn live_slot_endpoint(&self, answer: &str) -> String {
+    /// Each further web service can be asked there as the site would ask it, wherever the site has it.
+    fn live_slot_endpoint(&self, choice: &str, slot: &str, switching: SwitchMode) -> String {
+        let answer = format!("return 200 \"{} {slot}\\n\";", self.name);
+        let answer = match self.more_webs {
+            // A `return` of the server itself would answer for the locations too.
+            [] => format!("    {answer}\n"),
+            webs => {
+                let further: String = webs.iter().map(|web| location_of_web(web, switching)).collect();
+                format!(
+                    "    location = / {{\n        {answer}\n    }}\n    location / {{\n        return 404;\n    }}\n{further}"
+                )
+            }
+        };
         format!(
             "# nginx itself says which slot it obeys.\nserver {{\n    listen 127.0.0.1:{};\n    server_name {};\n    access_log off;\n    \
-             default_type text/plain;\n{answer}}}\n",
+             default_type text/plain;\n{choice}{answer}}}\n",
             self.live_port,
             live_host(self.name)
         )
+    }
+}
+
+/// Below which path nginx can be asked for what is behind an upstream, under [`live_host`].
+pub fn path_of_upstream(upstream: &str) -> String {
+    format!("/web/{upstream}")
+}
+
+/// The header that says by which name the service is to be asked.
+pub const NAME_HEADER: &str = "X-Deploy-Name";
+
+fn location_of_web(web: &Web, switching: SwitchMode) -> String {
+    let path = path_of_upstream(&web.upstream);
+    format!(
+        "    location {path}/ {{\n        rewrite ^{path}(/.*)$ $1 break;\n        proxy_pass http://{target};\n        \
+         proxy_http_version 1.1;\n        proxy_set_header Host $http_{name};\n        proxy_set_header Connection close;\n    }}\n",
+        target = target(&web.upstream, switching),
+        name = NAME_HEADER.to_ascii_lowercase().replace('-', "_"),
+    )
+}
+
+/// What `proxy_pass` names.
+fn target(upstream: &str, switching: SwitchMode) -> String {
+    match switching {
+        SwitchMode::Reload => upstream.to_owned(),
+        SwitchMode::Instant => format!("${upstream}"),
     }
 }
 
@@ -93,13 +132,15 @@ fn slot_variable(upstream: &str, live: &str) -> String {
 }
 
 /// The locations of files that nginx serves itself: those of the live slot first. A page that was loaded before a switch asks for files
-/// of the version before, so those of the other slot come second. `folder` has a folder of each slot.
+/// of the version before, so those of the other slot come second. What neither has is the app's to answer, and everything is where the
+/// live version has no such files: one of before there were any. `folder` has a folder of each slot; of each path it is said which
+/// upstream has the app.
 pub fn static_locations<'a>(
     upstream: &str,
     switching: SwitchMode,
     flag: &str,
     folder: &str,
-    paths: impl IntoIterator<Item = &'a String>,
+    paths: impl IntoIterator<Item = (&'a String, &'a str)> + Clone,
 ) -> String {
     let variable = match switching {
         SwitchMode::Reload => String::new(),
@@ -107,18 +148,34 @@ pub fn static_locations<'a>(
             format!("set ${upstream}_slot blue;\nif (-f {flag}) {{ set ${upstream}_slot green; }}\n")
         }
     };
-    let location = |path: &String| {
+    let location = |(path, app): (&String, &str)| {
         format!(
-            "location {path}/ {{\n    root {folder};\n    open_file_cache off;\n    try_files /${upstream}_slot$uri /blue$uri /green$uri =404;\n}}\n"
+            "location {path}/ {{\n    root {folder};\n    open_file_cache off;\n    error_page 418 = @{app}_app;\n    \
+             if (!-d {folder}/${upstream}_slot) {{ return 418; }}\n    \
+             try_files /${upstream}_slot$uri /blue$uri /green$uri @{app}_app;\n}}\n"
         )
     };
-    let locations: String = paths.into_iter().map(location).collect();
+    let app = |app: &str| {
+        format!(
+            "location @{app}_app {{\n    proxy_pass http://{};\n    proxy_http_version 1.1;\n    proxy_set_header Host $http_host;\n    \
+             proxy_set_header X-Real-IP $remote_addr;\n    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n    \
+             proxy_set_header X-Forwarded-Proto $scheme;\n    proxy_set_header Connection close;\n}}\n",
+            target(app, switching)
+        )
+    };
+    let apps: BTreeSet<&str> = paths.clone().into_iter().map(|(_, app)| app).collect();
+    let locations: String = paths.into_iter().map(location).chain(apps.into_iter().map(app)).collect();
     format!("# Files of a release that nginx serves itself.\n{variable}{locations}")
 }
 
 /// Where a server's nginx has them, for its site to include.
 pub fn static_include_file(name: &str) -> String {
     format!("/etc/nginx/snippets/{name}-static.conf")
+}
+
+/// Where a server's nginx has the switch of the instant mode, for its site to include.
+pub fn switch_include_file(name: &str) -> String {
+    format!("/etc/nginx/snippets/{name}-switch.conf")
 }
 
 /// The name under which nginx is asked which slot of an environment it obeys.
@@ -144,10 +201,7 @@ pub fn switch_include<'a>(upstreams: impl IntoIterator<Item = &'a str>, flag: &s
 
 /// What a site's `location` says to reach the live slot: the target, headers, websockets.
 pub fn proxy_lines(upstream: &str, switching: SwitchMode) -> String {
-    let target = match switching {
-        SwitchMode::Reload => upstream.to_owned(),
-        SwitchMode::Instant => format!("${upstream}"),
-    };
+    let target = target(upstream, switching);
     format!(
         "        proxy_pass http://{target};\n        proxy_http_version 1.1;\n        proxy_set_header Host $http_host;\n        \
          proxy_set_header X-Real-IP $remote_addr;\n        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n        \
@@ -164,13 +218,15 @@ pub fn upgrade_map(variable: &str) -> String {
 }
 
 /// The private nginx's main file; paths are relative to its prefix.
-pub fn private_main(upstream_file: &str, site_file: &str) -> String {
+pub fn private_main(upstream_file: &str, site_file: &str, has_static_files: bool) -> String {
     let temp: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("    {kind}_temp_path temp/{kind};\n"))
         .concat();
+    // Without it, nginx would call every file `text/plain`. Nothing else here needs it.
+    let types = if has_static_files { "    include /etc/nginx/mime.types;\n" } else { "" };
     format!(
         "# Rendered by cargo xtask; changes are overwritten by the next deploy.\nworker_processes 2;\npid nginx.pid;\n\
-         error_log logs/error.log warn;\nevents {{\n    worker_connections 4096;\n}}\nhttp {{\n    include /etc/nginx/mime.types;\n    access_log off;\n{temp}\n    \
+         error_log logs/error.log warn;\nevents {{\n    worker_connections 4096;\n}}\nhttp {{\n{types}    access_log off;\n{temp}\n    \
          include {upstream_file};\n    include {site_file};\n}}\n"
     )
 }

@@ -27,22 +27,103 @@ pub fn switching_of_site(site: &str, upstream: &str) -> Option<SwitchMode> {
     }
 }
 
+/// Variables to which a `server` block passes requests without setting them, by itself or by a file that it includes, while another block
+/// does: nginx knows a variable in all blocks once one sets it, and where it is not set passes to nowhere. `included`: what the site
+/// includes, by path. A block that includes something else as well may set it there.
+pub fn passes_without_switch<'a>(site: &str, variables: &[&'a str], included: &[(String, String)]) -> Vec<&'a str> {
+    let blocks = server_blocks(site);
+    let files = |block: &str| -> Vec<Option<&str>> {
+        let paths = directives(block).filter_map(|line| line.strip_prefix("include ")).map(|path| match path.trim() {
+            absolute if absolute.starts_with('/') => absolute.to_owned(),
+            relative => format!("/etc/nginx/{relative}"),
+        });
+        let text = |path: String| included.iter().find(|(known, _)| *known == path).map(|(_, text)| text.as_str());
+        paths.map(text).collect()
+    };
+    let sets = |block: &str, variable: &str| {
+        let own = format!("${variable}");
+        let texts = files(block).into_iter().flatten().chain([block]);
+        texts
+            .into_iter()
+            .any(|text| directives(text).any(|line| line.split_whitespace().take(2).eq(["set", own.as_str()])))
+    };
+    let is_known = |block: &str| {
+        files(block)
+            .iter()
+            .all(|text| text.is_some_and(|text| !directives(text).any(|line| line.starts_with("include "))))
+    };
+    let without = |variable: &&&str| {
+        blocks.iter().any(|block| sets(block, variable))
+            && blocks.iter().any(|block| {
+                switching_of_site(block, variable) == Some(SwitchMode::Instant)
+                    && !sets(block, variable)
+                    && is_known(block)
+            })
+    };
+    variables.iter().filter(without).copied().collect()
+}
+
+/// The inside of each `server` block.
+fn server_blocks(text: &str) -> Vec<String> {
+    let uncommented: String =
+        text.lines().map(|line| line.split('#').next().unwrap_or_default().to_owned() + "\n").collect();
+    let (mut blocks, mut depth, mut begun) = (Vec::new(), 0_usize, None);
+    let mut head = 0;
+    for (at, letter) in uncommented.char_indices() {
+        match letter {
+            '{' => {
+                if begun.is_none() && uncommented[head..at].trim() == "server" {
+                    begun = Some((at + 1, depth));
+                }
+                depth += 1;
+            }
+            '}' => {
+                depth = depth.saturating_sub(1);
+                if let Some((from, _)) = begun.filter(|(_, outside)| *outside == depth) {
+                    blocks.push(uncommented[from..at].to_owned());
+                    begun = None;
+                }
+            }
+            ';' => {}
+            _ => continue,
+        }
+        head = at + 1;
+    }
+    blocks
+}
+
 /// Whether the text turns nginx's memory of file lookups off. It is inherited where nothing else is said, and with it a
 /// flag that came or went would be seen up to a minute later (ngx_http_core_module, `open_file_cache`,
 /// `open_file_cache_valid`).
+///
+/// What a `location` says counts for that alone.
 pub fn looks_up_uncached(text: &str) -> bool {
-    directives(text).any(|line| line.split_whitespace().eq(["open_file_cache", "off"]))
+    let mut outside = String::new();
+    let mut within = 0_usize;
+    for line in text.lines().map(|line| line.split('#').next().unwrap_or_default()) {
+        let locations = line.trim_start().starts_with("location");
+        if within == 0 && !locations {
+            outside.push_str(line);
+            outside.push('\n');
+            continue;
+        }
+        within = (within + line.matches('{').count()).saturating_sub(line.matches('}').count());
+    }
+    directives(&outside).any(|line| line.split_whitespace().eq(["open_file_cache", "off"]))
 }
 
-/// Whether a site, or what it includes, has nginx serve the files of slots below a path.
-pub fn serves_static_files(text: &str, upstream: &str, path: &str) -> bool {
-    let mut directives = directives(text);
-    let location = format!("location {path}/");
+/// The paths below which a site, or what it includes, has nginx serve the files of slots.
+pub fn static_paths(text: &str, upstream: &str) -> Vec<String> {
     let files = format!("/${upstream}_slot$uri");
-    directives.any(|line| line == location)
-        && directives
-            .take_while(|line| !line.starts_with("location"))
-            .any(|line| line.starts_with("try_files") && line.contains(&files))
+    let (mut path, mut found) = (None, Vec::new());
+    for directive in directives(text) {
+        if let Some(location) = directive.strip_prefix("location ") {
+            path = location.trim().strip_suffix('/').filter(|path| path.starts_with('/'));
+        } else if directive.starts_with("try_files") && directive.contains(&files) {
+            found.extend(path.map(str::to_owned));
+        }
+    }
+    found
 }
 
 /// The flag that an upstream file of the instant mode looks for.
@@ -82,14 +163,8 @@ mod tests {
     use crate::rules::nginx::{Upstream, private_site};
 
     const SLOTS: Slots = Slots { blue: 8000, green: 8001 };
-    const UPSTREAM: Upstream = Upstream {
-        name: "gifty",
-        upstream: "gifty_backend",
-        slots: SLOTS,
-        live_port: 8002,
-        more_webs: &[],
-        has_static_files: false,
-    };
+    const UPSTREAM: Upstream =
+        Upstream { name: "gifty", upstream: "gifty_backend", slots: SLOTS, live_port: 8002, more_webs: &[] };
 
     #[test]
     fn an_answer_of_another_environment_is_none() {
@@ -113,6 +188,31 @@ mod tests {
         assert_eq!(slot_in_upstream("", "gifty_backend", SLOTS), None);
         let elsewhere = "upstream gifty_backend { server 10.0.0.1:9000; }";
         assert_eq!(slot_in_upstream(elsewhere, "gifty_backend", SLOTS), None);
+    }
+
+    #[test]
+    fn a_server_block_that_passes_to_the_switch_has_to_include_it() {
+        let block = |inside: &str| format!("server {{\n  listen 80; # server {{\n  location / {{ {inside} }}\n}}\n");
+        let switch = [("/etc/nginx/snippets/a.conf".to_owned(), "set $a a_blue;\nset $b b_blue;".to_owned())];
+        let without = |site: &str| passes_without_switch(site, &["a", "b"], &switch);
+        let with = format!("server {{ include /etc/nginx/snippets/a.conf; {}", &block("proxy_pass http://$a;")[8..]);
+        assert_eq!(without(&with), [""; 0]);
+        assert_eq!(without(&(with.clone() + &block("proxy_pass http://$b;"))), ["b"]);
+        assert_eq!(without(&(with.clone() + &block("set $b x; proxy_pass http://$b;"))), [""; 0]);
+        assert_eq!(without(&(with.clone() + &block("proxy_pass http://b;"))), [""; 0]);
+        // Where it cannot be known, nothing is said.
+        assert_eq!(without(&block("proxy_pass http://$b;")), [""; 0]);
+        assert_eq!(without(&(with.clone() + &block("include more/*.conf; proxy_pass http://$a;"))), [""; 0]);
+        let relative = with.replace("/etc/nginx/", "");
+        assert_eq!(without(&(relative + &block("proxy_pass http://$a;"))), ["a"]);
+    }
+
+    #[test]
+    fn what_a_location_says_of_lookups_is_its_own() {
+        let own = "location /static/ {\n    open_file_cache off;\n}\n";
+        assert!(!looks_up_uncached(own));
+        assert!(!looks_up_uncached("server {\n    location / { open_file_cache off; }\n}\n"));
+        assert!(looks_up_uncached(&format!("{own}open_file_cache off;\n")));
     }
 
     #[test]

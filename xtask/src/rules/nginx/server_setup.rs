@@ -59,6 +59,9 @@ fn values(config: &Config, user: &str, switching: SwitchMode) -> Vec<(&'static s
         ("needed_lines", needed_lines),
         ("more_upstreams", config.more_webs.iter().map(|web| web.upstream.as_str()).collect::<Vec<&str>>().join(" ")),
         ("more_given", more_given(config)),
+        ("more_ports", config.more_webs.iter().map(|web| web.port.to_string()).collect::<Vec<String>>().join(" ")),
+        ("web", config.project.web.clone()),
+        ("more_services", config.more_webs.iter().map(|web| web.service.as_str()).collect::<Vec<&str>>().join(" ")),
         ("slots_given", yes(config.fixed.slots)),
         ("blue", config.slots.blue.to_string()),
         ("green", config.slots.green.to_string()),
@@ -112,7 +115,7 @@ fn upstream_text(config: &Config, switching: SwitchMode) -> String {
 }
 
 fn include_file(config: &Config) -> String {
-    format!("/etc/nginx/snippets/{}-switch.conf", config.project.name)
+    nginx::switch_include_file(&config.project.name)
 }
 
 fn site(config: &Config, switching: SwitchMode) -> String {

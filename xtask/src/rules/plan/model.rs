@@ -44,7 +44,7 @@ fn apply(before: &Observed, plan: &Plan, step: &Step) -> Observed {
         | Step::RenderStored { .. }
         | Step::Check
         | Step::Build
-        | Step::StaticFiles { .. }
+        | Step::StaticFiles
         | Step::Accessories
         | Step::Hook { .. }
         | Step::AwaitHealth { .. }

@@ -30,7 +30,7 @@ pub fn of(
         Step::PrivateNginx { switching, live } => script::private_nginx(config, *switching, *live),
         Step::AlignUpstream { live } => script::align_upstream(config, *live),
         Step::Build => script::build(config, release, compose, rendered),
-        Step::StaticFiles { slot } => script::static_files(config, release, *slot, rendered),
+        Step::StaticFiles => script::static_files(config, release, rendered),
         Step::Accessories => script::accessories(config, release, compose, rendered),
         Step::Hook { words, slot, .. } => script::hook(config, release, compose, *slot, words),
         Step::Boot { slot } => script::boot(config, release, compose, *slot),

@@ -38,10 +38,8 @@ pub enum Step {
     Check,
     /// Build the release's images.
     Build,
-    /// Put files of the release that nginx serves itself in the place of the slot.
-    StaticFiles {
-        slot: Slot,
-    },
+    /// Copy the files that nginx serves itself out of the images of the release.
+    StaticFiles,
     /// Start the accessories that do not run.
     Accessories,
     /// Run a hook in a one-off container.
@@ -123,7 +121,7 @@ impl Step {
             Step::RenderStored { .. } => "Render the stored compose files",
             Step::Check => "Check the files",
             Step::Build => "Build the images",
-            Step::StaticFiles { .. } => "Put static files",
+            Step::StaticFiles => "Copy static files",
             Step::Accessories => "Start the accessories",
             Step::Hook { point: HookPoint::BeforeBoot, .. } => "Hook before boot",
             Step::Hook { point: HookPoint::BeforeSwitch, .. } => "Hook before switch",
@@ -158,7 +156,7 @@ impl Step {
             Step::RenderStored { slot } => format!("Render the stored compose files of {release} for slot {slot}"),
             Step::Check => format!("Check the files of {release}"),
             Step::Build => "Build the images".to_owned(),
-            Step::StaticFiles { slot } => format!("Put static files in place for slot {slot}"),
+            Step::StaticFiles => "Copy the static files".to_owned(),
             Step::Accessories => "Start the accessories that do not run".to_owned(),
             Step::Hook { point, words, .. } => format!("Hook {}: {}", point.name(), words.join(" ")),
             Step::Boot { slot } => format!("Boot {release} in slot {slot}"),
@@ -199,7 +197,7 @@ impl Step {
                 Kind::Preflight
             }
             Step::Render { .. } => Kind::Configuration,
-            Step::Build | Step::StaticFiles { .. } => Kind::Build,
+            Step::Build | Step::StaticFiles => Kind::Build,
             Step::Hook { .. } => Kind::Hook,
             Step::Accessories | Step::Boot { .. } => Kind::Boot,
             Step::AwaitHealth { .. } => Kind::Unhealthy,

@@ -39,6 +39,7 @@ impl Settings {
             name: config.project.name.clone(),
             keep: config.project.keep,
             app: config.project.app.clone(),
+            build_cache: config.project.build_cache.clone(),
             ..self.project.clone()
         };
         let Settings { health, hooks, more_webs, static_files, images, .. } = self.clone();
@@ -52,15 +53,22 @@ impl Settings {
         Config { project, health, hooks, more_webs, static_files, images: images.unwrap_or_default(), ..config.clone() }
     }
 
-    /// Whether a version with these settings answers the same health check.
-    pub fn is_asked_like(&self, health: &Health) -> bool {
+    /// Whether a web service answers the same health check in a version with these settings.
+    pub fn is_asked_like(&self, web: &str, health: &Health) -> bool {
         let timeout = health.timeout;
-        Health { timeout, ..self.health.clone() } == *health
+        let further = self.more_webs.iter().find(|further| further.service == web);
+        let own = further.map_or(&self.health, |further| &further.health);
+        Health { timeout, ..own.clone() } == *health
     }
 
     /// Whether each image of the release has its name, also those that were pulled.
     pub fn names_all_images(&self) -> bool {
         self.images.is_some()
+    }
+
+    /// The first web service.
+    pub fn web(&self) -> &str {
+        &self.project.web
     }
 
     pub fn workers(&self) -> &[String] {

@@ -124,7 +124,8 @@ fn registries(config: &Config) -> Input {
 pub fn build(config: &Config, release: &ReleaseId, compose: &str, files: Option<&RenderedCompose>) -> Script {
     let project = &config.project.name;
     let folder = config.environment.folder.clone();
-    let mut arguments = vec![folder, release.to_string(), project.clone(), compose.to_owned()];
+    let cache = config.project.build_cache.clone().unwrap_or_default();
+    let mut arguments = vec![folder, release.to_string(), project.clone(), compose.to_owned(), cache];
     if let Some(files) = files {
         let targets = |service: &String| files.volume_targets.get(service).map(|targets| targets.join(":"));
         let of_release = |service: &String| {

@@ -22,7 +22,6 @@ pub fn upstream_of(config: &Config) -> Upstream<'_> {
         slots: config.slots,
         live_port: nginx.live_port,
         more_webs: &config.more_webs,
-        has_static_files: !config.static_files.is_empty(),
     }
 }
 
@@ -71,23 +70,23 @@ pub fn static_locations(config: &Config, switching: SwitchMode) -> String {
         return String::new();
     }
     let folder = format!("{}/{STATIC_FOLDER}", config.environment.folder);
-    nginx::static_locations(
-        &config.environment.nginx.upstream,
-        switching,
-        &flag(config),
-        &folder,
-        config.static_files.keys(),
-    )
+    let first = config.environment.nginx.upstream.as_str();
+    let app = |service: &str| {
+        config.more_webs.iter().find(|web| web.service == service).map_or(first, |web| web.upstream.as_str())
+    };
+    let paths: Vec<(&String, &str)> =
+        config.static_files.iter().map(|(path, folder)| (path, app(&folder.service))).collect();
+    nginx::static_locations(first, switching, &flag(config), &folder, paths)
 }
 
-/// Puts the files of a release that nginx serves itself in the place of a slot.
-pub fn static_files(config: &Config, release: &ReleaseId, slot: Slot, files: Option<&RenderedCompose>) -> Script {
-    let arguments = [config.environment.folder.clone(), release.to_string(), slot.to_string()];
+/// Copies the files of a release that nginx serves itself out of its images.
+pub fn static_files(config: &Config, release: &ReleaseId, files: Option<&RenderedCompose>) -> Script {
+    let arguments = [config.environment.folder.clone(), release.to_string()];
     let folders = config.static_files.iter().flat_map(|(path, folder)| {
         let image = files.and_then(|files| files.images.get(&folder.service)).cloned().unwrap_or_default();
         [path.clone(), image, folder.path.clone()]
     });
-    script("put static files in place", changing!("static_files.sh"), MINUTES, arguments.into_iter().chain(folders))
+    script("copy static files", changing!("static_files.sh"), MINUTES, arguments.into_iter().chain(folders))
 }
 
 /// Makes the tool's own nginx run.
@@ -99,7 +98,7 @@ pub fn private_nginx(config: &Config, switching: SwitchMode, live: Slot) -> Scri
         SwitchMode::Instant => upstream_of(config).instant(&flag),
     };
     let files = [
-        ("nginx.conf", nginx::private_main(&nginx.upstream_file, &nginx.site_file)),
+        ("nginx.conf", nginx::private_main(&nginx.upstream_file, &nginx.site_file, !config.static_files.is_empty())),
         (
             "site.conf",
             nginx::private_site(&upstream_of(config), switching, &flag, url, &static_locations(config, switching)),

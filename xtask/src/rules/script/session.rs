@@ -48,8 +48,14 @@ pub fn inspect(config: &Config) -> Script {
         header_lines(&config.health, false),
         if config.health.connect { "connect" } else { "http" }.to_owned(),
         config.more_webs.iter().map(|web| web.upstream.as_str()).collect::<Vec<&str>>().join(" "),
+        yes(config.fixed.slots),
+        yes(config.fixed.live_port),
     ];
     script("inspect the host", reading!("inspect.sh"), SHORT, arguments)
+}
+
+fn yes(given: bool) -> String {
+    if given { "yes" } else { "no" }.to_owned()
 }
 
 /// Headers as they are sent, each with its line end.

@@ -14,7 +14,10 @@ pub fn boot(config: &Config, release: &ReleaseId, compose: &str, slot: Slot) -> 
     let release = release.to_string();
     let arguments = [folder, release, project, slot.to_string(), compose.to_owned(), compose_project, file];
     let arguments = arguments.into_iter().chain(ports(config, slot));
-    script("boot the slot", changing!("boot.sh"), MINUTES, arguments)
+    // One web service may wait there until another is healthy.
+    let limit =
+        config.more_webs.iter().fold(MINUTES, |limit, web| limit + web.health.limit().max(config.health.limit()));
+    script("boot the slot", changing!("boot.sh"), limit, arguments)
 }
 
 /// Runs a hook in a one-off container.
@@ -80,8 +83,8 @@ pub fn stop(config: &Config, containers: &[String]) -> Script {
 /// Removes what runs in a slot.
 pub fn remove(config: &Config, slot: Slot) -> Script {
     let [folder, project] = place(config);
-    let [slot, workers] = [slot_project(&project, slot), workers_project(&project)];
-    script("remove the slot", changing!("remove.sh"), MINUTES, [folder, project, slot, workers])
+    let [of_slot, workers] = [slot_project(&project, slot), workers_project(&project)];
+    script("remove the slot", changing!("remove.sh"), MINUTES, [folder, project, of_slot, workers, slot.to_string()])
 }
 
 /// The ports of a slot, one of each web service.

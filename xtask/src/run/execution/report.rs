@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use super::Execution;
 use crate::io::console;
 use crate::io::host::probe::Probe;
-use crate::io::host::receipt;
+use crate::io::host::receipt::{self, Asked};
+use crate::rules::config::Config;
 use crate::rules::failure::{self, Kind};
 use crate::rules::health::{self, Answer};
 use crate::rules::plan::Plan;
@@ -18,18 +19,33 @@ use crate::run::session::inspect;
 
 impl Execution<'_> {
     pub(super) fn start_receipt(&self) -> receipt::Running {
-        let (config, host) = (self.config, &self.session.host);
+        let webs = self.config.of_each_web();
+        let asked = webs.iter().enumerate().filter(|(number, web)| *number == 0 || self.is_asked_through_nginx(web));
+        receipt::start(asked.map(|(number, web)| self.asked(web, number == 0)).collect())
+    }
+
+    /// Whether nginx leads to a further web service all the time: one that has come new with this release is nobody's before the switch.
+    fn is_asked_through_nginx(&self, web: &Config) -> bool {
+        let observed = &self.session.observed;
+        let served = |slot| observed.further(slot).any(|(of, one)| *of == web.project.web && one.running());
+        let serves = observed.live_release().is_none() || observed.live().is_some_and(served);
+        serves && !web.health.connect
+    }
+
+    fn asked(&self, web: &Config, is_first: bool) -> Asked {
+        let host = &self.session.host;
         // Whichever version answers, it is judged as the verification judges it. Where the two are asked differently, one of them
         // may not know the question, and only what no version says counts as failed.
         let observed = &self.session.observed;
         let before = observed.live_release().and_then(|id| observed.release(id)?.settings.as_ref());
-        let alike = before.is_none_or(|before| before.is_asked_like(&config.health));
-        let expected = config.health.clone();
+        let alike = before.is_none_or(|before| before.is_asked_like(&web.project.web, &web.health));
+        let expected = web.health.clone();
         let judge = move |answer: &Answer| match health::check(answer, &expected, None) {
             Err(_) if !alike && answer.status < 500 => Ok(()),
             judged => judged.map_err(|reason| reason.shown(console::masked)),
         };
-        receipt::start(Probe::site(config, host), config.health.path.clone(), judge)
+        let probe = if is_first { Probe::site(web, host) } else { Probe::through_nginx(web, host) };
+        Asked { probe, path: web.health.path.clone(), judge: Box::new(judge) }
     }
 
     /// A probe may be the first that gets no answer of a host to which the connection is lost.

@@ -1,5 +1,6 @@
 //! Waiting until a slot is healthy, and seeing its container end.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -19,6 +20,8 @@ const POLL: Duration = Duration::from_millis(20);
 const SLOWEST_POLL: Duration = Duration::from_secs(1);
 /// How long one probe may take.
 pub const PROBE: Duration = Duration::from_secs(5);
+/// How long one that was healthy may take to answer once more.
+const STILL: Duration = Duration::from_secs(15);
 /// Lines of a container's log in an error.
 pub const LOG_LINES: usize = 40;
 /// How long docker may take to give them: one that starts and ends other containers was seen to take more than 2 s.
@@ -28,7 +31,7 @@ const LOGS: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// [`Kind::Unhealthy`] with what the last probe saw and the container's last log lines.
-pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, limit: Duration) -> Result<()> {
+fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, limit: Duration) -> Result<()> {
     let mut polls = Polls::new(Probe::slot(config, host, slot), &config.health);
     let mut watch = None;
     let start = Instant::now();
@@ -71,6 +74,27 @@ pub fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slo
         answers.hint(),
         process::indent(&console::masked_lines(&logs))
     )))
+}
+
+/// The same for each web service; `granted`: what a service may take to start by its own health check. While the last ones were waited
+/// for, the first may have ended: all have to be healthy at the end.
+///
+/// # Errors
+/// The same.
+pub fn await_health_of_all(
+    config: &Config,
+    host: &Host,
+    release: &ReleaseId,
+    slot: Slot,
+    granted: &BTreeMap<String, Duration>,
+) -> Result<()> {
+    let webs = config.of_each_web();
+    for web in &webs {
+        let granted = granted.get(&web.project.web).copied().unwrap_or_default();
+        await_health(web, host, release, slot, web.health.limit().max(granted))?;
+    }
+    let (_, earlier) = webs.split_last().unzip();
+    earlier.unwrap_or_default().iter().try_for_each(|web| await_health(web, host, release, slot, STILL))
 }
 
 fn asked(config: &Config, slot: Slot) -> String {

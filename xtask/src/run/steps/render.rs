@@ -181,6 +181,7 @@ fn with_input<T>(
         nginx_ports: &nginx_ports,
         images: &config.images,
         commit: printed.commit,
+        processors: &observed.processors,
         found: &observed.binds(&config.project.web),
         profiles: printed.profiles,
     })

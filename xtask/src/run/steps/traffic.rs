@@ -28,6 +28,8 @@ const LIVE_LOGS: Duration = Duration::from_secs(2);
 /// The site as its users reach it, and the version that should answer there.
 pub struct Site<'a> {
     config: &'a Config,
+    /// As a person would call it.
+    called: String,
     site: Probe,
     slot: Probe,
     release: Option<&'a ReleaseId>,
@@ -43,12 +45,27 @@ pub enum Served {
 
 impl<'a> Site<'a> {
     pub fn of(config: &'a Config, host: &Host, slot: Slot, release: Option<&'a ReleaseId>) -> Site<'a> {
-        Site { config, site: Probe::site(config, host), slot: Probe::slot(config, host, slot), release }
+        let called = config.environment.url.to_string();
+        Site { config, called, site: Probe::site(config, host), slot: Probe::slot(config, host, slot), release }
+    }
+
+    /// A further web service, of which `config` is as if it were the only one.
+    fn of_further(config: &'a Config, host: &Host, slot: Slot, release: Option<&'a ReleaseId>) -> Site<'a> {
+        let called = format!("nginx, asked for `{}`: ", config.project.web);
+        Site { called, site: Probe::through_nginx(config, host), ..Site::of(config, host, slot, release) }
+    }
+
+    /// All that can be asked: of which a connection alone is tried, nginx can lead to nobody and say so.
+    fn of_all(webs: &'a [Config], host: &Host, slot: Slot, release: &'a ReleaseId) -> Vec<Site<'a>> {
+        let (first, further) = webs.split_first().unzip();
+        let first = first.map(|web| Site::of(web, host, slot, Some(release)));
+        let further = further.unwrap_or_default().iter().filter(|web| !web.health.connect);
+        first.into_iter().chain(further.map(|web| Site::of_further(web, host, slot, Some(release)))).collect()
     }
 
     pub fn ask(&self) -> Served {
-        let Config { environment, health, .. } = self.config;
-        let asked = format!("{}{}", environment.url, health.path);
+        let health = &self.config.health;
+        let asked = format!("{}{}", self.called, health.path);
         let answer = match self.site.get(&health.path, PROBE) {
             Ok(answer) => answer,
             Err(error) => return Served::Badly(format!("{asked} does not answer: {error:#}")),
@@ -69,6 +86,19 @@ impl<'a> Site<'a> {
     }
 }
 
+/// What is worst of what all came back with.
+fn ask_all(sites: &[Site]) -> Served {
+    let mut worst = Served::Well;
+    for site in sites {
+        match (site.ask(), &worst) {
+            (bad @ Served::Badly(_), _) => return bad,
+            (Served::TurnedAway, _) => worst = Served::TurnedAway,
+            (Served::Well, _) => {}
+        }
+    }
+    worst
+}
+
 /// Proves that a request through nginx reaches the new release: nginx says it obeys the slot, and the site answers
 /// healthy, as that release where it names one.
 ///
@@ -77,13 +107,14 @@ impl<'a> Site<'a> {
 /// # Errors
 /// [`Kind::Switch`] with what nginx and the site say instead.
 pub fn verify(config: &Config, host: &Host, release: &ReleaseId, slot: Slot) -> Result<()> {
-    let (live, site) = (Probe::live(config, host), Site::of(config, host, slot, Some(release)));
+    let (live, webs) = (Probe::live(config, host), config.of_each_web());
+    let sites = Site::of_all(&webs, host, slot, release);
     let deadline = Instant::now() + SETTLE;
     let mut pause = Duration::from_millis(20);
     loop {
         interrupt::check()?;
         host.check()?;
-        let (obeyed, served) = both(|| obeys(config, &live, slot), || site.ask());
+        let (obeyed, served) = both(|| obeys(config, &live, slot), || ask_all(&sites));
         let over = Instant::now() >= deadline;
         let problem = match (obeyed, served) {
             (Ok(()), Served::Well) => return Ok(()),
@@ -134,8 +165,8 @@ fn obeys(config: &Config, live: &Probe, slot: Slot) -> Result<(), String> {
 /// # Errors
 /// [`Kind::Bake`] when it fails; the caller goes back to the old one, which still runs.
 pub fn bake(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, seconds: u64) -> Result<()> {
-    let site = Site::of(config, host, slot, Some(release));
     let webs = config.of_each_web();
+    let sites = Site::of_all(&webs, host, slot, release);
     let watches =
         webs.iter().map(|web| Ok((&web.project.web, Watch::start(web, host, slot)?))).collect::<Result<Vec<_>>>()?;
     let deadline = Instant::now() + Duration::from_secs(seconds);
@@ -152,7 +183,7 @@ pub fn bake(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, secon
                 return Err(Kind::Bake.error(format!("after the switch, the container{of} of slot {slot} {ended}")));
             }
         }
-        match site.ask() {
+        match ask_all(&sites) {
             Served::Well => failures = 0,
             Served::TurnedAway => {
                 pause = (pause * 2).min(TURNED_AWAY_POLL);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::rules::config::{Hooks, ImageFolder, Project, StaticFiles};
+use crate::rules::config::{Hooks, Project};
 use crate::rules::release::own_projects;
 
 use super::{Problem, RawConfig};
@@ -53,11 +53,23 @@ pub fn project(project: &Project) -> Result<(), Problem> {
     if project.compose.is_empty() {
         return Err(Problem::at("project.compose", "[project] compose = []: name at least one compose file"));
     }
+    if let Some(size) = project.build_cache.as_ref().filter(|size| !is_size(size)) {
+        let text = format!("[project] build_cache = {size:?} is not a size: as in \"10GB\" or \"500MB\"");
+        return Err(Problem::at("project.build_cache", text));
+    }
     if project.keep < 2 {
         let text = format!("[project] keep = {}: at least 2, or there is nothing to roll back to", project.keep);
         return Err(Problem::at("project.keep", text));
     }
     Ok(())
+}
+
+/// As docker takes one.
+fn is_size(text: &str) -> bool {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = &text[digits.len()..];
+    let number = !digits.is_empty() && digits.len() <= 6 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    number && ["MB", "GB", "TB"].contains(&unit)
 }
 
 /// The name of a service.
@@ -109,30 +121,7 @@ pub fn values(raw: &RawConfig) -> Result<(), Problem> {
             return Err(Problem::at(&format!("limits.{field}"), text));
         }
     }
-    self::hooks(&raw.hooks)?;
-    static_files(&raw.static_files, &raw.project)
-}
-
-fn static_files(files: &StaticFiles, project: &Project) -> Result<(), Problem> {
-    for (path, ImageFolder { service, .. }) in files {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
-        let parts = path.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
-        if !path.starts_with('/') || !parts || path.len() > 200 || !path.bytes().all(plain) {
-            let text = format!("[static] {path:?}: a path of the site, as in \"/static\"");
-            return Err(Problem::at("static", text));
-        }
-        if *service != project.web && !project.workers.contains(service) {
-            let text = format!("[static] {path:?}: `{service}` is neither the web service nor a worker");
-            return Err(Problem::at("static", text));
-        }
-    }
-    let inside = |path: &String| files.keys().find(|other| path.starts_with(&format!("{other}/")));
-    match files.keys().find_map(|path| Some((path, inside(path)?))) {
-        Some((path, other)) => {
-            Err(Problem::at("static", format!("[static] {path:?} lies in {other:?}; give one of them")))
-        }
-        None => Ok(()),
-    }
+    hooks(&raw.hooks)
 }
 
 fn hooks(hooks: &Hooks) -> Result<(), Problem> {

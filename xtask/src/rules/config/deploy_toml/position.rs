@@ -33,6 +33,17 @@ pub fn tables_of(text: &str, name: &str) -> Vec<String> {
     table.iter().map(|(name, _)| name.get_ref().to_string()).collect()
 }
 
+/// Whether the file has this key.
+pub fn has_key(text: &str, key: &[&str]) -> bool {
+    let Ok(file) = DeTable::parse(text) else { return false };
+    let mut table = Some(file.get_ref());
+    key.iter().all(|part| {
+        let found = table.and_then(|table| table.iter().find(|(name, _)| name.get_ref() == part));
+        table = found.and_then(|(_, value)| value.get_ref().as_table());
+        found.is_some()
+    })
+}
+
 /// Where the value of a key stands; what surrounds it, where the file leaves it to its default.
 pub fn of_key(text: &str, key: &[String]) -> Option<Position> {
     let file = DeTable::parse(text).ok()?;

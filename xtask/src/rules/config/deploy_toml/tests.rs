@@ -165,7 +165,7 @@ fn an_environment_may_have_settings_of_its_own() {
 fn the_shipped_file_shows_the_defaults() {
     let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy.toml"));
     // Examples, and a choice that is made by looking.
-    let examples = ["groups", "expect_text", "expect_headers", "host", "headers", "command", "junit"];
+    let examples = ["build_cache", "groups", "expect_text", "expect_headers", "host", "headers", "command", "junit"];
     let examples = examples.map(|key| format!("# {key} = "));
     let no_defaults: Vec<&str> =
         examples.iter().map(String::as_str).chain(["# compose = \"docker compose\""]).collect();
@@ -244,5 +244,30 @@ fn further_web_services_have_settings_of_their_own() {
     ] {
         let refusal = refused(&with(section), "prod", &[]);
         assert!(refusal.contains(told), "{refusal}");
+    }
+}
+
+#[test]
+fn an_app_without_an_env_file_says_so() {
+    let env_file = |value: &str| SMALLEST.replace("env_file = \"app/.env.example\"", &format!("env_file = {value}"));
+    let config = loaded(&env_file("false"), "local", &[]).unwrap();
+    assert!(matches!(&config.environment.env_file, SecretSource::Content(content) if content.expose().is_empty()));
+    assert!(refused(&env_file("true"), "local", &[]).contains("or false where the app has none"));
+}
+
+#[test]
+fn web_services_have_nothing_in_common() {
+    let with = |webs: &str| SMALLEST.replace("[environments.local]", &format!("{webs}\n[environments.local]"));
+    let two = "[web.a]\nport = 1\nslots = { blue = 9000, green = 9001 }\n[web.b]\nport = 1\n";
+    assert!(loaded(&with(&format!("{two}slots = {{ blue = 9002, green = 9003 }}")), "local", &[]).is_ok());
+    for (same, told) in [
+        ("slots = { blue = 9001, green = 9004 }", "must be two ports"),
+        ("slots = { blue = 9004, green = 9004 }", "must be two ports"),
+        ("slots = { blue = 8080, green = 9004 }", "must be two ports"),
+        ("upstream = \"shop_a\"", "upstream = \"shop_a\" is that of another"),
+        ("upstream = \"shop_backend\"", "is that of another web service"),
+        ("path = \"/a/\"", "path = \"/a/\" is that of another"),
+    ] {
+        assert!(refused(&with(&format!("{two}{same}")), "local", &[]).contains(told), "{same}");
     }
 }

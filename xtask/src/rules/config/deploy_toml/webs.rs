@@ -58,3 +58,35 @@ pub fn resolve(webs: BTreeMap<String, RawWeb>, project: &Project) -> Result<Vec<
     });
     webs.collect()
 }
+
+/// # Errors
+/// The first setting of which each web service must have one of its own, and two have the same.
+pub fn apart(webs: &[Web], upstream: &str, given: &[u16]) -> Result<(), Problem> {
+    let mut ports: Vec<u16> = given.to_vec();
+    for (number, web) in webs.iter().enumerate() {
+        let refuse = |key: &str, text: String| {
+            Err(Problem::at(&format!("web.{}.{key}", web.service), format!("[web.{}] {text}", web.service)))
+        };
+        let before = &webs[..number];
+        if web.upstream == upstream || before.iter().any(|other| other.upstream == web.upstream) {
+            let text =
+                format!("upstream = {:?} is that of another web service; give it a name of its own", web.upstream);
+            return refuse("upstream", text);
+        }
+        if before.iter().any(|other| other.path == web.path) {
+            return refuse("path", format!("path = {:?} is that of another web service", web.path));
+        }
+        let own = [web.slots.blue, web.slots.green];
+        if web.fixed && (own.contains(&0) || own[0] == own[1] || own.iter().any(|port| ports.contains(port))) {
+            let text = format!(
+                "slots: {} and {} must be two ports that no other web service and not nginx's answer has",
+                own[0], own[1]
+            );
+            return refuse("slots", text);
+        }
+        if web.fixed {
+            ports.extend(own);
+        }
+    }
+    Ok(())
+}

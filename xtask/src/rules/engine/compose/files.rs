@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::images::{self, Origin};
 use super::project::{Project, Resource, Service};
 use super::{RenderInput, Roles, data, definition};
-use crate::rules::release::{image, live_network, shut_network, slot_service};
+use crate::rules::release::{Slot, image, live_network, shut_network, slot_service};
 use crate::rules::shared_constants::{LABEL_DEFINITION, LABEL_FOLDER, LABEL_PROJECT, LABEL_RELEASE, LABEL_SLOT};
 
 /// The network of a slot: its name, and whether it is internal. It is so only where a worker is on nothing but internal networks:
@@ -29,6 +29,10 @@ pub fn slot_file(rendering: &RenderInput, project: &Project, roles: &Roles) -> S
         let mut body = released(rendering, name, web, roles);
         body.insert("ports".to_owned(), json!([format!("127.0.0.1:{}:{port}", slots.port(rendering.slot))]));
         body.remove("mac_address");
+        let dependencies = among_webs(web, roles, rendering.slot);
+        if !dependencies.is_empty() {
+            body.insert("depends_on".to_owned(), Value::Object(dependencies));
+        }
         if let Some(Value::String(hostname)) = body.get_mut("hostname") {
             // Docker makes a name of it on every network of the container, healthy or not.
             hostname.push_str(&format!("-{}", rendering.slot));
@@ -39,6 +43,13 @@ pub fn slot_file(rendering: &RenderInput, project: &Project, roles: &Roles) -> S
     let labels = json!({LABEL_PROJECT: rendering.project, LABEL_FOLDER: rendering.folder});
     let network = json!({"name": live, "internal": internal, "labels": labels});
     released_file(rendering, project, &webs, services, network)
+}
+
+/// What a web service waits for of the others, under the names that they have in the slot.
+fn among_webs(web: &Service, roles: &Roles, slot: Slot) -> Map<String, Value> {
+    let waited_for = web.dependencies().into_iter().filter(|other| roles.webs().any(|(name, _)| name == *other));
+    let entry = |other: &str| (slot_service(other, slot), json!({"condition": web.condition_of(other)}));
+    waited_for.map(entry).collect()
 }
 
 pub fn workers_file(rendering: &RenderInput, project: &Project, roles: &Roles) -> String {

@@ -45,6 +45,7 @@ const ONE_IN_A_SLOT: Treatment = Refused("other than 1: a slot is one container 
 const OUT_OF_ITS_FILE: Treatment =
     Refused("`service:` and `container:`: the other one is not in its file, and is not the same in both slots");
 const OF_THE_WEB: Treatment = Refused("`service:` of the web service or of a worker: they are replaced at each deploy");
+const OF_ANOTHER_PROCESSOR: Treatment = Refused("one that the host cannot run");
 const RESOLVED: Treatment = Adapted("resolved by compose before it is read");
 const NOT_PULLED: Treatment = Adapted("left out where the image is built; else kept");
 
@@ -78,7 +79,7 @@ pub const KEYS: &[Key] = &[
     kept("credential_spec"),
     key(
         "depends_on",
-        Adapted("left out: accessories run and are healthy before"),
+        Adapted("kept among web services; else left out: accessories run and are healthy before"),
         Adapted("left out: the web service serves before"),
         Adapted("web and workers left out of it; a one-shot is waited for"),
     ),
@@ -147,7 +148,7 @@ pub const KEYS: &[Key] = &[
     kept("oom_score_adj"),
     key("pid", OUT_OF_ITS_FILE, OUT_OF_ITS_FILE, OF_THE_WEB),
     kept("pids_limit"),
-    kept("platform"),
+    key("platform", OF_ANOTHER_PROCESSOR, OF_ANOTHER_PROCESSOR, OF_ANOTHER_PROCESSOR),
     key(
         "ports",
         Adapted("`web_port` on the slot's port of the loopback; others are not published, and named"),

@@ -11,8 +11,10 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::build::Build;
+
 /// Text values by name; `None` is a name without a value.
-type Texts = BTreeMap<String, Option<String>>;
+pub type Texts = BTreeMap<String, Option<String>>;
 
 #[derive(Deserialize)]
 pub struct Project {
@@ -64,27 +66,11 @@ pub struct Service {
 }
 
 #[derive(Deserialize, Serialize)]
-pub struct Build {
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "nullable")]
-    args: Texts,
-    #[serde(flatten)]
-    rest: BTreeMap<String, Value>,
-}
-
-#[derive(Deserialize, Serialize)]
 struct HealthCheck {
     #[serde(skip_serializing_if = "Option::is_none")]
     test: Option<Words>,
     #[serde(flatten)]
     rest: BTreeMap<String, Value>,
-}
-
-impl Build {
-    /// What it is built of: context and file.
-    pub fn source(&self) -> (Option<&str>, &str) {
-        let text = |key: &str| self.rest.get(key).and_then(Value::as_str);
-        (text("context"), text("dockerfile").unwrap_or("Dockerfile"))
-    }
 }
 
 /// A port of a container, and the machine's port that leads to it.
@@ -210,7 +196,11 @@ impl<'de> Deserialize<'de> for Attached {
     }
 }
 
-fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Texts, D::Error> {
+/// `null` is none of them.
+///
+/// # Errors
+/// Where it is something else.
+pub fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Texts, D::Error> {
     Ok(Option::<Texts>::deserialize(deserializer)?.unwrap_or_default())
 }
 
@@ -283,6 +273,12 @@ impl Service {
             _ => Vec::new(),
         };
         depends_on.into_iter().chain(links).collect()
+    }
+
+    /// What it waits for of another one.
+    pub fn condition_of(&self, other: &str) -> &str {
+        let condition = || self.depends_on.as_ref()?.get(other)?.get("condition")?.as_str();
+        condition().unwrap_or("service_started")
     }
 
     /// Services whose successful end it waits for.

@@ -28,6 +28,7 @@ pub fn all(project: &Project, roles: &Roles, rendering: &RenderInput) -> Vec<Ref
     for (name, service) in &project.services {
         tell(Some(name), above_the_app(name, service, rendering));
         tell(Some(name), of_the_tool(name, service, rendering));
+        tell(Some(name), for_another_processor(name, service, rendering).into_iter().collect());
         tell(Some(name), path_within_a_text(name, service, rendering).into_iter().collect());
     }
     tell(None, volumes_in_a_release(project, rendering));
@@ -150,6 +151,20 @@ fn above_the_app(name: &str, service: &Service, rendering: &RenderInput) -> Vec<
     told.collect()
 }
 
+/// Docker would say that it cannot find the image, and look for it in a registry.
+fn for_another_processor(name: &str, service: &Service, rendering: &RenderInput) -> Option<String> {
+    let platform = service.rest.get("platform")?.as_str()?;
+    let wanted = platform.split('/').nth(1)?;
+    (!rendering.processors.is_empty() && !rendering.processors.contains(wanted)).then(|| {
+        let can: Vec<&str> = rendering.processors.iter().map(String::as_str).collect();
+        format!(
+            "service `{name}` has `platform: {platform}`, which this host cannot run (it runs {}): take the line out, or give the host an \
+             emulation of that processor (binfmt_misc)",
+            can.join(", ")
+        )
+    })
+}
+
 fn of_the_tool(name: &str, service: &Service, rendering: &RenderInput) -> Vec<String> {
     let told = super::data::of_the_tool(service, rendering).into_iter().map(|source| {
         format!(
@@ -205,15 +220,16 @@ fn forgotten(name: &str, service: &Service, roles: &Roles, rendering: &RenderInp
     if rendering.declared_accessories.iter().any(|declared| declared == name) {
         return None;
     }
-    let web = roles.web;
-    let same_build = matches!((&service.build, &web.build), (Some(own), Some(webs)) if own.source() == webs.source());
-    let same_image = service.build.is_none() && service.image.is_some() && service.image == web.image;
+    let same_code = |(_, web): &(&str, &Service)| {
+        let built = matches!((&service.build, &web.build), (Some(own), Some(webs)) if own.source() == webs.source());
+        built || (service.build.is_none() && service.image.is_some() && service.image == web.image)
+    };
     let code = mounts_the_code(service, roles, rendering);
-    let why = match () {
-        () if same_build || same_image => format!("runs the same code as `{}`", rendering.web),
-        () if service.build.is_some() => "is built from this repository".to_owned(),
-        () if code.is_some() => format!("has the release's folder `{}` mounted", code.unwrap_or_default()),
-        () => return None,
+    let why = match roles.webs().find(same_code) {
+        Some((web, _)) => format!("runs the same code as `{web}`"),
+        None if service.build.is_some() => "is built from this repository".to_owned(),
+        None if code.is_some() => format!("has the release's folder `{}` mounted", code.unwrap_or_default()),
+        None => return None,
     };
     let keeps = format!(
         "service `{name}` {why}, and deploy.toml names it nowhere, so it would keep its first version for ever"
@@ -235,8 +251,8 @@ fn forgotten(name: &str, service: &Service, roles: &Roles, rendering: &RenderInp
 /// The folder of code that it mounts: the app's own, one that is built from, or one that web and workers mount too.
 fn mounts_the_code(service: &Service, roles: &Roles, rendering: &RenderInput) -> Option<String> {
     let release_folder = rendering.release_folder();
-    let context = roles.web.build.as_ref().and_then(|build| build.source().0);
-    let context = context.and_then(|context| super::data::inside(context, &release_folder));
+    let contexts = roles.webs().filter_map(|(_, web)| web.build.as_ref()?.source().0);
+    let contexts: Vec<&str> = contexts.filter_map(|context| super::data::inside(context, &release_folder)).collect();
     let of_the_code: Vec<String> = roles
         .released()
         .flat_map(|(_, service)| of_release(service, &release_folder))
@@ -246,7 +262,7 @@ fn mounts_the_code(service: &Service, roles: &Roles, rendering: &RenderInput) ->
     let mounted = of_release(service, &release_folder).into_iter().map(|(path, _)| path);
     let code = mounted.filter(|path| {
         let whole = path.is_empty()
-            || context.is_some_and(|context| context == path || context.starts_with(&format!("{path}/")));
+            || contexts.iter().any(|context| context == path || context.starts_with(&format!("{path}/")));
         whole || (is_folder(rendering.commit, path) && of_the_code.contains(path))
     });
     code.map(|path| if path.is_empty() { ".".to_owned() } else { path }).next()
@@ -301,11 +317,11 @@ fn proxy(name: &str, service: &Service, rendering: &RenderInput) -> Option<Strin
     }
     let image = service.image.as_deref().and_then(|image| image.rsplit('/').next()).unwrap_or_default();
     let is_proxy = PROXIES.contains(&image.split([':', '@']).next().unwrap_or_default());
-    let behind = service.dependencies().into_iter().any(|other| other == rendering.web);
+    let behind = service.dependencies().into_iter().find(|other| rendering.is_web(other));
     let outside = published.iter().find(|port| !port.loopback)?;
     let declared = rendering.declared_accessories.iter().any(|declared| declared == name);
-    let why = if behind { format!("depends on `{}`", rendering.web) } else { format!("is `{image}`") };
-    ((behind || is_proxy) && !declared).then(|| {
+    let why = behind.map_or_else(|| format!("is `{image}`"), |web| format!("depends on `{web}`"));
+    ((behind.is_some() || is_proxy) && !declared).then(|| {
         format!(
             "service `{name}` {why} and publishes port {inside} to the outside, so it may be a proxy that goes past the \
              slots: {remedy}. If it is none, name it in `accessories` ([project] in deploy.toml)",

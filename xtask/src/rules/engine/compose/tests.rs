@@ -48,6 +48,7 @@ fn rendered_with<'a>(config: &str, change: impl FnOnce(&mut RenderInput<'a>)) ->
         nginx_ports: &[80, 443],
         images: &NO_IMAGES,
         commit,
+        processors: Box::leak(Box::default()),
         found,
         profiles: None,
     };

@@ -114,7 +114,7 @@ pub fn read(fields: &[&str], config: &Config, observed: &mut Observed) -> Result
         observed.mounted.extend(mounted(&mounts, config, observed));
     }
     let ports = host_ports(ports)?;
-    let further = further_web(&labels, slot_of_ours, config);
+    let web = web_of(&labels, slot_of_ours);
     let published = published(&ports, config);
     let running = status == "running";
     match &owner {
@@ -131,17 +131,18 @@ pub fn read(fields: &[&str], config: &Config, observed: &mut Observed) -> Result
         .map(|mount| (mount.destination.clone(), mount.source.clone()))
         .collect();
     let is_web = config.webs().any(|web| web == labels.service);
-    let before_us = owner == Owner::Us && labels.project.is_empty() && is_web;
+    // Started by compose, or as an accessory before it became a web service.
+    let before_us = owner == Owner::Us && labels.compose_project == config.project.name && is_web;
     let (slot, release) = match (slot_of_ours, published) {
         (Some(slot), _) => (slot, ReleaseId::parse(&labels.release).ok()),
-        (None, Some(slot)) if before_us && !labels.one_off => (slot, None),
-        (None, Some(slot)) if running && owner != Owner::Us => {
+        (None, Some((slot, _))) if before_us && !labels.one_off => (slot, None),
+        (None, Some((slot, port))) if running && owner != Owner::Us => {
             let compose_project = Some(labels.compose_project).filter(|project| !project.is_empty());
-            observed.foreign.push(Foreign { slot, container: name, compose_project });
+            observed.foreign.push(Foreign { slot, port, container: name, compose_project });
             return Ok(());
         }
         _ if owner == Owner::Us && !labels.one_off && !labels.service.is_empty() => {
-            observed.others.push(other(fields, labels, binds, config));
+            observed.others.push(Other { ports, ..other(fields, labels, binds, config) });
             return Ok(());
         }
         _ => return Ok(()),
@@ -158,27 +159,39 @@ pub fn read(fields: &[&str], config: &Config, observed: &mut Observed) -> Result
         ports,
         binds,
     };
-    match further {
-        Some(service) => observed.more_containers.push((service, container)),
-        None => observed.containers.push(container),
-    }
+    observed.more_containers.push((web, container));
     Ok(())
 }
 
-/// The slot of which a container has a port, of any web service.
-fn published(ports: &[u16], config: &Config) -> Option<Slot> {
-    let slots = config.more_webs.iter().map(|web| web.slots).chain([config.slots]);
-    Slot::BOTH.into_iter().find(|slot| slots.clone().any(|slots| ports.contains(&slots.port(*slot))))
+/// The slot of which a container has a port, of any web service, and that port.
+fn published(ports: &[u16], config: &Config) -> Option<(Slot, u16)> {
+    let slots = [config.slots].into_iter().chain(config.more_webs.iter().map(|web| web.slots));
+    let of_slots = slots.flat_map(|slots| Slot::BOTH.map(|slot| (slot, slots.port(slot))));
+    of_slots.into_iter().find(|(_, port)| ports.contains(port))
 }
 
-/// The further web service that a container runs: in a slot, or as compose started it before the first deploy.
-fn further_web(labels: &Labels, slot: Option<Slot>, config: &Config) -> Option<String> {
-    let further = config.more_webs.iter().map(|web| &web.service);
-    let runs = |service: &&String| match slot {
-        Some(slot) => labels.service == slot_service(service, slot),
-        None => labels.service == **service,
-    };
-    further.into_iter().find(runs).cloned()
+/// The web service that a container runs: in a slot, or as compose started it before the first deploy.
+fn web_of(labels: &Labels, slot: Option<Slot>) -> String {
+    let service = labels.service.as_str();
+    let end = slot.map(|slot| slot_service("", slot)).unwrap_or_default();
+    service.strip_suffix(end.as_str()).unwrap_or(service).to_owned()
+}
+
+/// Once the releases are known too: which containers are of the first web service. A release says itself which one that was, whatever
+/// the services are called by now.
+pub fn tell_webs_apart(config: &Config, observed: &mut Observed) {
+    let all = std::mem::take(&mut observed.more_containers);
+    for (service, container) in all {
+        let release = container.release.as_ref().and_then(|id| observed.release(id)?.settings.as_ref());
+        let is_first = match release {
+            Some(settings) => settings.web() == service,
+            None => !config.more_webs.iter().any(|web| web.service == service),
+        };
+        match is_first {
+            true => observed.containers.push(container),
+            false => observed.more_containers.push((service, container)),
+        }
+    }
 }
 
 /// A container of the environment that is in no slot.
@@ -196,6 +209,7 @@ fn other(fields: &[&str], labels: Labels, binds: Vec<(String, String)>, config: 
         restarts: field(5).parse().unwrap_or_default(),
         exit_code: exit_code.parse().unwrap_or_default(),
         restart_policy: restart_policy.to_owned(),
+        ports: Vec::new(),
         definition: Some(labels.definition).filter(|definition| !definition.is_empty()),
         binds,
     }

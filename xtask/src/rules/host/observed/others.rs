@@ -18,10 +18,14 @@ impl Observed {
             self.containers.iter().partition(|container| Some(container.slot) == live && container.running());
         // What runs counts before what has ended.
         let (running, ended): (Vec<_>, Vec<_>) = self.others.iter().partition(|other| other.status == "running");
+        let (further_of_live, further): (Vec<_>, Vec<_>) =
+            self.more_containers.iter().partition(|(_, container)| Some(container.slot) == live && container.running());
         ended.into_iter().for_each(|other| add(&other.service, &other.binds));
         others.into_iter().for_each(|container| add(web, &container.binds));
+        further.into_iter().for_each(|(service, container)| add(service, &container.binds));
         running.into_iter().for_each(|other| add(&other.service, &other.binds));
         of_live.into_iter().for_each(|container| add(web, &container.binds));
+        further_of_live.into_iter().for_each(|(service, container)| add(service, &container.binds));
         binds
     }
 

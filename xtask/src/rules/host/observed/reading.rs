@@ -16,21 +16,21 @@ use crate::rules::secret::Secret;
 /// # Errors
 /// When the text is cut short or a line is not what the script prints: never guessed around.
 pub fn parse(text: &str, config: &Config) -> Result<Observed> {
-    if text.lines().next_back() != Some("end") {
+    // A field may end with a carriage return, which `lines` would take for a part of the line's end.
+    let Some(text) = text.strip_suffix('\n').filter(|text| text.split('\n').next_back() == Some("end")) else {
         bail!("the host's report is cut short");
-    }
+    };
     let mut observed =
         Observed { folder: config.environment.folder.clone(), asked: config.health.clone(), ..Observed::default() };
-    let mut upstream = String::new();
-    let mut flag = false;
+    let mut files = FilesOfNginx::default();
     observed.ports = ports(text);
     let resolved = observed.ports.as_ref().map(|ports| config.with_ports(ports.slots, ports.live, &ports.further));
     let config = resolved.as_ref().unwrap_or(config);
     // docker prints an empty line for a container that has gone since it was listed.
-    for line in text.lines().filter(|line| !line.is_empty()) {
+    for line in text.split('\n').filter(|line| !line.is_empty()) {
         let fields: Vec<&str> = line.split('\t').collect();
         let read = || format!("reading the host's report, a line `{}`", kind_of_line(&fields));
-        if capacity(&fields, &mut observed).with_context(read)? {
+        if capacity(&fields, &mut observed).with_context(read)? || files.read(&fields, config, &mut observed) {
             continue;
         }
         match fields[..] {
@@ -39,23 +39,14 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
                 observed.said = Some(answer.to_owned()).filter(|answer| !answer.is_empty());
                 observed.running_slot = nginx::slot_in_answer(answer, &config.project.name);
             }
-            ["flag", _] => flag = true,
-            ["upstream", text] => {
-                upstream = lines(text);
-                let own = script::flag(config);
-                observed.flag_elsewhere = nginx::flag_of_upstream(&upstream).filter(|flag| *flag != own);
-            }
             ["bypass", line] => observed.bypasses.push(line.to_owned()),
             ["site-of", file] => observed.site_of_another = Some(file.to_owned()),
             ["site-answer", text] => observed.site = read_answer(&lines(text)),
             ["volume", project, name] => observed.volumes.push((project.to_owned(), name.to_owned())),
-            ["site", text] => {
-                observed.site_file_found = !text.is_empty();
-                observed.switching = nginx::switching_of_site(&lines(text), &config.environment.nginx.upstream);
-                site_says(&lines(text), config, &mut observed);
-            }
-            ["included", text] => site_says(&lines(text), config, &mut observed),
             ["file-cache", line] => observed.file_cache = Some(line.to_owned()).filter(|line| !line.is_empty()),
+            ["machine", names] => {
+                observed.processors = names.split(' ').flat_map(processors).map(str::to_owned).collect()
+            }
             ["user", name] => observed.user = name.to_owned(),
             ["unwritable", place] => observed.unwritable.push(place.to_owned()),
             ["unwritable-upstream", place] => observed.unwritable_upstream = Some(place.to_owned()),
@@ -73,24 +64,88 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
             ["connectable", port] => observed.connectable.extend(slot_of(port, config)),
             ["answer", port, text] => observed.answers.extend(slot_of(port, config).zip(read_answer(&lines(text)))),
             ["last-record", record] => observed.last_record = Some(record.to_owned()).filter(|text| !text.is_empty()),
-            ["end"] | ["docker", _] | ["ports", _] => {}
+            ["end"] | ["docker", _] | ["ports", _] | ["further", _] => {}
             // The line itself may hold anything, an `.env` for one.
             _ => bail!("the host's report has a line `{}` of {} fields", kind_of_line(&fields), fields.len()),
         }
     }
-    let mode = switching(config, &mut observed);
-    observed.configured_slot = mode.and_then(|mode| configured_slot(mode, flag, &upstream, config));
+    containers::tell_webs_apart(config, &mut observed);
+    files.conclude(config, &mut observed);
     Ok(observed)
+}
+
+/// What is read of nginx's files.
+#[derive(Default)]
+struct FilesOfNginx {
+    upstream: String,
+    /// The flag of the instant mode is there.
+    flag: bool,
+    site: String,
+    /// What the site includes, by path.
+    included: Vec<(String, String)>,
+}
+
+impl FilesOfNginx {
+    /// Reads a line of one of them. `false`: it is another one.
+    fn read(&mut self, fields: &[&str], config: &Config, observed: &mut Observed) -> bool {
+        match fields[..] {
+            ["flag", _] => self.flag = true,
+            ["upstream", text] => {
+                self.upstream = lines(text);
+                let own = script::flag(config);
+                observed.flag_elsewhere = nginx::flag_of_upstream(&self.upstream).filter(|flag| *flag != own);
+            }
+            ["site", text] => {
+                observed.site_file_found = !text.is_empty();
+                self.site = lines(text);
+                observed.switching = nginx::switching_of_site(&self.site, &config.environment.nginx.upstream);
+                site_says(&self.site, config, observed);
+            }
+            ["included", path, text] => {
+                site_says(&lines(text), config, observed);
+                self.included.push((path.to_owned(), lines(text)));
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// What follows from all of them.
+    fn conclude(&self, config: &Config, observed: &mut Observed) {
+        let further = config.more_webs.iter().map(|web| web.upstream.as_str());
+        let variables: Vec<&str> = further.chain([config.environment.nginx.upstream.as_str()]).collect();
+        let without = nginx::passes_without_switch(&self.site, &variables, &self.included);
+        observed.without_switch = without.into_iter().map(str::to_owned).collect();
+        let mode = switching(config, observed);
+        observed.configured_slot = mode.and_then(|mode| configured_slot(mode, self.flag, &self.upstream, config));
+    }
 }
 
 /// What a site, or a file that it includes, turns on for it.
 fn site_says(text: &str, config: &Config, observed: &mut Observed) {
     observed.lookups_uncached |= nginx::looks_up_uncached(text);
-    let upstreams = config.more_webs.iter().map(|web| &web.upstream);
-    observed.routed.extend(upstreams.filter(|upstream| nginx::switching_of_site(text, upstream).is_some()).cloned());
-    let upstream = &config.environment.nginx.upstream;
-    let served = config.static_files.keys().filter(|path| nginx::serves_static_files(text, upstream, path));
-    observed.static_paths.extend(served.cloned());
+    let known = observed.ports.iter().flat_map(|ports| ports.further.keys());
+    let upstreams = config.more_webs.iter().map(|web| &web.upstream).chain(known);
+    // In the way of the other mode, it would not move with the first one.
+    let moves = |upstream: &&String| {
+        let mode = nginx::switching_of_site(text, upstream);
+        mode.is_some() && mode == observed.switching
+    };
+    let routed: Vec<String> = upstreams.filter(moves).cloned().collect();
+    observed.routed.extend(routed);
+    observed.static_paths.extend(nginx::static_paths(text, &config.environment.nginx.upstream));
+}
+
+/// What docker calls the processors that a machine of this name runs programs for: its own, and the smaller one before it.
+fn processors(machine: &str) -> Vec<&str> {
+    match machine {
+        "x86_64" => vec!["amd64", "386"],
+        "i386" | "i486" | "i586" | "i686" => vec!["386"],
+        "aarch64" => vec!["arm64", "arm"],
+        "armv6l" | "armv7l" => vec!["arm"],
+        "" => Vec::new(),
+        other => vec![other],
+    }
 }
 
 /// The first field, where it is a word of the script; it may be a part of anything.
@@ -150,17 +205,17 @@ fn lines(text: &str) -> String {
     text.replace('\r', "\n")
 }
 
-/// The ports that nginx's file names: the first web service's, its own, then those of further ones.
+/// The ports that nginx's file names: the first web service's, its own, those of further ones.
 fn ports(text: &str) -> Option<Ports> {
-    let line = text.lines().find_map(|line| line.strip_prefix("ports\t"))?;
-    let numbers: Vec<u16> = line.split(' ').filter_map(|number| number.parse().ok()).collect();
-    let [blue, green, live, further @ ..] = &numbers[..] else { return None };
-    let pair = |pair: &[u16]| Slots { blue: pair[0], green: pair[1] };
-    Some(Ports {
-        slots: Slots { blue: *blue, green: *green },
-        live: *live,
-        further: further.chunks_exact(2).map(pair).collect(),
-    })
+    let numbers = |line: &str| line.split(' ').filter_map(|number| number.parse().ok()).collect::<Vec<u16>>();
+    let line = text.split('\n').find_map(|line| line.strip_prefix("ports\t"))?;
+    let [blue, green, live] = numbers(line)[..] else { return None };
+    let further = text.split('\n').filter_map(|line| line.strip_prefix("further\t")?.split_once(' '));
+    let pair = |(upstream, pair): (&str, &str)| {
+        let [blue, green] = numbers(pair)[..] else { return None };
+        Some((upstream.to_owned(), Slots { blue, green }))
+    };
+    Some(Ports { slots: Slots { blue, green }, live, further: further.filter_map(pair).collect() })
 }
 
 /// A folder that is not named like a release was not made by us and is left alone.

@@ -72,8 +72,12 @@ fn a_container_of_before_the_first_deploy_is_told_from_a_strangers() {
     assert_eq!(observed.occupant(Slot::Green).map(|c| c.release.clone()), Some(None));
     let other = labels(&[(COMPOSE_PROJECT, "blog"), (SERVICE, "web")]);
     let observed = read(&[&container("other", "running", &other, ON_8001, "null")]);
-    let foreign =
-        Foreign { slot: Slot::Green, container: "other".to_owned(), compose_project: Some("blog".to_owned()) };
+    let foreign = Foreign {
+        slot: Slot::Green,
+        port: 8001,
+        container: "other".to_owned(),
+        compose_project: Some("blog".to_owned()),
+    };
     assert_eq!((observed.containers.len(), observed.foreign), (0, vec![foreign]));
 }
 
@@ -184,10 +188,30 @@ fn what_a_version_takes_and_what_there_is_of_it_are_read() {
 fn a_cache_of_lookups_counts_where_neither_the_site_nor_its_include_turns_it_off() {
     let cache = "file-cache\t/etc/nginx/nginx.conf: open_file_cache max=1000 inactive=20s";
     let site = "site\tserver { include snippets/shop-switch.conf; proxy_pass http://$shop_backend; }";
-    let on = read(&[cache, site, "included\tset $shop_backend shop_backend_blue;\r# open_file_cache off;"]);
+    let on = read(&[
+        cache,
+        site,
+        "included\t/etc/nginx/snippets/shop-switch.conf\tset $shop_backend shop_backend_blue;\r# open_file_cache off;",
+    ]);
     assert_eq!((on.file_cache.is_some(), on.lookups_uncached), (true, false));
-    assert!(read(&[cache, site, "included\topen_file_cache  off;\rset $shop_backend x;"]).lookups_uncached);
+    assert!(
+        read(&[
+            cache,
+            site,
+            "included\t/etc/nginx/snippets/shop-switch.conf\topen_file_cache  off;\rset $shop_backend x;"
+        ])
+        .lookups_uncached
+    );
     assert_eq!(read(&["file-cache\t"]).file_cache, None);
+}
+
+/// What comes after the headers is nothing, so the field ends with line ends.
+#[test]
+fn an_answer_without_a_body_is_one() {
+    let head = "HTTP/1.1 204 No Content\rX-App: up\r\r";
+    let observed = read(&[&format!("site-answer\t{head}"), &format!("answer\t8000\t{head}")]);
+    assert_eq!(observed.site.map(|answer| answer.status), Some(204));
+    assert_eq!(observed.answers[&Slot::Blue].status, 204);
 }
 
 /// Workers and accessories: how they do, and whether they are still what the compose file says.

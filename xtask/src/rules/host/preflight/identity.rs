@@ -14,11 +14,11 @@ pub fn problems(config: &Config, observed: &Observed) -> Vec<String> {
         live_port_publisher(config, observed),
         volumes(config, observed),
         ports(config, observed),
-        port_of_what_serves(config, observed),
-        answer(config, observed),
-        flag(config, observed),
     ];
-    found.into_iter().flatten().collect()
+    let serves = config.of_each_web().into_iter().map(|web| port_of_what_serves(&web, observed));
+    let nginx = [answer(config, observed), flag(config, observed)];
+    let further = ports_of_further_webs(config, observed).into_iter().map(Some);
+    found.into_iter().chain(further).chain(serves).chain(nginx).flatten().collect()
 }
 
 /// Where the name of an environment is set.
@@ -61,7 +61,7 @@ fn without_slot(project: &str) -> &str {
 fn live_port_publisher(config: &Config, observed: &Observed) -> Option<String> {
     let live = observed.live()?;
     let foreign = observed.foreign.iter().find(|foreign| foreign.slot == live)?;
-    let port = config.slots.port(live);
+    let port = foreign.port;
     let container = &foreign.container;
     Some(match foreign.compose_project.as_deref().map(without_slot) {
         Some(project) => format!(
@@ -116,10 +116,31 @@ fn ports(config: &Config, observed: &Observed) -> Option<String> {
     })
 }
 
+/// The same for further web services: in instant mode nginx would go on leading to the ports of its file, where nobody listens.
+fn ports_of_further_webs(config: &Config, observed: &Observed) -> Vec<String> {
+    let Some(ports) = observed.ports.as_ref().filter(|_| config.environment.nginx.owner == NginxOwner::System) else {
+        return Vec::new();
+    };
+    let others = config.more_webs.iter().filter_map(|web| Some((web, ports.further.get(&web.upstream)?)));
+    let told = others.filter(|(web, slots)| web.slots != **slots).map(|(web, slots)| {
+        format!(
+            "deploy.toml gives the slots of `{}` the ports {} and {}, but {} has {} and {}. Take the ports out of deploy.toml, or run the \
+             script of `cargo xtask setup` again",
+            web.service,
+            web.slots.blue,
+            web.slots.green,
+            config.environment.nginx.upstream_file,
+            slots.blue,
+            slots.green,
+        )
+    });
+    told.collect()
+}
+
 /// A deploy has nginx lead to the slots' ports as they are configured or stand in its file, so what serves must be there.
 fn port_of_what_serves(config: &Config, observed: &Observed) -> Option<String> {
     let live = observed.live()?;
-    let container = observed.occupant(live).filter(|container| container.running())?;
+    let container = observed.of_web(config, live).find(|container| container.running())?;
     let (own, published) = (config.slots.port(live), container.ports.first()?);
     let remedy = if config.fixed.slots {
         format!(

@@ -195,7 +195,7 @@ fn an_nginx_that_speaks_for_another_is_not_listened_to() {
         said: Some(said.to_owned()),
         running_slot,
         configured_slot: Some(configured_slot),
-        ports: Some(Ports { slots: crate::rules::config::Slots::default(), live: 8002, further: Vec::new() }),
+        ports: Some(Ports { slots: crate::rules::config::Slots::default(), live: 8002, further: BTreeMap::new() }),
         ..server(Slot::Blue, 2)
     };
     assert!(fits(&says("shop blue", Some(Slot::Blue), Slot::Blue)));

@@ -27,6 +27,7 @@ fn of(config: &str) -> Review {
         nginx_ports: &[80, 443],
         images: &BTreeMap::new(),
         commit: &commit,
+        processors: &std::collections::BTreeSet::new(),
         found: &BTreeMap::new(),
         profiles: Some(""),
     };

@@ -1,0 +1,38 @@
+//! Which file of the app is compose's, where `deploy.toml` does not say.
+
+use crate::rules::config::Config;
+
+/// The names by which compose finds it; of several the one that this tool has always taken.
+const NAMES: [&str; 4] = ["docker-compose.yml", "docker-compose.yaml", "compose.yaml", "compose.yml"];
+
+/// The same with the file that is there. Where there is none, the default stays, and is missed by whoever reads it.
+pub fn found(mut config: Config) -> Config {
+    let app = config.root.join(&config.project.app);
+    if let Some(name) = NAMES.into_iter().find(|name| app.join(name).is_file()) {
+        config.project.compose = vec![name.to_owned()];
+    }
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::fixtures;
+
+    #[test]
+    fn the_file_that_is_there_is_found_and_of_several_the_usual_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = fixtures::config();
+        config.root = folder.path().to_owned();
+        let app = folder.path().join(&config.project.app);
+        std::fs::create_dir_all(&app).unwrap();
+        for (file, expected) in [
+            ("other.yaml", "docker-compose.yml"),
+            ("compose.yaml", "compose.yaml"),
+            ("docker-compose.yml", "docker-compose.yml"),
+        ] {
+            std::fs::write(app.join(file), "").unwrap();
+            assert_eq!(found(config.clone()).project.compose, [expected], "{file}");
+        }
+    }
+}
