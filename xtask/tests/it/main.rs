@@ -24,6 +24,7 @@ mod local_registry;
 mod local_secret_files;
 mod local_test_commands;
 mod local_trust;
+mod projects;
 mod remote_access;
 mod remote_connection;
 mod remote_data;

@@ -8,6 +8,7 @@ mod cut_off;
 mod hostile;
 mod long_run;
 mod neighbours;
+mod projects;
 mod reboot;
 mod round_trips;
 mod signals;

@@ -1,5 +1,6 @@
 //! What tests, the reliability suite and the benchmarks share: servers, sites and projects to deploy, and load on them.
 
+pub mod adoption;
 pub mod load;
 pub mod ports;
 pub mod project;

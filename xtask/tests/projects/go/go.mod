@@ -1,0 +1,3 @@
+module clicks.example
+
+go 1.19
