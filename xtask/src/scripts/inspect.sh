@@ -263,7 +263,7 @@ if [ -z "$private_pid" ] && place=$(readlink -f -- "$upstream_file") && [ ! -w "
 fi
 emulated=''
 for handler in /proc/sys/fs/binfmt_misc/qemu-*; do [ ! -e "$handler" ] || emulated+=" ${handler##*/qemu-}"; done
-printf 'machine\t%s%s\n' "$HOSTTYPE" "${emulated:0:500}"
+printf 'machine\t%s%s\n' "$(uname -m)" "${emulated:0:500}"
 user='\u' # as in a prompt
 printf 'user\t%s\n' "${user@P}"
 command -v curl >/dev/null && printf 'curl\tthere\n'

@@ -97,7 +97,8 @@ elif [ "$slots_given" = no ]; then
   is_free() { [[ " $live_port ${more_given//[:-]/ } " != *" $1 "* ]] && { ! is_taken "$1" || [ -n "$(of_before "$1")" ]; }; }
   until is_free "$blue"; do blue=$((blue + 1)); done
   green=$((blue + 1))
-  until is_free "$green"; do green=$((green + 1)); done
+  # Not a second port of the one that is taken over.
+  until is_free "$green" && { ! is_taken "$green" || [ "$(of_before "$green")" != "$(of_before "$blue")" ]; }; do green=$((green + 1)); done
   [ "$green" -lt 9000 ] || fail "there are no two ports between 8000 and 9000 that are free; give some (\`slots\` in deploy.toml)"
 else
   if grep -RqsE "^[^#]*server[[:space:]]+127\.0\.0\.1:($blue|$green);" --exclude="$(basename "$upstream_file")" /etc/nginx/conf.d /etc/nginx/sites-enabled; then
@@ -144,8 +145,9 @@ read -r -a more_ports <<<"$more_ports"
 for of in $more_upstreams; do reserved+="$(port_in "upstream ${of}_blue ") $(port_in "upstream ${of}_green ") "; done
 # Where compose has started it, or this tool as an accessory: the port on which it serves now.
 serves_on() {
-  docker ps --filter "label=com.docker.compose.project=$name" --filter "label=com.docker.compose.service=$1" --format '{{.Ports}}' 2>/dev/null |
-    grep -oE ":[0-9]+->$2/" | head -n 1 | sed 's/->.*//; s/://'
+  local id
+  id=$(docker ps -q --filter "label=com.docker.compose.project=$name" --filter "label=com.docker.compose.service=$1" 2>/dev/null | head -n 1)
+  [ -z "$id" ] || docker port "$id" "$2/tcp" 2>/dev/null | sed -n '1s/.*://p'
 }
 for of in $more_upstreams; do
   given=${more_given[number]} service=${more_services[number]} port=${more_ports[number]} number=$((number + 1))

@@ -1,5 +1,6 @@
 //! Which file of the app is compose's, where `deploy.toml` does not say.
 
+use crate::io::console;
 use crate::rules::config::Config;
 
 /// The names by which compose finds it; of several the one that this tool has always taken.
@@ -8,8 +9,15 @@ const NAMES: [&str; 4] = ["docker-compose.yml", "docker-compose.yaml", "compose.
 /// The same with the file that is there. Where there is none, the default stays, and is missed by whoever reads it.
 pub fn found(mut config: Config) -> Config {
     let app = config.root.join(&config.project.app);
-    if let Some(name) = NAMES.into_iter().find(|name| app.join(name).is_file()) {
-        config.project.compose = vec![name.to_owned()];
+    let there: Vec<&str> = NAMES.into_iter().filter(|name| app.join(name).is_file()).collect();
+    if let Some((name, others)) = there.split_first() {
+        if !others.is_empty() {
+            let others = others.join(", ");
+            console::note(&format!(
+                "{name} is the compose file; {others} is not used (`compose`, [project] in deploy.toml)"
+            ));
+        }
+        config.project.compose = vec![(*name).to_owned()];
     }
     config
 }

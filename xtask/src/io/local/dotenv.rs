@@ -11,6 +11,7 @@ use crate::rules::failure::{self, Kind};
 use crate::rules::secret::{Secret, mask};
 
 use super::secret_files;
+use crate::io::process;
 
 /// A release's `.env`, and what else of it is not in its commit.
 pub struct Env {
@@ -89,6 +90,13 @@ fn env_alone(config: &Config) -> Result<Env> {
                 .error(format!("the environment variable {variable} is not set; it holds the release's .env")));
         }
     };
+    if env.expose().is_empty() && is_committed(config) {
+        return Err(Kind::Configuration.error(format!(
+            "{from} is empty, and the commit has a `.env` of its own, which would be replaced by nothing: with `env_file = \"{}/.env\"` it is \
+             the release's",
+            config.project.app.trim_end_matches('/')
+        )));
+    }
     let assignments = env_file::read(env.expose()).map_err(|refusals| {
         let shown: Vec<String> = refusals.iter().take(10).map(|refusal| format!("\n  {refusal}")).collect();
         Kind::Configuration
@@ -101,6 +109,12 @@ fn env_alone(config: &Config) -> Result<Env> {
         names: names(&assignments),
         content: env,
     })
+}
+
+/// Whether the app's folder has an `.env` that git knows.
+fn is_committed(config: &Config) -> bool {
+    let app = config.root.join(&config.project.app);
+    process::line(&app, "git", &["ls-files", "--", ".env"]).is_ok_and(|listed| !listed.is_empty())
 }
 
 /// In the place of an `.env` that is not known here: it sets what the compose files take from it.

@@ -1,5 +1,7 @@
 //! Rendering the compose files of a release, of what compose prints now or printed when it was shipped.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result};
 
 use crate::io::console;
@@ -92,7 +94,7 @@ pub fn render(
     printed: &Printed,
 ) -> Result<(RenderedCompose, Script)> {
     let observed = &session.observed;
-    let files = rendered(config, observed, &observed.folder, (release, slot), printed)?;
+    let files = rendered(config, observed, &observed.folder, (release, slot), printed, &BTreeSet::new())?;
     files.notes.iter().for_each(|note| console::warning(note));
     observed.unmanaged_volumes(&config.project.name).iter().for_each(|told| console::warning(told));
     observed.of_accessories(&files.definitions).iter().for_each(|problem| console::warning(problem));
@@ -122,7 +124,7 @@ pub fn refuse_early(session: &Session, package: &Package, env: &Env) -> Result<(
     };
     let printed = Printed { project: &read.project, commit: &package.commit(), profiles: Some(&env.profiles) };
     // What is refused is so for both slots.
-    rendered(config, observed, &read.folder, (&package.release, Slot::Blue), &printed).map(drop)
+    rendered(config, observed, &read.folder, (&package.release, Slot::Blue), &printed, &observed.processors).map(drop)
 }
 
 /// What a deploy would make of a tree, service by service. `observed`: what is known of the host, if anything.
@@ -137,20 +139,23 @@ pub fn reviewed(
     read: &review::Printed,
 ) -> Result<Review> {
     let printed = Printed { project: &read.project, commit: &package.commit(), profiles: Some(&env.profiles) };
-    with_input(config, observed, &read.folder, (&package.release, Slot::Blue), &printed, |input| {
+    let processors = &observed.processors;
+    with_input(config, observed, &read.folder, (&package.release, Slot::Blue), &printed, processors, |input| {
         compose::review::review(printed.project, input)
     })
 }
 
+/// `processors`: those of the host, where it matters. A release that is on the host has run there.
 fn rendered(
     config: &Config,
     observed: &Observed,
     folder: &str,
     place: (&ReleaseId, Slot),
     printed: &Printed,
+    processors: &BTreeSet<String>,
 ) -> Result<RenderedCompose> {
     let render = |input: &RenderInput| compose::render(printed.project, input);
-    with_input(config, observed, folder, place, printed, render)
+    with_input(config, observed, folder, place, printed, processors, render)
         .map_err(|error| Kind::Configuration.around(error, "the compose files"))
 }
 
@@ -160,6 +165,7 @@ fn with_input<T>(
     folder: &str,
     (release, slot): (&ReleaseId, Slot),
     printed: &Printed,
+    processors: &BTreeSet<String>,
     use_it: impl FnOnce(&RenderInput) -> T,
 ) -> T {
     let nginx_ports = match config.environment.nginx.owner {
@@ -181,7 +187,7 @@ fn with_input<T>(
         nginx_ports: &nginx_ports,
         images: &config.images,
         commit: printed.commit,
-        processors: &observed.processors,
+        processors,
         found: &observed.binds(&config.project.web),
         profiles: printed.profiles,
     })

@@ -148,7 +148,7 @@ pub const KEYS: &[Key] = &[
     kept("oom_score_adj"),
     key("pid", OUT_OF_ITS_FILE, OUT_OF_ITS_FILE, OF_THE_WEB),
     kept("pids_limit"),
-    key("platform", OF_ANOTHER_PROCESSOR, OF_ANOTHER_PROCESSOR, OF_ANOTHER_PROCESSOR),
+    key("platform", OF_ANOTHER_PROCESSOR, OF_ANOTHER_PROCESSOR, Kept),
     key(
         "ports",
         Adapted("`web_port` on the slot's port of the loopback; others are not published, and named"),

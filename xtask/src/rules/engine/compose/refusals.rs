@@ -24,11 +24,11 @@ pub fn all(project: &Project, roles: &Roles, rendering: &RenderInput) -> Vec<Ref
     for (name, service) in roles.released() {
         tell(Some(name), out_of_its_file(name, service));
         tell(Some(name), build_context(name, service, rendering).into_iter().collect());
+        tell(Some(name), for_another_processor(name, service, rendering).into_iter().collect());
     }
     for (name, service) in &project.services {
         tell(Some(name), above_the_app(name, service, rendering));
         tell(Some(name), of_the_tool(name, service, rendering));
-        tell(Some(name), for_another_processor(name, service, rendering).into_iter().collect());
         tell(Some(name), path_within_a_text(name, service, rendering).into_iter().collect());
     }
     tell(None, volumes_in_a_release(project, rendering));
@@ -153,8 +153,16 @@ fn above_the_app(name: &str, service: &Service, rendering: &RenderInput) -> Vec<
 
 /// Docker would say that it cannot find the image, and look for it in a registry.
 fn for_another_processor(name: &str, service: &Service, rendering: &RenderInput) -> Option<String> {
-    let platform = service.rest.get("platform")?.as_str()?;
-    let wanted = platform.split('/').nth(1)?;
+    let platform = service.platform()?;
+    // As docker itself reads them (containerd, `platforms.Normalize`).
+    let named = platform.split('/').nth(1)?.to_ascii_lowercase();
+    let wanted = match named.as_str() {
+        "x86_64" | "x86-64" => "amd64",
+        "i386" => "386",
+        "aarch64" => "arm64",
+        "armhf" | "armel" => "arm",
+        other => other,
+    };
     (!rendering.processors.is_empty() && !rendering.processors.contains(wanted)).then(|| {
         let can: Vec<&str> = rendering.processors.iter().map(String::as_str).collect();
         format!(

@@ -93,9 +93,14 @@ pub fn review(config: &str, rendering: &RenderInput) -> Result<Review> {
     services.sort_by(|one, other| (one.role, &one.name).cmp(&(other.role, &other.name)));
     let mut refused: Vec<String> = refused.into_iter().map(|refusal| refusal.text).collect();
     let mut notes = refusals::unknown_keys(&project);
+    let asks = services.iter().filter(|one| matches!(one.role, Role::Web | Role::Worker));
+    let asks = asks.filter(|one| rendering.processors.is_empty() && one.kept.iter().any(|key| key == "platform"));
+    let asks: Vec<String> = asks
+        .map(|one| format!("whether the host runs the `platform` of `{}` is seen at the deploy", one.name))
+        .collect();
     if refused.is_empty() && services.iter().all(|service| service.refused.is_empty()) {
         match super::render(config, rendering) {
-            Ok(rendered) => notes = rendered.notes,
+            Ok(rendered) => notes = rendered.notes.into_iter().chain(asks).collect(),
             Err(error) => refused.push(format!("{error:#}")),
         }
     }

@@ -143,6 +143,7 @@ fn processors(machine: &str) -> Vec<&str> {
         "i386" | "i486" | "i586" | "i686" => vec!["386"],
         "aarch64" => vec!["arm64", "arm"],
         "armv6l" | "armv7l" => vec!["arm"],
+        "loongarch64" => vec!["loong64"],
         "" => Vec::new(),
         other => vec![other],
     }
