@@ -16,7 +16,12 @@ fn built_with_secrets(project: &Project) {
     let text = std::fs::read_to_string(project.root().join(COMPOSE)).unwrap();
     let secrets = "secrets:\n  token: {environment: API_TOKEN}\n  licence: {file: ./licence.txt}\n";
     project.write(COMPOSE, &format!("{text}\n{secrets}"));
-    let sum = "RUN --mount=type=secret,id=token,required=true --mount=type=secret,id=licence,required=true cat /run/secrets/token /run/secrets/licence | sha256sum >/built-with\n";
+    // A layer that an earlier run has built would be used again, whatever its secrets were.
+    let sum = format!(
+        "RUN --mount=type=secret,id=token,required=true --mount=type=secret,id=licence,required=true : {} && \
+         cat /run/secrets/token /run/secrets/licence | sha256sum >/built-with\n",
+        project.name
+    );
     project.rewrite("backend/Dockerfile", "COPY . .\n", &format!("COPY . .\n{sum}"));
     project.write("licence.local", LICENCE);
     let file = "env_file = \"env.local\"\nfiles = { \"licence.txt\" = { file = \"licence.local\" } }\n";

@@ -95,7 +95,7 @@ fn what_ci_has_built_is_deployed_in_the_place_of_a_build() {
     assert_eq!(versions(&project), ["", "8"]);
     project.xtask(&["rollback"]).must_end_with(0);
     assert_eq!(versions(&project), ["7", "7"]);
-    for (image, said) in [("redis=x", "neither the web service nor a worker"), ("-x", "no name of an image")] {
+    for (image, said) in [("redis=x", "neither a web service nor a worker"), ("-x", "no name of an image")] {
         project.xtask(&["deploy", &format!("--image={image}")]).must_end_with(2).must_say(&[said]);
     }
     project

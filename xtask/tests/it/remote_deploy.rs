@@ -197,12 +197,13 @@ fn a_broken_version_changes_nothing() {
             let running = server.root(containers);
             let healthy = r#"return Health(status="ok", release=settings.release)"#;
             site.change("backend/app/routes/service.py", healthy, r#"raise RuntimeError("this version is broken")"#);
+            // The compose file grants it 20 s to start.
             site.configure("# timeout = 60 ", "timeout = 10 ");
             let run = under_load("broken version", server, Clients::OneConnectionPerRequest, || {
                 site.xtask(&["deploy", "--skip-tests", "--json"]).must_end_with(16)
             });
             let report = run.json();
-            run.must_say(&["did not become healthy within 10 s", "status 500", "this version is broken"]);
+            run.must_say(&["did not become healthy within 20 s", "status 500", "this version is broken"]);
             assert_eq!(report["serves"], before["live_release"], "{report}");
             assert_eq!(report["receipt"]["failed"], 0, "{report}");
             assert_eq!(server.root(containers), running, "the running containers are others than before");

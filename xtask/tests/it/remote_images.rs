@@ -85,3 +85,29 @@ fn only_layers_that_the_server_lacks_are_carried() {
         }
     });
 }
+
+/// Bytes of the engine's build cache.
+fn build_cache(server: &Server) -> f64 {
+    let text = server.root("docker system df --format '{{.Type}}|{{.Size}}' | sed -n 's/^Build Cache|//p'");
+    let text = text.trim();
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = ["B", "kB", "MB", "GB"].iter().position(|unit| *unit == &text[digits.len()..]).expect(text);
+    digits.parse::<f64>().unwrap() * 1000_f64.powi(i32::try_from(unit).unwrap())
+}
+
+#[test]
+fn a_build_leaves_as_much_cache_as_is_allowed() {
+    on_a_server(Compose::V2, |server, site| {
+        // A layer that is built in two stages, of which the first is cache alone.
+        site.rewrite("backend/Dockerfile", "FROM python:3.11-slim\n", "FROM python:3.11-slim AS large\nRUN head -c 20000000 /dev/urandom >/large\nFROM python:3.11-slim\nCOPY --from=large /large /large\n");
+        site.commit("with a large layer");
+        site.deploy();
+        assert!(build_cache(server) > 20e6, "{} bytes", build_cache(server));
+        site.configure("# build_cache = \"10GB\"", "build_cache = \"5MB\"");
+        site.new_version("with little cache");
+        site.deploy();
+        assert!(build_cache(server) <= 5e6, "{} bytes", build_cache(server));
+        site.xtask(&["rollback"]).must_end_with(0);
+        site.configure("build_cache = \"5MB\"", "# build_cache = \"10GB\"");
+    });
+}

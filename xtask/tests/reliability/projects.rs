@@ -1,7 +1,8 @@
-//! Projects that were not written for this tool, in languages whose base images take long to make.
+//! Projects that were not written for this tool: in languages whose base images take long to make, and others with compose v1.
 
 use serde_json::Value;
 
+use crate::projects;
 use crate::support::adoption::{Adoption, Change, adopt, body, post, soon};
 use crate::support::load::{Page, get};
 use crate::support::project::Project;
@@ -88,4 +89,24 @@ fn go_with_a_worker_and_no_route_that_tells_of_health() {
             soon("another visit that the worker counted", || counted(project) > before);
         });
     }
+}
+
+#[test]
+fn a_flask_app_with_compose_v1() {
+    projects::flask(Compose::V1);
+}
+
+#[test]
+fn a_monorepo_with_compose_v1() {
+    projects::monorepo(Compose::V1);
+}
+
+#[test]
+fn an_image_with_compose_v1() {
+    projects::image(Compose::V1);
+}
+
+#[test]
+fn more_than_sixty_keys_with_compose_v1() {
+    projects::everything(Compose::V1);
 }

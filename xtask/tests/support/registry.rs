@@ -97,5 +97,8 @@ impl Drop for Registry {
     fn drop(&mut self) {
         let _ended = self.process.kill();
         let _gone = self.process.wait();
+        // What was pulled from it is of no use any more.
+        let script = "for name in \"$0/*\" \"$0/*/*\"; do docker image ls -q --no-trunc --filter \"reference=$name\"; done | sort -u | xargs -r docker image rm -f";
+        let _removed = Command::new("bash").args(["-c", script, &self.server()]).output();
     }
 }
