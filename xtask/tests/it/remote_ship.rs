@@ -109,7 +109,7 @@ fn a_release_that_did_not_arrive_whole_is_not_there() {
 
         let before = releases(server);
         let mut ship = site.start(site.command(&["ship"]));
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while !copies(&ship.child) {
             assert!(ship.child.try_wait().unwrap().is_none() && Instant::now() < deadline, "the copy was not seen");
         }
