@@ -294,11 +294,6 @@ impl Service {
         self.rest.get("restart").or(policy).is_some_and(|restart| !restart.is_null())
     }
 
-    /// The processor that it asks for, as in `linux/amd64`.
-    pub fn platform(&self) -> Option<&str> {
-        self.rest.get("platform")?.as_str()
-    }
-
     /// Whether docker starts it again after a reboot.
     pub fn restarts(&self) -> bool {
         self.has_restart()

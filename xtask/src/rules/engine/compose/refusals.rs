@@ -153,7 +153,7 @@ fn above_the_app(name: &str, service: &Service, rendering: &RenderInput) -> Vec<
 
 /// Docker would say that it cannot find the image, and look for it in a registry.
 fn for_another_processor(name: &str, service: &Service, rendering: &RenderInput) -> Option<String> {
-    let platform = service.platform()?;
+    let platform = service.rest.get("platform")?.as_str()?;
     // As docker itself reads them (containerd, `platforms.Normalize`).
     let named = platform.split('/').nth(1)?.to_ascii_lowercase();
     let wanted = match named.as_str() {
