@@ -90,7 +90,7 @@ fn env_alone(config: &Config) -> Result<Env> {
                 .error(format!("the environment variable {variable} is not set; it holds the release's .env")));
         }
     };
-    if env.expose().is_empty() && is_committed(config) {
+    if env.expose().is_empty() && is_committed(config)? {
         return Err(Kind::Configuration.error(format!(
             "{from} is empty, and the commit has a `.env` of its own, which would be replaced by nothing: with `env_file = \"{}/.env\"` it is \
              the release's",
@@ -112,9 +112,9 @@ fn env_alone(config: &Config) -> Result<Env> {
 }
 
 /// Whether the app's folder has an `.env` that git knows.
-fn is_committed(config: &Config) -> bool {
+fn is_committed(config: &Config) -> Result<bool> {
     let app = config.root.join(&config.project.app);
-    process::line(&app, "git", &["ls-files", "--", ".env"]).is_ok_and(|listed| !listed.is_empty())
+    Ok(!process::line(&app, "git", &["ls-files", "--", ".env"])?.is_empty())
 }
 
 /// In the place of an `.env` that is not known here: it sets what the compose files take from it.
