@@ -49,7 +49,7 @@ fn forget_images(project: &Project) {
 
 #[test]
 fn a_name_that_moved_is_another_release_and_a_rollback_needs_no_registry() {
-    let (project, registry) = (Project::new("instant"), Registry::open());
+    let (project, mut registry) = (Project::new("instant"), Registry::open());
     let first = built(&project, "1");
     registry.push(&first, "shop/api:stable");
     use_images(&project, &format!("{}/shop/api:stable", registry.server()));
@@ -64,7 +64,7 @@ fn a_name_that_moved_is_another_release_and_a_rollback_needs_no_registry() {
     run.must_say(&["leads to another image than in release"]);
     assert_eq!(project.status()["live_release"], format!("{release}-2"));
     assert_eq!(versions(&project), ["2", "2"]);
-    drop(registry);
+    registry.stop();
     // Not even docker's cleaning takes the way back away.
     project.docker(&["image", "prune", "-f"]);
     project.xtask(&["rollback"]).must_end_with(0);

@@ -83,6 +83,12 @@ impl Registry {
         digests.lines().find(|digest| digest.starts_with(&repository)).expect("it has no digest").to_owned()
     }
 
+    /// Nobody answers at its port any more; what was pulled from it stays.
+    pub fn stop(&mut self) {
+        let _ended = self.process.kill();
+        let _gone = self.process.wait();
+    }
+
     fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
@@ -95,10 +101,11 @@ fn base64_of_the_user() -> &'static str {
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        let _ended = self.process.kill();
-        let _gone = self.process.wait();
-        // What was pulled from it is of no use any more.
-        let script = "for name in \"$0/*\" \"$0/*/*\"; do docker image ls -q --no-trunc --filter \"reference=$name\"; done | sort -u | xargs -r docker image rm -f";
+        self.stop();
+        // What was pulled from it is of no use any more. By their names alone: a release has the same image under its own.
+        let script = r#"for name in "$0/*" "$0/*/*"; do
+            docker image ls --digests --format '{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}' --filter "reference=$name"
+        done | tr ' ' '\n' | grep -v '<none>' | sort -u | xargs -r docker image rm"#;
         let _removed = Command::new("bash").args(["-c", script, &self.server()]).output();
     }
 }
