@@ -31,7 +31,6 @@ mod remote_data;
 mod remote_deploy;
 mod remote_images;
 mod remote_looks;
-mod remote_neighbours;
 mod remote_nginx;
 mod remote_public;
 mod remote_secrets;

@@ -6,14 +6,12 @@ use std::time::Duration;
 
 use crate::support::load::{Address, get};
 use crate::support::project::Project;
-use crate::support::server::{Compose, Server};
-use crate::support::site::Site;
 use crate::support::team::Team;
 
-const STATIC: &str = "[static]\n\"/assets\" = \"api:/app/assets\"\n";
+pub const STATIC: &str = "[static]\n\"/assets\" = \"api:/app/assets\"\n";
 
 /// A version whose style sheet has a name of its own, as bundlers give them, beside a file that is always called the same.
-fn style(team: &impl Team, number: u32) {
+pub fn style(team: &impl Team, number: u32) {
     let folder = team.root().join("backend/assets/css");
     let _was_there = std::fs::remove_dir_all(team.root().join("backend/assets"));
     std::fs::create_dir_all(&folder).unwrap();
@@ -57,7 +55,7 @@ fn asked_for<T>(address: &Address, paths: &[&str], act: impl FnOnce() -> T) -> (
 }
 
 /// Deploys, goes on and goes back.
-fn a_page_finds_its_files(team: &impl Team, address: &Address) {
+pub fn a_page_finds_its_files(team: &impl Team, address: &Address) {
     style(team, 1);
     team.deploy();
     assert_eq!(get(address, "/assets/css/app.1.css").unwrap().body, "/* 1 */");
@@ -84,17 +82,19 @@ fn a_page_finds_its_files(team: &impl Team, address: &Address) {
 
 #[test]
 fn a_page_that_was_loaded_before_a_switch_finds_its_files() {
-    for mode in ["instant", "reload"] {
-        let project = Project::new(mode);
-        project.rewrite("deploy.toml", "[test]\n", &format!("{STATIC}[test]\n"));
-        a_page_finds_its_files(&project, &project.address());
-        let kept = std::fs::read_dir(project.server("live/static/releases")).unwrap().count();
-        assert_eq!(kept, 2, "folders of releases that no slot has are left");
-    }
+    of_a_page("instant");
+}
+
+pub fn of_a_page(mode: &str) {
+    let project = Project::new(mode);
+    project.rewrite("deploy.toml", "[test]\n", &format!("{STATIC}[test]\n"));
+    a_page_finds_its_files(&project, &project.address());
+    let kept = std::fs::read_dir(project.server("live/static/releases")).unwrap().count();
+    assert_eq!(kept, 2, "folders of releases that no slot has are left");
 }
 
 /// What nginx itself says of a file that is not there is another page.
-fn asks_the_app(address: &Address, path: &str) {
+pub fn asks_the_app(address: &Address, path: &str) {
     let answer = get(address, path).unwrap();
     assert!(answer.status == 404 && answer.body.contains("detail"), "{path}: {} {}", answer.status, answer.body);
 }
@@ -102,29 +102,31 @@ fn asks_the_app(address: &Address, path: &str) {
 /// A release of before there were such files answers for itself, and one that failed has given nothing away.
 #[test]
 fn a_release_without_static_files_answers_itself() {
-    for mode in ["instant", "reload"] {
-        let project = Project::new(mode);
-        let without = project.deploy()["release"].clone();
-        project.rewrite("deploy.toml", "[test]\n", &format!("{STATIC}[test]\n"));
-        style(&project, 1);
-        let first = project.deploy();
-        let address = project.address();
-        assert_eq!(get(&address, "/assets/css/app.1.css").unwrap().body, "/* 1 */");
-        asks_the_app(&address, "/assets/css/app.9.css");
-        project.xtask(&["rollback"]).must_end_with(0);
-        assert_eq!(project.status()["live_release"], without);
-        asks_the_app(&address, "/assets/css/app.1.css");
-        // Forward again, to the very same release: its files are there all the time.
-        assert_eq!(project.deploy()["release"], first["release"]);
-        let again = || drop(project.deploy());
-        let ((), failures) = asked_for(&address, &["/assets/css/app.1.css", "/assets/version.txt"], again);
-        assert_eq!(failures, [""; 0]);
-        style(&project, 2);
-        project.change("backend/app/main.py", "app = ", "raise SystemExit(\"broken\")\napp = ");
-        project.xtask(&["deploy", "--skip-tests"]).must_end_with(16);
-        asks_the_app(&address, "/assets/css/app.2.css");
-        assert_eq!(get(&address, "/assets/css/app.1.css").unwrap().body, "/* 1 */");
-    }
+    of_a_release_without("instant");
+}
+
+pub fn of_a_release_without(mode: &str) {
+    let project = Project::new(mode);
+    let without = project.deploy()["release"].clone();
+    project.rewrite("deploy.toml", "[test]\n", &format!("{STATIC}[test]\n"));
+    style(&project, 1);
+    let first = project.deploy();
+    let address = project.address();
+    assert_eq!(get(&address, "/assets/css/app.1.css").unwrap().body, "/* 1 */");
+    asks_the_app(&address, "/assets/css/app.9.css");
+    project.xtask(&["rollback"]).must_end_with(0);
+    assert_eq!(project.status()["live_release"], without);
+    asks_the_app(&address, "/assets/css/app.1.css");
+    // Forward again, to the very same release: its files are there all the time.
+    assert_eq!(project.deploy()["release"], first["release"]);
+    let again = || drop(project.deploy());
+    let ((), failures) = asked_for(&address, &["/assets/css/app.1.css", "/assets/version.txt"], again);
+    assert_eq!(failures, [""; 0]);
+    style(&project, 2);
+    project.change("backend/app/main.py", "app = ", "raise SystemExit(\"broken\")\napp = ");
+    project.xtask(&["deploy", "--skip-tests"]).must_end_with(16);
+    asks_the_app(&address, "/assets/css/app.2.css");
+    assert_eq!(get(&address, "/assets/css/app.1.css").unwrap().body, "/* 1 */");
 }
 
 #[test]
@@ -149,28 +151,5 @@ fn what_an_image_cannot_give_is_refused_before_anything_moves() {
         project.rewrite("deploy.toml", "\"/assets\"", &format!("\"{path}\""));
         project.xtask(&["status"]).must_end_with(3).must_say(&[told]);
         project.rewrite("deploy.toml", &format!("\"{path}\""), "\"/assets\"");
-    }
-}
-
-#[test]
-fn a_server_s_own_nginx_serves_them_once_it_was_set_up_for_it() {
-    for (compose, mode) in [(Compose::V2, "instant"), (Compose::V1, "reload")] {
-        let server = Server::start(compose);
-        let site = Site::new(&server, mode);
-        site.deploy();
-        // A server from before: the deploy is refused until nginx knows.
-        site.configure("[traffic]\n", &format!("{STATIC}[traffic]\n"));
-        style(&site, 0);
-        let refused = site.xtask(&["deploy", "--skip-tests"]).must_end_with(4);
-        refused.must_say(&["nginx does not serve /assets", "include /etc/nginx/snippets/gifty-static.conf;"]);
-        let script = site.xtask(&["setup", "--mode", mode, "--user", "deploy"]).must_end_with(0).stdout;
-        server.root(&script);
-        site.xtask(&["deploy", "--skip-tests"]).must_end_with(4);
-        server.root("sed -i 's|location / {|include /etc/nginx/snippets/gifty-static.conf; location / {|' /etc/nginx/sites-enabled/gifty; nginx -s reload");
-        let address = Address { port: server.http_port(), host: "api.example".to_owned() };
-        // What serves until the next deploy has none: it is asked as before.
-        asks_the_app(&address, "/assets/css/app.1.css");
-        a_page_finds_its_files(&site, &address);
-        site.status();
     }
 }

@@ -11,6 +11,8 @@ mod neighbours;
 mod projects;
 mod reboot;
 mod round_trips;
+mod several_webs;
 mod signals;
+mod static_files;
 mod target;
 mod upgrade;

@@ -1,8 +1,8 @@
-//! Projects that were not written for this tool: in languages whose base images take long to make, and others with compose v1.
+//! Projects that were not written for this tool, by both kinds of compose where their files allow it.
 
 use serde_json::Value;
 
-use crate::projects;
+use crate::projects::{self, NO_ENV};
 use crate::support::adoption::{Adoption, Change, adopt, body, post, soon};
 use crate::support::load::{Page, get};
 use crate::support::project::Project;
@@ -98,7 +98,7 @@ fn a_flask_app_with_compose_v1() {
 
 #[test]
 fn a_monorepo_with_compose_v1() {
-    projects::monorepo(Compose::V1);
+    monorepo(Compose::V1);
 }
 
 #[test]
@@ -108,5 +108,80 @@ fn an_image_with_compose_v1() {
 
 #[test]
 fn more_than_sixty_keys_with_compose_v1() {
-    projects::everything(Compose::V1);
+    everything(Compose::V1);
+}
+
+#[test]
+fn a_monorepo_with_its_compose_file_at_the_root() {
+    monorepo(Compose::V2);
+}
+
+fn monorepo(compose: Compose) {
+    let project = Project::foreign("monorepo", compose, NO_ENV);
+    if compose == Compose::V1 {
+        // This compose takes the project's name from its folder alone.
+        project.change("compose.yml", "name: market\n", "");
+    }
+    let adoption = Adoption {
+        page: Page { path: "/", says: "market" },
+        next: Change { file: "services/orders/main.py", from: "market one", to: "market two" },
+        broken: Change { file: "services/orders/main.py", from: "count(*) FROM placed", to: "count(*) FROM nowhere" },
+        told: &["GET /ready on port", "500"],
+    };
+    adopt(&project, &adoption, |project, edition| {
+        let before = body(project, "/");
+        assert!(before.contains(edition), "{before}");
+        post(&project.address(), "/orders", &["cents=1205"]);
+        // Each order is one mail, whichever version took it.
+        let orders = |page: &str| serde_json::from_str::<serde_json::Value>(page).unwrap()["mailed"].as_u64().unwrap();
+        soon("the order's mail", || orders(&body(project, "/")) == orders(&before) + 1);
+    });
+    assert!(body(&project, "/").contains("48.20 EUR"), "{}", body(&project, "/"));
+}
+
+#[test]
+fn a_compose_file_in_a_subfolder_with_parts_profiles_and_anchors() {
+    // `include` is of compose v2.
+    let project = Project::foreign("subfolder", Compose::V2, NO_ENV);
+    let adoption = Adoption {
+        page: Page { path: "/", says: "north: " },
+        next: Change { file: "src/weather.py", from: "sunny", to: "cloudy" },
+        broken: Change { file: "src/weather.py", from: "204 if known", to: "503 if known" },
+        told: &["GET /ping on port", "status 503"],
+    };
+    adopt(&project, &adoption, |project, forecast| {
+        let measured = |page: &str| page.split(' ').rev().nth(1).unwrap().parse::<u64>().unwrap_or(0);
+        let before = body(project, "/");
+        assert!(before.contains(forecast), "{before}");
+        soon("another measurement", || measured(&body(project, "/")) > measured(&before));
+    });
+    assert!(!project.containers(true).iter().any(|name| name.contains("adminer") || name.contains("shell")));
+}
+
+#[test]
+fn one_file_with_more_than_sixty_keys() {
+    everything(Compose::V2);
+}
+
+fn everything(compose: Compose) {
+    let files = format!("{NO_ENV}files = {{ \"secrets/stamp\" = {{ file = \"stamp.local\" }} }}\n");
+    let project = Project::foreign("everything", compose, &files);
+    project.change("docker-compose.yml", "NAME-drawer", &format!("{}-drawer", project.name));
+    let adoption = Adoption {
+        page: Page { path: "/", says: "\"state\": \"open\"" },
+        next: Change { file: "app/desk.py", from: "house rules one", to: "house rules two" },
+        broken: Change { file: "docker-compose.yml", from: "STATE: open", to: "STATE: closed" },
+        told: &["`state` is not \"open\" in the body"],
+    };
+    adopt(&project, &adoption, |project, edition| {
+        let page = body(project, "/");
+        for part in [edition, "\"secret\": \"known\"", "price: 5$", "\"house\": \"ours\"", "deed of the house"] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        let containers = project.containers(false);
+        let clerks = containers.iter().filter(|name| name.contains("clerk")).count();
+        assert_eq!(clerks, 2, "{containers:?}");
+    });
+    // Once per deploy, and not by the rollback.
+    assert!(body(&project, "/").contains("\"opened\": \"xxx\""), "{}", body(&project, "/"));
 }

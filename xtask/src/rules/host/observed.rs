@@ -41,6 +41,8 @@ pub struct Observed {
     pub nginx_problem: Option<String>,
     /// `docker compose` or `docker-compose`.
     pub compose: Option<String>,
+    /// What answers as docker is Podman.
+    pub podman: bool,
     /// Why docker does not answer.
     pub docker_problem: Option<String>,
     pub containers: Vec<Container>,

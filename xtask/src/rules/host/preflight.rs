@@ -12,12 +12,19 @@ mod site;
 /// Bytes for a release's archive, its files, and what compose, the hooks and the record write beside them.
 const RELEASE: u64 = 100_000_000;
 
+/// Tried with 4.3: compose v1 builds through its socket; checks of health and starts after a reboot are left to systemd.
+pub const PODMAN: &str = "`docker` on this host is Podman, which this tool does not support: Podman leaves health checks and the \
+    start after a reboot to units of systemd. Install docker's engine (rootless docker is supported too), or let DOCKER_HOST of \
+    this user name the socket of one";
+
 /// # Errors
 /// [`Kind::Preflight`] with everything that is in the way, at once; `more` is what the caller knows of.
 pub fn host(config: &Config, observed: &Observed, more: Vec<String>) -> Result<SwitchMode, anyhow::Error> {
     let nginx = &config.environment.nginx;
     let mut problems = Vec::new();
-    if let Some(problem) = &observed.docker_problem {
+    if observed.podman {
+        problems.push(PODMAN.to_owned());
+    } else if let Some(problem) = &observed.docker_problem {
         problems.push(format!(
             "docker does not answer ({problem}); start the daemon (`sudo systemctl start docker`), and let this user run \
              docker (`docker` group)"

@@ -76,7 +76,9 @@ pub fn status(config: &Config, observed: &Observed, site: Result<(), String>) ->
 
 fn problems(config: &Config, observed: &Observed, site: Result<(), String>) -> Vec<String> {
     let mut problems = Vec::new();
-    if let Some(problem) = &observed.docker_problem {
+    if observed.podman {
+        problems.push(preflight::PODMAN.to_owned());
+    } else if let Some(problem) = &observed.docker_problem {
         problems.push(format!("docker does not answer: {problem}"));
     }
     if !observed.nginx_running {

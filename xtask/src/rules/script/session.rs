@@ -51,7 +51,7 @@ pub fn inspect(config: &Config) -> Script {
         yes(config.fixed.slots),
         yes(config.fixed.live_port),
     ];
-    script("inspect the host", reading!("inspect.sh"), SHORT, arguments)
+    script("inspect the host", reading!("inspect_ports.sh", "inspect.sh"), SHORT, arguments)
 }
 
 fn yes(given: bool) -> String {

@@ -27,11 +27,19 @@ pub const LOG_LINES: usize = 40;
 /// How long docker may take to give them: one that starts and ends other containers was seen to take more than 2 s.
 const LOGS: Duration = Duration::from_secs(20);
 
-/// Polls the slot until it is healthy, for at most `limit`; the first success wins. Ends at once when its container does.
+/// Polls the slot until it is healthy, for at most `limit`; the first success wins. Ends at once when its container does, or that of
+/// one of `earlier`.
 ///
 /// # Errors
 /// [`Kind::Unhealthy`] with what the last probe saw and the container's last log lines.
-fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, limit: Duration) -> Result<()> {
+fn await_health(
+    config: &Config,
+    host: &Host,
+    release: &ReleaseId,
+    slot: Slot,
+    limit: Duration,
+    earlier: &[(&Config, Watch)],
+) -> Result<()> {
     let mut polls = Polls::new(Probe::slot(config, host, slot), &config.health);
     let mut watch = None;
     let start = Instant::now();
@@ -57,11 +65,8 @@ fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, l
             Some(watch) => watch,
             none => none.insert(Watch::start(config, host, slot)?),
         };
-        if let Some(ended) = ended(watch, LOGS)? {
-            return Err(
-                Kind::Unhealthy.error(format!("the container of `{}` in slot {slot} {ended}", config.project.web))
-            );
-        }
+        must_run(config, slot, watch)?;
+        earlier.iter().try_for_each(|(config, watch)| must_run(config, slot, watch))?;
     }
     let logs = host.text(&script::logs(config, slot, LOG_LINES))?;
     Err(Kind::Unhealthy.error(format!(
@@ -76,8 +81,17 @@ fn await_health(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, l
     )))
 }
 
-/// The same for each web service; `granted`: what a service may take to start by its own health check. While the last ones were waited
-/// for, the first may have ended: all have to be healthy at the end.
+fn must_run(config: &Config, slot: Slot, watch: &Watch) -> Result<()> {
+    match ended(watch, LOGS)? {
+        Some(how) => {
+            Err(Kind::Unhealthy.error(format!("the container of `{}` in slot {slot} {how}", config.project.web)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The same for each web service; `granted`: what a service may take to start by its own health check. Those that were healthy are
+/// watched while others are waited for, since docker may start again one that has ended, and all have to be healthy at the end.
 ///
 /// # Errors
 /// The same.
@@ -89,12 +103,19 @@ pub fn await_health_of_all(
     granted: &BTreeMap<String, Duration>,
 ) -> Result<()> {
     let webs = config.of_each_web();
-    for web in &webs {
+    let mut earlier = Vec::new();
+    for (number, web) in webs.iter().enumerate() {
         let granted = granted.get(&web.project.web).copied().unwrap_or_default();
-        await_health(web, host, release, slot, web.health.limit().max(granted))?;
+        await_health(web, host, release, slot, web.health.limit().max(granted), &earlier)?;
+        if number + 1 < webs.len() {
+            earlier.push((web, Watch::start(web, host, slot)?));
+        }
     }
-    let (_, earlier) = webs.split_last().unzip();
-    earlier.unwrap_or_default().iter().try_for_each(|web| await_health(web, host, release, slot, STILL))
+    for (web, watch) in &earlier {
+        await_health(web, host, release, slot, STILL, &earlier)?;
+        must_run(web, slot, watch)?;
+    }
+    Ok(())
 }
 
 fn asked(config: &Config, slot: Slot) -> String {

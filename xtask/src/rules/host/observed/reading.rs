@@ -54,6 +54,7 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
             ["nginx", _] => observed.nginx_running = true,
             ["nginx-problem", problem] => observed.nginx_problem = Some(problem.to_owned()),
             ["compose", tool] => observed.compose = Some(tool.to_owned()).filter(|tool| !tool.is_empty()),
+            ["engine", name] => observed.podman = name == "podman",
             ["docker-problem", problem] => observed.docker_problem = Some(problem.trim().to_owned()),
             ["container", ..] => containers::read(&fields, config, &mut observed).with_context(read)?,
             ["release", ..] => observed.releases.extend(read_release(&fields).with_context(read)?),

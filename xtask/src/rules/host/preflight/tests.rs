@@ -162,6 +162,17 @@ fn all_that_is_in_the_way_is_told_at_once() {
     }
 }
 
+#[test]
+fn podman_is_refused_by_its_name() {
+    let mut podman = server(Slot::Blue, 2);
+    podman.podman = true;
+    let text = told(&podman);
+    assert!(
+        text.contains("is Podman, which this tool does not support") && text.contains("nothing was touched"),
+        "{text}"
+    );
+}
+
 /// What is another environment's, project's or clone's is told with whose it is and what to set.
 #[test]
 fn what_is_not_this_environment_s_is_in_the_way() {
