@@ -41,8 +41,12 @@ use_compose() {
   read -r -a compose <<<"$1"
   compose+=(--env-file "$folder/meta/$release/env")
   export COMPOSE_ANSI=never COMPOSE_REMOVE_ORPHANS=false COMPOSE_IGNORE_ORPHANS=false COMPOSE_PROFILES=
-  # The engine is that of this host, whatever the app's own settings are called.
-  export DOCKER_HOST=${DOCKER_HOST-} DOCKER_CONTEXT=${DOCKER_CONTEXT-} DOCKER_TLS_VERIFY=${DOCKER_TLS_VERIFY-} DOCKER_CERT_PATH=${DOCKER_CERT_PATH-}
+  # The engine is that of this host's user, whatever the app's own settings are called. Docker 20.10 takes even an empty DOCKER_HOST for
+  # a choice, and then asks root's engine where the user's context leads to another one.
+  if grep -qsE '^[[:space:]]*(export[[:space:]]+)?DOCKER_(HOST|CONTEXT|TLS_VERIFY|CERT_PATH)\b' "$folder/meta/$release/env"; then
+    DOCKER_HOST=${DOCKER_HOST:-$(docker context inspect --format '{{.Endpoints.docker.Host}}')} || fail "docker does not say which engine its context leads to"
+    export DOCKER_HOST DOCKER_CONTEXT=${DOCKER_CONTEXT-} DOCKER_TLS_VERIFY=${DOCKER_TLS_VERIFY-} DOCKER_CERT_PATH=${DOCKER_CERT_PATH-}
+  fi
 }
 
 # The ids of the environment's containers to which all of these options of `docker ps` apply. Earlier versions of this tool did

@@ -62,7 +62,15 @@ if [ -f "$folder/$lock_file" ] && [ ! -L "$folder/$lock_file" ]; then
   exec 8<"$folder/$lock_file"
   flock -w 600 8 || fail "a deploy is at work in $folder; run this again when it has ended"
 fi
-if getent group docker >/dev/null; then usermod -aG docker "$user"; else say "warning: there is no group docker yet; once docker is installed: usermod -aG docker $user"; fi
+rootless=/run/user/$(id -u "$user")/docker.sock
+# The group docker is as good as root, which is what a rootless engine is there to avoid.
+if [ -S "$rootless" ]; then
+  export DOCKER_HOST=unix://$rootless
+elif getent group docker >/dev/null; then
+  usermod -aG docker "$user"
+else
+  say "warning: there is no group docker yet; once docker is installed: usermod -aG docker $user"
+fi
 worker=$(nginx -T 2>/dev/null | awk '$1 == "user" { gsub(";", "", $2); user = $2 } END { print user }') || worker=
 runuser -u "${worker:-www-data}" -- test -x "$folder/live" ||
   fail "nginx works as ${worker:-www-data}, which cannot look into $folder/live: the folders above it must be open to others (chmod o+x)"

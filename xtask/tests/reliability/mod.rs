@@ -5,6 +5,7 @@ mod compose_forms;
 mod crash_matrix;
 mod cut;
 mod cut_off;
+mod engines;
 mod hostile;
 mod long_run;
 mod neighbours;
