@@ -24,7 +24,7 @@ pub use crate::rules::config::health::Health;
 pub use crate::rules::config::site_url::SiteUrl;
 pub use crate::rules::config::static_files::{ImageFolder, StaticFiles};
 pub use crate::rules::config::tests_of_app::{Pytest, TestCommands, Tests};
-pub use crate::rules::config::web::Web;
+pub use crate::rules::config::web::{ServingVersion, Web};
 
 /// Everything a command needs to know, for one environment.
 #[derive(Clone, Debug)]
@@ -42,6 +42,8 @@ pub struct Config {
     pub traffic: Traffic,
     pub hooks: Hooks,
     pub static_files: StaticFiles,
+    /// Once the host has been looked at, and where the tool writes the site itself.
+    pub serves: Option<ServingVersion>,
     pub limits: Limits,
     pub tests: Tests,
     pub environment: Environment,

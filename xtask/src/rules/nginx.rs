@@ -5,6 +5,7 @@
 
 mod files;
 mod reading;
+pub mod routes;
 pub mod server_setup;
 
 pub use files::{

@@ -9,7 +9,7 @@ use crate::io::host::shell::Ticket;
 use crate::io::host::{Claim, Host};
 use crate::io::local::dotenv::Env;
 use crate::io::local::package;
-use crate::rules::config::{Config, Web, env_file};
+use crate::rules::config::{Config, NginxOwner, ServingVersion, Slots, Web, env_file};
 use crate::rules::failure::Kind;
 use crate::rules::host::observed::{self, Observed, StoredRelease};
 use crate::rules::release::ReleaseId;
@@ -78,6 +78,7 @@ impl Session {
             Some(ports) => config.with_ports(ports.slots, ports.live, &ports.further),
             None => config.clone(),
         };
+        let config = with_serving_version(config, &observed);
         // Whatever a container of any release prints from here on, its settings are hidden.
         for release in &observed.releases {
             let assignments = env_file::read(release.env.expose()).unwrap_or_default();
@@ -179,6 +180,22 @@ pub fn inspect(config: &Config, host: &Host) -> Result<Observed> {
 
 fn read(report: &str, config: &Config) -> Result<Observed> {
     observed::parse(report, config).context("what the host said of itself")
+}
+
+/// A site that the tool writes itself has what the version that serves has on it until the switch, and what the next one has from then on.
+fn with_serving_version(config: Config, observed: &Observed) -> Config {
+    let live = observed.live().zip(observed.live_release().and_then(|id| observed.release(id)?.settings.as_ref()));
+    let Some((slot, settings)) = live.filter(|_| config.environment.nginx.owner != NginxOwner::System) else {
+        return config;
+    };
+    let mut serving = settings.applied(&config);
+    if let Some(ports) = &observed.ports {
+        serving = serving.with_ports(ports.slots, ports.live, &ports.further);
+    }
+    // One of which nobody knows the ports any more cannot be reached.
+    serving.more_webs.retain(|web| web.slots != Slots::default());
+    let serves = ServingVersion { slot, webs: serving.more_webs, static_files: serving.static_files };
+    Config { serves: Some(serves), ..config }
 }
 
 #[cfg(test)]

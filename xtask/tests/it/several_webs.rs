@@ -1,9 +1,9 @@
 //! Two web services in one project: they move together, and each reaches the other of its own release.
 
-use crate::support::load::{Client, Load, assert_none_failed};
+use crate::support::load::{Client, Load, assert_none_failed, get};
 use crate::support::project::Project;
 use crate::support::team::Team;
-use crate::support::two_webs::{FRONT_PAGE, front_release, two_web_services};
+use crate::support::two_webs::{FRONT, FRONT_PAGE, add_front, front_release, two_web_services};
 
 const COMPOSE: &str = "backend/docker-compose.yml";
 const RATE: u32 = 40;
@@ -108,4 +108,51 @@ fn one_that_turns_bad_after_the_switch_takes_all_back() {
     project.xtask(&["deploy", "--skip-tests"]).must_end_with(18).must_say(&["nginx, asked for `front`", "500"]);
     assert_none_failed("one of two that turns bad", &load.finish(), &BOTH);
     assert_eq!(project.status()["live_release"], first["release"]);
+}
+
+/// A web service that comes, a path that changes, a web service that goes: each version has its own, until the switch and from it on.
+#[test]
+fn the_site_s_paths_change_with_the_switch_and_not_sooner() {
+    paths_change("instant");
+}
+
+pub fn paths_change(mode: &str) {
+    let project = Project::new(mode);
+    project.deploy();
+    let address = project.address();
+    let statuses = || ["/front/health", "/shop/health"].map(|path| get(&address, path).unwrap().status);
+    let load = Load::start(&address, &[Client::NewConnection], RATE);
+    add_front(&project, "");
+    project.deploy();
+    assert_eq!(statuses(), [200, 404]);
+
+    // A version that fails takes nothing from the one that serves.
+    let fails = |what: &str| {
+        let front = Load::of(FRONT_PAGE, &address, &[Client::NewConnection], RATE);
+        project.change("backend/migrate.py", "def main() -> int:\n", "def main() -> int:\n    raise SystemExit(1)\n");
+        project.xtask(&["deploy", "--skip-tests"]).must_end_with(14);
+        assert_none_failed(what, &front.finish(), &[Client::NewConnection]);
+        assert_eq!(statuses(), [200, 404]);
+        project.forget_last_commit();
+    };
+    project.rewrite("deploy.toml", "path = \"/front/\"", "path = \"/shop/\"");
+    project.change(COMPOSE, "ROOT_PATH: /front", "ROOT_PATH: /shop");
+    fails("a front that is to move");
+    project.deploy();
+    assert_eq!(statuses(), [404, 200]);
+    project.xtask(&["rollback"]).must_end_with(0);
+    assert_eq!(statuses(), [200, 404]);
+
+    let toml = std::fs::read_to_string(project.root().join("deploy.toml")).unwrap();
+    let (before, front) = toml.split_once("[web.front]").unwrap();
+    project.write("deploy.toml", &format!("{before}[test]{}", front.split_once("[test]").unwrap().1));
+    project.rewrite(COMPOSE, &FRONT.replace("/front}", "/shop}"), "");
+    project.commit("without a front");
+    fails("a front that is to go");
+    project.deploy();
+    assert_eq!(statuses(), [404, 404]);
+    project.xtask(&["rollback"]).must_end_with(0);
+    assert_eq!(statuses(), [200, 404]);
+    assert_none_failed("the first web service", &load.finish(), &[Client::NewConnection]);
+    assert_eq!(project.status()["problems"], serde_json::json!([]));
 }

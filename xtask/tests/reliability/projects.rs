@@ -1,9 +1,11 @@
 //! Projects that were not written for this tool, by both kinds of compose where their files allow it.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use crate::projects::{self, NO_ENV};
-use crate::support::adoption::{Adoption, Change, adopt, body, post, soon};
+use crate::support::adoption::{Adoption, Change, adopt, body, post};
 use crate::support::load::{Page, get};
 use crate::support::project::Project;
 use crate::support::server::Compose;
@@ -184,4 +186,14 @@ fn everything(compose: Compose) {
     });
     // Once per deploy, and not by the rollback.
     assert!(body(&project, "/").contains("\"opened\": \"xxx\""), "{}", body(&project, "/"));
+}
+
+/// Waits for what becomes so by itself.
+#[track_caller]
+fn soon(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{what} was not so within 30 s");
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }

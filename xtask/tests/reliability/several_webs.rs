@@ -1,6 +1,6 @@
 //! Several web services: in the mode that reloads, by both kinds of compose, and on a server where one of them has served before.
 
-use crate::several_webs::move_together;
+use crate::several_webs::{move_together, paths_change};
 use crate::support::load::{Address, Client, Load, Page, assert_none_failed};
 use crate::support::project::Project;
 use crate::support::server::{Compose, Server};
@@ -14,6 +14,11 @@ const RATE: u32 = 40;
 #[test]
 fn both_move_together_by_a_reload() {
     move_together("reload");
+}
+
+#[test]
+fn paths_change_by_a_reload() {
+    paths_change("reload");
 }
 
 /// One that needs another to start waits for it, as its compose file says, and is not taken for one that crashes.

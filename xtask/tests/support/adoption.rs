@@ -1,7 +1,6 @@
 //! A project of somebody else, used as a newcomer would: checked, deployed twice, taken back and broken, all of it under load.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use crate::support::load::{Address, BOTH, Load, Page, assert_none_failed, get};
 use crate::support::project::Project;
@@ -67,14 +66,4 @@ pub fn body(project: &Project, path: &str) -> String {
     let answer = get(&project.address(), path).unwrap_or_else(|error| panic!("{path}: {error}"));
     assert_eq!(answer.status, 200, "{path}: {}", answer.body);
     answer.body
-}
-
-/// Waits for what becomes so by itself.
-#[track_caller]
-pub fn soon(what: &str, holds: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{what} was not so within 30 s");
-        std::thread::sleep(Duration::from_millis(100));
-    }
 }

@@ -102,9 +102,7 @@ impl Team for Site {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = tool(&[arguments, &["--env", "prod"]].concat(), self.root());
-        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command
+        self.in_environment("prod", arguments)
     }
 
     fn secrets(&self) -> &'static [&'static str] {

@@ -231,6 +231,7 @@ fn resolve(
         traffic: raw.traffic,
         hooks: raw.hooks,
         static_files: raw.static_files,
+        serves: None,
         limits: raw.limits,
         tests,
         environment,

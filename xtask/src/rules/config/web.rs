@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::rules::config::{Config, Health, Slots};
+use crate::rules::config::{Config, Health, Slots, StaticFiles};
+use crate::rules::release::Slot;
 
 /// A further web service. Its ports are the host's to say, and no matter of a release.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -24,6 +25,14 @@ pub struct Web {
     /// Below which path, where the tool writes the site itself.
     #[serde(default)]
     pub path: String,
+}
+
+/// What the version that serves has on the site beside its first web service.
+#[derive(Clone, Debug)]
+pub struct ServingVersion {
+    pub slot: Slot,
+    pub webs: Vec<Web>,
+    pub static_files: StaticFiles,
 }
 
 impl Config {

@@ -255,13 +255,6 @@ impl Observed {
         of_slot().find(|container| container.running()).or_else(|| of_slot().next())
     }
 
-    /// Containers of a web service in a slot; `web`: the configuration as if it were the only one.
-    pub fn of_web<'a>(&'a self, web: &'a Config, slot: Slot) -> impl Iterator<Item = &'a Container> {
-        let further = self.further(slot).filter(|(service, _)| *service == web.project.web).map(|(_, one)| one);
-        let is_further = self.more_containers.iter().any(|(service, _)| *service == web.project.web);
-        self.occupant(slot).filter(|_| !is_further).into_iter().chain(further)
-    }
-
     /// Containers of further web services in a slot.
     pub fn further(&self, slot: Slot) -> impl Iterator<Item = &(String, Container)> {
         self.more_containers.iter().filter(move |(_, container)| container.slot == slot)

@@ -1,8 +1,7 @@
 //! The files that nginx gets: the upstream file of both switch modes, the site's include, the private nginx.
 
-use std::collections::BTreeSet;
-
 use crate::rules::config::{SiteUrl, Slots, SwitchMode, Web};
+use crate::rules::nginx::routes::{Choices, Leads, StaticPath};
 use crate::rules::release::Slot;
 
 /// What nginx knows of an environment's slots.
@@ -119,7 +118,7 @@ fn location_of_web(web: &Web, switching: SwitchMode) -> String {
 }
 
 /// What `proxy_pass` names.
-fn target(upstream: &str, switching: SwitchMode) -> String {
+pub(super) fn target(upstream: &str, switching: SwitchMode) -> String {
     match switching {
         SwitchMode::Reload => upstream.to_owned(),
         SwitchMode::Instant => format!("${upstream}"),
@@ -137,34 +136,42 @@ fn slot_variable(upstream: &str, live: &str) -> String {
 /// upstream has the app.
 pub fn static_locations<'a>(
     upstream: &str,
-    switching: SwitchMode,
     flag: &str,
     folder: &str,
-    paths: impl IntoIterator<Item = (&'a String, &'a str)> + Clone,
+    paths: &[StaticPath<'a>],
+    choices: &mut Choices<'a>,
 ) -> String {
-    let variable = match switching {
+    let variable = match choices.switching() {
         SwitchMode::Reload => String::new(),
         SwitchMode::Instant => {
             format!("set ${upstream}_slot blue;\nif (-f {flag}) {{ set ${upstream}_slot green; }}\n")
         }
     };
-    let location = |(path, app): (&String, &str)| {
-        format!(
-            "location {path}/ {{\n    root {folder};\n    open_file_cache off;\n    error_page 418 = @{app}_app;\n    \
+    // Each app once, whatever the number of its paths.
+    let mut apps: Vec<(String, String)> = Vec::new();
+    let mut locations = String::new();
+    for StaticPath { path, app, not_in } in paths {
+        let target = choices.target(*app);
+        let app = format!("{}_app", if app.blue == app.green { app.blue } else { target.trim_start_matches('$') });
+        let itself = not_in.map(|slot| format!("    if (${upstream}_slot = {slot}) {{ return 418; }}\n"));
+        locations.push_str(&format!(
+            "location {path}/ {{\n    root {folder};\n    open_file_cache off;\n    error_page 418 = @{app};\n{}    \
              if (!-d {folder}/${upstream}_slot) {{ return 418; }}\n    \
-             try_files /${upstream}_slot$uri /blue$uri /green$uri @{app}_app;\n}}\n"
-        )
-    };
-    let app = |app: &str| {
-        format!(
-            "location @{app}_app {{\n    proxy_pass http://{};\n    proxy_http_version 1.1;\n    proxy_set_header Host $http_host;\n    \
+             try_files /${upstream}_slot$uri /blue$uri /green$uri @{app};\n}}\n",
+            itself.unwrap_or_default()
+        ));
+        if !apps.iter().any(|(known, _)| *known == app) {
+            apps.push((app, target));
+        }
+    }
+    apps.sort();
+    for (app, target) in apps {
+        locations.push_str(&format!(
+            "location @{app} {{\n    proxy_pass http://{target};\n    proxy_http_version 1.1;\n    proxy_set_header Host $http_host;\n    \
              proxy_set_header X-Real-IP $remote_addr;\n    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n    \
-             proxy_set_header X-Forwarded-Proto $scheme;\n    proxy_set_header Connection close;\n}}\n",
-            target(app, switching)
-        )
-    };
-    let apps: BTreeSet<&str> = paths.clone().into_iter().map(|(_, app)| app).collect();
-    let locations: String = paths.into_iter().map(location).chain(apps.into_iter().map(app)).collect();
+             proxy_set_header X-Forwarded-Proto $scheme;\n    proxy_set_header Connection close;\n}}\n"
+        ));
+    }
     format!("# Files of a release that nginx serves itself.\n{variable}{locations}")
 }
 
@@ -201,7 +208,10 @@ pub fn switch_include<'a>(upstreams: impl IntoIterator<Item = &'a str>, flag: &s
 
 /// What a site's `location` says to reach the live slot: the target, headers, websockets.
 pub fn proxy_lines(upstream: &str, switching: SwitchMode) -> String {
-    let target = target(upstream, switching);
+    lines_to(&target(upstream, switching))
+}
+
+fn lines_to(target: &str) -> String {
     format!(
         "        proxy_pass http://{target};\n        proxy_http_version 1.1;\n        proxy_set_header Host $http_host;\n        \
          proxy_set_header X-Real-IP $remote_addr;\n        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n        \
@@ -232,27 +242,34 @@ pub fn private_main(upstream_file: &str, site_file: &str, has_static_files: bool
 }
 
 /// The private nginx's site. `static_files`: what it says of them.
-pub fn private_site(of: &Upstream, switching: SwitchMode, flag: &str, url: &SiteUrl, static_files: &str) -> String {
-    let include = match switching {
+pub fn private_site<'a>(
+    of: &Upstream,
+    flag: &str,
+    url: &SiteUrl,
+    static_files: &str,
+    routes: &[(&'a str, Leads<'a>)],
+    mut choices: Choices<'a>,
+) -> String {
+    let locations = locations(routes, &mut choices);
+    let include = match choices.switching() {
         SwitchMode::Reload => String::new(),
         SwitchMode::Instant => switch_include(of.webs().map(|(upstream, _)| upstream), flag),
     };
-    let lines: String = [include.as_str(), static_files].concat().lines().map(|line| format!("    {line}\n")).collect();
+    let lines = [include, choices.in_server(), static_files.to_owned()].concat();
+    let lines: String = lines.lines().map(|line| format!("    {line}\n")).collect();
     format!(
-        "{map}\nserver {{\n    listen 127.0.0.1:{port};\n    server_name {host};\n    client_max_body_size 100m;\n{lines}{locations}}}\n",
+        "{map}{maps}\nserver {{\n    listen 127.0.0.1:{port};\n    server_name {host};\n    client_max_body_size 100m;\n{lines}{locations}}}\n",
         map = upgrade_map("connection_upgrade"),
+        maps = choices.in_http(),
         port = url.port,
         host = url.host,
-        locations = locations(of, switching),
     )
 }
 
 /// Where each web service is reached in a site that the tool writes itself: the first one at the root.
-pub fn locations(of: &Upstream, switching: SwitchMode) -> String {
-    let first = [("/", of.upstream)];
-    let further = of.more_webs.iter().map(|web| (web.path.as_str(), web.upstream.as_str()));
-    let location = |(path, upstream): (&str, &str)| {
-        format!("\n    location {path} {{\n{}    }}\n", proxy_lines(upstream, switching))
+pub fn locations<'a>(routes: &[(&'a str, Leads<'a>)], choices: &mut Choices<'a>) -> String {
+    let location = |(path, leads): &(&'a str, Leads<'a>)| {
+        format!("\n    location {path} {{\n{}    }}\n", lines_to(&choices.target(*leads)))
     };
-    first.into_iter().chain(further).map(location).collect()
+    routes.iter().map(location).collect()
 }

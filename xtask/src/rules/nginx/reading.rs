@@ -160,6 +160,7 @@ fn directives(text: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
     use crate::rules::config::SiteUrl;
+    use crate::rules::nginx::routes::{Choices, Leads};
     use crate::rules::nginx::{Upstream, private_site};
 
     const SLOTS: Slots = Slots { blue: 8000, green: 8001 };
@@ -227,7 +228,9 @@ mod tests {
         assert_eq!(switching_of_site("# proxy_pass http://gifty_backend;", "gifty_backend"), None);
         for switching in [SwitchMode::Reload, SwitchMode::Instant] {
             let url = SiteUrl { tls: false, host: "localhost".into(), port: 8080, path: String::new() };
-            let ours = private_site(&UPSTREAM, switching, "/srv/live/green", &url, "");
+            let routes = [("/", Leads { blue: "gifty_backend", green: "gifty_backend" })];
+            let choices = Choices::new("gifty_backend", switching, "/srv/live/green");
+            let ours = private_site(&UPSTREAM, "/srv/live/green", &url, "", &routes, choices);
             assert_eq!(switching_of_site(&ours, "gifty_backend"), Some(switching), "{ours}");
         }
     }

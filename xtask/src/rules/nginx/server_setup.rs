@@ -2,6 +2,7 @@
 //! a person, and run by root on the server. What it does is `scripts/setup.sh`; here it is told for which environment.
 
 use crate::rules::config::{Config, Slots, SwitchMode};
+use crate::rules::nginx::routes::{self, Choices};
 use crate::rules::nginx::{self, Upstream};
 use crate::rules::script::{self, quote};
 use crate::rules::shared_constants;
@@ -122,7 +123,9 @@ fn site(config: &Config, switching: SwitchMode) -> String {
     let environment = &config.environment;
     // `map` stands at the level of all sites, so its variable carries the environment's name.
     let variable = format!("{}_upgrade", config.project.name.replace('-', "_"));
-    let locations = nginx::locations(&script::upstream_of(config), switching);
+    let flag = script::flag(config);
+    let mut choices = Choices::new(&config.environment.nginx.upstream, switching, &flag);
+    let locations = nginx::locations(&routes::of_webs(config), &mut choices);
     let locations = locations.replace("$connection_upgrade", &format!("${variable}"));
     let mut include = match switching {
         SwitchMode::Reload => String::new(),

@@ -44,8 +44,8 @@ impl Settings {
         };
         let Settings { health, hooks, more_webs, static_files, images, .. } = self.clone();
         let places = |web: Web| match config.more_webs.iter().find(|today| today.service == web.service) {
-            Some(Web { slots, fixed, upstream, path, .. }) => {
-                Web { slots: *slots, fixed: *fixed, upstream: upstream.clone(), path: path.clone(), ..web }
+            Some(Web { slots, fixed, upstream, .. }) => {
+                Web { slots: *slots, fixed: *fixed, upstream: upstream.clone(), ..web }
             }
             None => web,
         };

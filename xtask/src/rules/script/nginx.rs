@@ -4,6 +4,7 @@ use super::text::{MINUTES, SHORT, bundle, changing, script};
 use super::{Input, Script};
 use crate::rules::config::{Config, Environment, NginxOwner, SwitchMode};
 use crate::rules::engine::compose::RenderedCompose;
+use crate::rules::nginx::routes::{self, Choices};
 use crate::rules::nginx::{self, Upstream};
 use crate::rules::release::{ReleaseId, Slot};
 use crate::rules::shared_constants::{FLAG_FILE, LIVE_UPSTREAM_FILE, STATIC_FOLDER};
@@ -33,7 +34,8 @@ pub fn align_upstream(config: &Config, live: Slot) -> Script {
 }
 
 fn upstream(config: &Config, live: Slot) -> String {
-    upstream_of(config).reload(live)
+    let webs = routes::known_webs(config);
+    Upstream { more_webs: &webs, ..upstream_of(config) }.reload(live)
 }
 
 /// The command by which this user may test and reload nginx.
@@ -66,17 +68,18 @@ pub fn switch(config: &Config, switching: SwitchMode, to: Slot) -> Script {
 
 /// What nginx is told of the files that it serves itself; nothing where there are none.
 pub fn static_locations(config: &Config, switching: SwitchMode) -> String {
-    if config.static_files.is_empty() {
+    let flag = flag(config);
+    let mut choices = Choices::new(&config.environment.nginx.upstream, switching, &flag);
+    static_locations_by(config, &flag, &mut choices)
+}
+
+fn static_locations_by<'a>(config: &'a Config, flag: &str, choices: &mut Choices<'a>) -> String {
+    let paths = routes::of_static_files(config);
+    if paths.is_empty() {
         return String::new();
     }
     let folder = format!("{}/{STATIC_FOLDER}", config.environment.folder);
-    let first = config.environment.nginx.upstream.as_str();
-    let app = |service: &str| {
-        config.more_webs.iter().find(|web| web.service == service).map_or(first, |web| web.upstream.as_str())
-    };
-    let paths: Vec<(&String, &str)> =
-        config.static_files.iter().map(|(path, folder)| (path, app(&folder.service))).collect();
-    nginx::static_locations(first, switching, &flag(config), &folder, paths)
+    nginx::static_locations(&config.environment.nginx.upstream, flag, &folder, &paths, choices)
 }
 
 /// Copies the files of a release that nginx serves itself out of its images.
@@ -93,16 +96,18 @@ pub fn static_files(config: &Config, release: &ReleaseId, files: Option<&Rendere
 pub fn private_nginx(config: &Config, switching: SwitchMode, live: Slot) -> Script {
     let Environment { folder, nginx, url, .. } = &config.environment;
     let flag = flag(config);
+    let webs = routes::known_webs(config);
+    let known = Upstream { more_webs: &webs, ..upstream_of(config) };
     let upstream = match switching {
-        SwitchMode::Reload => upstream(config, live),
-        SwitchMode::Instant => upstream_of(config).instant(&flag),
+        SwitchMode::Reload => known.reload(live),
+        SwitchMode::Instant => known.instant(&flag),
     };
+    let mut choices = Choices::new(&nginx.upstream, switching, &flag);
+    let static_files = static_locations_by(config, &flag, &mut choices);
+    let routes = routes::of_webs(config);
     let files = [
-        ("nginx.conf", nginx::private_main(&nginx.upstream_file, &nginx.site_file, !config.static_files.is_empty())),
-        (
-            "site.conf",
-            nginx::private_site(&upstream_of(config), switching, &flag, url, &static_locations(config, switching)),
-        ),
+        ("nginx.conf", nginx::private_main(&nginx.upstream_file, &nginx.site_file, !static_files.is_empty())),
+        ("site.conf", nginx::private_site(&known, &flag, url, &static_files, &routes, choices)),
         (LIVE_UPSTREAM_FILE, upstream),
     ];
     let arguments = [folder.clone(), switching.to_string(), live.to_string()];

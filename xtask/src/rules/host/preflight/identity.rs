@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::rules::config::{Config, NginxOwner, SwitchMode};
-use crate::rules::host::observed::{Observed, Ports};
-use crate::rules::release::own_projects;
+use crate::rules::host::observed::{Container, Observed, Ports};
+use crate::rules::release::{Slot, own_projects};
 
 pub fn problems(config: &Config, observed: &Observed) -> Vec<String> {
     let found = [
@@ -15,7 +15,7 @@ pub fn problems(config: &Config, observed: &Observed) -> Vec<String> {
         volumes(config, observed),
         ports(config, observed),
     ];
-    let serves = config.of_each_web().into_iter().map(|web| port_of_what_serves(&web, observed));
+    let serves = ports_of_what_serves(config, observed).into_iter().map(Some);
     let nginx = [answer(config, observed), flag(config, observed)];
     let further = ports_of_further_webs(config, observed).into_iter().map(Some);
     found.into_iter().chain(further).chain(serves).chain(nginx).flatten().collect()
@@ -138,9 +138,19 @@ fn ports_of_further_webs(config: &Config, observed: &Observed) -> Vec<String> {
 }
 
 /// A deploy has nginx lead to the slots' ports as they are configured or stand in its file, so what serves must be there.
-fn port_of_what_serves(config: &Config, observed: &Observed) -> Option<String> {
-    let live = observed.live()?;
-    let container = observed.of_web(config, live).find(|container| container.running())?;
+fn ports_of_what_serves(config: &Config, observed: &Observed) -> Vec<String> {
+    let Some(live) = observed.live() else { return Vec::new() };
+    let webs = config.of_each_web();
+    // One that is new in this version serves nowhere yet.
+    let further = webs.iter().skip(1).filter_map(|web| {
+        let mut of_web = observed.further(live).filter(|(service, _)| *service == web.project.web);
+        Some((web, of_web.find_map(|(_, container)| container.running().then_some(container))?))
+    });
+    let first = webs.first().zip(observed.occupant(live).filter(|container| container.running()));
+    first.into_iter().chain(further).filter_map(|(web, container)| port_of_what_serves(web, live, container)).collect()
+}
+
+fn port_of_what_serves(config: &Config, live: Slot, container: &Container) -> Option<String> {
     let (own, published) = (config.slots.port(live), container.ports.first()?);
     let remedy = if config.fixed.slots {
         format!(
