@@ -15,7 +15,7 @@ mod switch;
 mod test;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser};
@@ -186,7 +186,7 @@ pub fn run(flags: &Flags) -> Result<()> {
 fn load(flags: &Flags, variables: &BTreeMap<String, String>) -> Result<Config> {
     let here = std::env::current_dir().context("finding the current folder")?;
     let file = match &flags.common.config {
-        Some(file) => here.join(file),
+        Some(file) => without_dots(&here.join(file))?,
         None => find(&here, "deploy.toml").ok_or_else(|| {
             Kind::Configuration.error(format!("there is no deploy.toml in {} or above", here.display()))
         })?,
@@ -203,6 +203,17 @@ fn load(flags: &Flags, variables: &BTreeMap<String, String>) -> Result<Config> {
     };
     let config = deploy_toml::load(text, &file, &name, variables)?;
     Ok(if deploy_toml::names_compose_files(text) { config } else { compose_file::found(config) })
+}
+
+/// The folder of the file is the repository's, by whose path nginx and compose are called: `..` says nothing to either.
+fn without_dots(file: &Path) -> Result<PathBuf> {
+    let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else { return Ok(file.to_owned()) };
+    if !folder.components().any(|part| part == Component::ParentDir) {
+        return Ok(file.to_owned());
+    }
+    let folder =
+        folder.canonicalize().map_err(|error| Kind::Configuration.error(format!("{}: {error}", folder.display())))?;
+    Ok(folder.join(name))
 }
 
 fn find(from: &Path, name: &str) -> Option<PathBuf> {

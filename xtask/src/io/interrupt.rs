@@ -7,6 +7,10 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::rules::failure::Kind;
 
+/// What a second signal leaves.
+const LEFT: &str = "ended by a second signal: what was begun is neither undone nor written down. What serves goes on serving, a new version may run \
+    beside it, and the next deploy takes it away (`cargo xtask status` shows what runs)";
+
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 static IGNORED: AtomicBool = AtomicBool::new(false);
 
@@ -20,6 +24,7 @@ pub fn listen() -> Result<()> {
     std::thread::spawn(move || {
         for _ in signals.forever() {
             if REQUESTED.swap(true, Ordering::SeqCst) {
+                crate::io::console::error(&anyhow::anyhow!(LEFT));
                 std::process::exit(i32::from(Kind::Interrupted as u8));
             }
         }

@@ -28,6 +28,12 @@ pub struct Receipt {
     pub turned_away: u32,
     /// What the first failed request got.
     pub first_failure: Option<String>,
+    /// Nothing served when the run began, so requests were sent from the verification on.
+    #[serde(default)]
+    pub from_verification: bool,
+    /// Further web services that were not asked: they did not serve when the run began, or speak no HTTP.
+    #[serde(default)]
+    pub not_asked: Vec<String>,
 }
 
 impl Receipt {
@@ -37,8 +43,13 @@ impl Receipt {
             0 => String::new(),
             count => format!(", {count} more were turned away by a limit of the site"),
         };
+        let since = if self.from_verification { " since the switch, as nothing served before it" } else { "" };
+        let not_asked = match self.not_asked.as_slice() {
+            [] => String::new(),
+            names => format!("; not asked, as not serving at the start or without HTTP: {}", names.join(", ")),
+        };
         format!(
-            "{} requests through nginx, {} failed{failure}, slowest {} ms{turned_away}",
+            "{} requests through nginx{since}, {} failed{failure}, slowest {} ms{turned_away}{not_asked}",
             self.requests, self.failed, self.slowest_ms
         )
     }
@@ -157,6 +168,10 @@ impl Report {
         let Outcome::Failed { exit_code, .. } = &self.outcome else { return None };
         let environment = &self.environment;
         Some(match *exit_code {
+            // There is no cause to be mended.
+            code if code == Kind::Interrupted as u8 && self.command != "build" => {
+                format!("cargo xtask {} --env {environment}, once more", self.command)
+            }
             code if code == Kind::AfterSwitch as u8 => {
                 format!("cargo xtask status --env {environment}, then deploy again")
             }
@@ -237,6 +252,25 @@ mod tests {
         let outcome = Outcome::Failed { exit_code: exit_code as u8, error: "stage 2 of 9: ```no```".to_owned() };
         let undone = vec!["Remove the failed version from slot green".to_owned()];
         Report { undone, slot: Some(Slot::Blue), serves: Some(release(2)), ..report(outcome) }
+    }
+
+    #[test]
+    fn a_receipt_says_what_it_does_not_count() {
+        let receipt = Receipt { requests: 40, slowest_ms: 12, ..Receipt::default() };
+        assert_eq!(receipt.describe(), "40 requests through nginx, 0 failed, slowest 12 ms");
+        let partial = Receipt { from_verification: true, not_asked: vec!["site".to_owned()], ..receipt };
+        assert_eq!(
+            partial.describe(),
+            "40 requests through nginx since the switch, as nothing served before it, 0 failed, slowest 12 ms; not asked, as not serving at \
+             the start or without HTTP: site"
+        );
+    }
+
+    #[test]
+    fn what_was_interrupted_has_no_cause_to_be_mended() {
+        let next = |kind: Kind| failed(kind).next().unwrap();
+        assert_eq!(next(Kind::Interrupted), "cargo xtask deploy --env prod, once more");
+        assert!(next(Kind::Unhealthy).starts_with("fix the cause"));
     }
 
     #[test]

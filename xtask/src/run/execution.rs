@@ -113,7 +113,7 @@ impl<'a> Execution<'a> {
         // What is undone is undone to its end, and what has been done is written down, whenever a signal has come.
         interrupt::ignore();
         let undone = failed.map_or_else(Vec::new, |failed| self.undo(plan, failed));
-        let receipt = receipt.map(receipt::Running::finish);
+        let receipt = receipt.map(|running| self.receipt(running.finish(), serving));
         // What was asked of a version that was taken back says nothing any more.
         let serves = |error: &anyhow::Error| Kind::of(error) == Some(Kind::AfterSwitch);
         let public = public.filter(|_| outcome.as_ref().err().is_none_or(serves)).map(public::Running::finish);

@@ -100,7 +100,10 @@ for ((at = 0; at < ${#once[@]}; at += 2)); do
     code_of "$container"
     # One that was never started has no code of its own.
     ended=$(docker inspect --format '{{.State.Status}} {{.State.ExitCode}} {{index .Config.Labels "'"$label_definition"'"}}' "$container")
-    if [ "$ended" = "exited 0 ${once[at + 1]}" ]; then continue; fi
+    if [ "$ended" = "exited 0 ${once[at + 1]}" ]; then
+      echo "the service $service has done its work before, and is not run again: it is the same in the compose file"
+      continue
+    fi
     remove_containers "label=com.docker.compose.project=$project" "label=com.docker.compose.service=$service"
     # What compose made before the first deploy.
     container=$(found)

@@ -34,7 +34,9 @@ while as_begun; do
   [ $? -gt 128 ] || exit 0 # its time-out; anything else is the end of the input
 done
 read -r status restarts exit_code <<<"$state"
-printf 'ended\tis %s, has been restarted %s times, last exit code %s\n' "$status" "$restarts" "${died:-$exit_code}"
+# Of one that runs again, docker's own word is that of a process that has not ended.
+[ -n "$died" ] || [ "$status" = running ] || died=$exit_code
+printf 'ended\tis %s, has been restarted %s times%s\n' "$status" "$restarts" "${died:+, last exit code $died}"
 if [ "$(docker inspect --format '{{.HostConfig.LogConfig.Type}}' "$container" 2>/dev/null)" = none ]; then
   echo "(docker keeps no log of it: \`logging\` in the compose file has the driver none)"
 else

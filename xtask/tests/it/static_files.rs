@@ -17,6 +17,7 @@ pub fn style(team: &impl Team, number: u32) {
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join(format!("app.{number}.css")), format!("/* {number} */")).unwrap();
     std::fs::write(team.root().join("backend/assets/version.txt"), format!("version {number}")).unwrap();
+    std::os::unix::fs::symlink(format!("app.{number}.css"), folder.join("latest.css")).unwrap();
     let ignored = std::fs::read_to_string(team.root().join("backend/.dockerignore")).unwrap();
     if !ignored.contains("!assets") {
         team.write("backend/.dockerignore", &format!("{ignored}!assets\n"));
@@ -58,7 +59,9 @@ fn asked_for<T>(address: &Address, paths: &[&str], act: impl FnOnce() -> T) -> (
 pub fn a_page_finds_its_files(team: &impl Team, address: &Address) {
     style(team, 1);
     team.deploy();
-    assert_eq!(get(address, "/assets/css/app.1.css").unwrap().body, "/* 1 */");
+    for path in ["/assets/css/app.1.css", "/assets/css/latest.css"] {
+        assert_eq!(get(address, path).unwrap().body, "/* 1 */", "{path}");
+    }
     for missing in ["/assets/css/app.9.css", "/assets/../.env", "/assets/css/"] {
         assert_ne!(status(address, missing), 200, "{missing}");
     }

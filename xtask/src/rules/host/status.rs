@@ -23,6 +23,8 @@ pub struct Status {
     pub accessories: Vec<Other>,
     /// Releases on the host, the latest that served first, then those that never did.
     pub releases: Vec<ReleaseId>,
+    /// How many of those never came to serve well.
+    pub never_served: usize,
     pub disk_free: u64,
     /// The site as its users reach it; what is wrong there is no problem of the host.
     pub public: Option<PublicSite>,
@@ -58,7 +60,9 @@ pub fn status(config: &Config, observed: &Observed, site: Result<(), String>) ->
     releases.extend(
         observed.releases.iter().filter(|release| release.known_good_at.is_none()).map(|release| release.id.clone()),
     );
+    let never_served = observed.releases.iter().filter(|release| release.known_good_at.is_none()).count();
     Status {
+        never_served,
         environment: config.environment.name.clone(),
         url: config.environment.url.to_string(),
         mode: observed.switching,
@@ -184,7 +188,12 @@ impl Status {
                 lines.push(format!("{what:<11}  {}", told.join(", ")));
             }
         }
-        let releases: Vec<&str> = self.releases.iter().map(ReleaseId::as_str).collect();
+        let good = self.releases.len() - self.never_served;
+        let told = |(number, release): (usize, &ReleaseId)| match number < good {
+            true => release.to_string(),
+            false => format!("{release} (never served)"),
+        };
+        let releases: Vec<String> = self.releases.iter().enumerate().map(told).collect();
         lines.push(format!(
             "releases     {}",
             if releases.is_empty() { "none".to_owned() } else { releases.join(", ") }

@@ -186,8 +186,8 @@ mod tests {
                 ("/site/", first, "shop_site"),
             ]
         );
-        let statics: Vec<_> = of_static_files(&config).into_iter().map(|of| (of.path, of.not_in)).collect();
-        assert_eq!(statics, [("/assets", None), ("/gone", None), ("/new", Some(Slot::Green))]);
+        let static_paths: Vec<_> = of_static_files(&config).into_iter().map(|of| (of.path, of.not_in)).collect();
+        assert_eq!(static_paths, [("/assets", None), ("/gone", None), ("/new", Some(Slot::Green))]);
         let known: Vec<_> = known_webs(&config).into_iter().map(|web| web.service).collect();
         assert_eq!(known, ["site", "admin", "old"]);
         let mut choices = Choices::new(first, SwitchMode::Instant, "/srv/live/green");

@@ -24,6 +24,14 @@ impl Execution<'_> {
         receipt::start(asked.map(|(number, web)| self.asked(web, number == 0)).collect())
     }
 
+    /// With what the requests say nothing of.
+    pub(super) fn receipt(&self, receipt: Receipt, from_start: bool) -> Receipt {
+        let webs = self.config.of_each_web();
+        let silent = webs.iter().skip(1).filter(|web| !self.is_asked_through_nginx(web));
+        let not_asked = silent.map(|web| web.project.web.clone()).collect();
+        Receipt { from_verification: !from_start, not_asked, ..receipt }
+    }
+
     /// Whether nginx leads to a further web service all the time: one that has come new with this release is nobody's before the switch.
     fn is_asked_through_nginx(&self, web: &Config) -> bool {
         let observed = &self.session.observed;

@@ -175,7 +175,10 @@ pub fn absolute(field: &str, path: &str) -> Result<(), Problem> {
     match path.starts_with('/') && (2..=PATH_BYTES).contains(&path.len()) && !dots && path.bytes().all(plain) {
         true => Ok(()),
         false => {
-            let text = format!("{field} = {path:?}: an absolute path of letters, digits, `-`, `_`, `.` and `/`");
+            let text = format!(
+                "{field} = {path:?}: an absolute path of letters, digits, `-`, `_`, `.` and `/`, without `..`. Where the repository lies in a folder \
+                 of another name, give a path elsewhere"
+            );
             Err(Problem::at(field, text))
         }
     }

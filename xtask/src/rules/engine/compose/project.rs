@@ -226,6 +226,10 @@ impl Project {
         network.and_then(|network| network.rest.get("internal")) == Some(&json!(true))
     }
 
+    pub fn is_of_v1(&self) -> bool {
+        self.version.is_some()
+    }
+
     /// Leaves the secrets and configs that a service uses: v1 prints all that the file has.
     pub fn forget_unused_secrets_and_configs(&mut self) {
         let used = |kind: &str| -> BTreeSet<String> {

@@ -30,6 +30,7 @@ pub fn all(project: &Project, roles: &Roles, rendering: &RenderInput) -> Vec<Ref
         tell(Some(name), above_the_app(name, service, rendering));
         tell(Some(name), of_the_tool(name, service, rendering));
         tell(Some(name), path_within_a_text(name, service, rendering).into_iter().collect());
+        tell(Some(name), configs_of_v1(name, service, project).into_iter().collect());
     }
     tell(None, volumes_in_a_release(project, rendering));
     for (name, web) in roles.webs() {
@@ -71,6 +72,17 @@ pub fn unknown_keys(project: &Project) -> Vec<String> {
         )
     });
     of_top.into_iter().chain(of_services).collect()
+}
+
+/// Compose v1 leaves them out with a warning, and the container starts without its file.
+fn configs_of_v1(name: &str, service: &Service, project: &Project) -> Option<String> {
+    let used = service.rest.get("configs").and_then(Value::as_array).is_some_and(|used| !used.is_empty());
+    (used && project.is_of_v1()).then(|| {
+        format!(
+            "service `{name}` has `configs`, which docker-compose v1 leaves out of the container: mount the file \
+             (`volumes: [./file:/path:ro]`), have it as one of `secrets`, or use compose v2"
+        )
+    })
 }
 
 /// What refers to other services in ways that do not survive being taken out of the file.
@@ -244,13 +256,24 @@ fn forgotten(name: &str, service: &Service, roles: &Roles, rendering: &RenderInp
     );
     if roles.one_shots.contains(name) {
         let words = service.command_words().map_or("its command".to_owned(), |words| format!("{words:?}"));
-        return Some(format!(
-            "{keeps}. Others wait for it to complete, so it is a job of each deploy: run it with `before_boot = [{words}]` ([hooks]), and \
-             give the service a profile (`profiles: [tools]`)"
-        ));
+        // A hook runs in the image of the first web service.
+        let first = roles.webs().take(1).any(|web| same_code(&web));
+        return Some(match first {
+            true => format!(
+                "{keeps}. Others wait for it to complete, so it is a job of each deploy: run it with `before_boot = [{words}]` ([hooks]), \
+                 and give the service a profile (`profiles: [tools]`), with which development is started then"
+            ),
+            false => format!(
+                "{keeps}. Others wait for it to complete. Hooks (`before_boot`) run in the image of `{}`: have it do this job for each deploy, \
+                 and give the service a profile (`profiles: [tools]`); or name the service in `accessories`, where it runs once, and \
+                 again only where its definition changes in the compose file",
+                roles.web_name
+            ),
+        });
     }
     Some(format!(
-        "{keeps}. Add it to `workers`, which are replaced at each deploy; or to `accessories`, if it is meant to stay as it is. If it ends by \
+        "{keeps}. If it answers requests of users, let it be a web service beside the first one (`[web.{name}]`). Else add it to `workers`, which are \
+         replaced at each deploy; or to `accessories`, if it is meant to stay as it is. If it ends by \
          itself, as a migration does, run it with `before_boot` ([hooks]); then, and if it is not for servers, give it a profile \
          (`profiles: [tools]`)"
     ))

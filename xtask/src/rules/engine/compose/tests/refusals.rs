@@ -86,3 +86,17 @@ fn a_port_of_a_slot_is_nobody_elses() {
         assert!(with(&format!("db: {{image: y, ports: {ports}}}")).is_ok(), "{ports}");
     }
 }
+
+/// Compose v1 prints them, and leaves them out of the container with no more than a warning.
+#[test]
+fn configs_are_refused_where_compose_v1_would_leave_them_out() {
+    let of_v2 = r#"{"services":{"api":{"image":"x","configs":[{"source":"a"}]},"scheduler":{"image":"x"},"scraper":{"image":"x"}},"configs":{"a":{"external":true}}}"#;
+    let of_v1 = of_v2.replacen('{', r#"{"version":"3.9","#, 1);
+    let told = |config: &str| rendered(config).map_or_else(|error| format!("{error:#}"), |_| String::new());
+    assert!(
+        told(&of_v1).contains("service `api` has `configs`, which docker-compose v1 leaves out"),
+        "{}",
+        told(&of_v1)
+    );
+    assert!(!told(of_v2).contains("has `configs`"), "{}", told(of_v2));
+}
