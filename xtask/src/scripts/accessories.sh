@@ -42,6 +42,10 @@ for ((at = 0; at < $#; at += 3 + resources[at + 2])); do
       is_there "$kind" "$name" ||
         fail "the $kind $name is \`external\` in the compose file, so nothing here makes it, and it is not on this host; make it with: docker $kind create $name"
       ;;
+    instead-volume)
+      is_there volume "$name" ||
+        fail "the volume $name is not on this host, so it would be new and empty, and ${resources[at + 4]} has had the volume ${resources[at + 3]} at ${resources[at + 5]}: what is in that one would be out of sight. To keep it, give the new one its name in the compose file (\`name: ${resources[at + 3]}\` under \`volumes\`). Where a new one is meant: docker volume create $name"
+      ;;
     own-*)
       is_there "$kind" "$name" || continue
       if [ -z "$owner" ] || [[ " $own_projects " = *" $owner "* ]]; then continue; fi

@@ -252,3 +252,45 @@ fn networks_and_volumes_are_what_the_compose_file_says() {
         project.status();
     }
 }
+
+/// Under another name a volume would be new and empty, and what was written would be out of sight.
+#[test]
+fn a_volume_under_a_new_name_hides_no_data() {
+    const COMPOSE: &str = "backend/docker-compose.yml";
+    let project = Project::new("instant");
+    let mounted = |key: &str, volume: &str| {
+        project.rewrite(COMPOSE, "      - .:/app\n", &format!("      - .:/app\n      - {key}:/orders\n"));
+        project.rewrite(COMPOSE, "volumes:\n  redis-data:", &format!("volumes:\n  {key}: {volume}\n  redis-data:"));
+        project.commit(&format!("orders in the volume {key}"));
+    };
+    mounted("orders", "{}");
+    let first = project.deploy()["release"].clone();
+    let api = || project.containers(false).into_iter().find(|name| name.contains("api")).unwrap();
+    project.docker(&["exec", "-u", "0", &api(), "sh", "-c", "echo kept >/orders/rows"]);
+    let rows = || project.docker(&["exec", &api(), "cat", "/orders/rows"]);
+    project.forget_last_commit();
+
+    mounted("sales", "{}");
+    let own = |key: &str| format!("{}_{key}", project.name);
+    let refused = project.xtask(&["deploy", "--skip-tests"]).must_end_with(15);
+    refused.must_say(&[&own("sales"), &format!("`name: {}`", own("orders")), "out of sight"]);
+    assert_eq!((project.status()["live_release"].clone(), rows()), (first, "kept".to_owned()));
+    project.forget_last_commit();
+    mounted("sales", &format!("{{name: {}}}", own("orders")));
+    project.deploy();
+    assert_eq!(rows(), "kept");
+    project.forget_last_commit();
+
+    // It is meant so.
+    project.docker(&["volume", "create", &own("sales")]);
+    mounted("sales", "{}");
+    project.deploy();
+    assert!(rows_are_missing(&project, &api()));
+    project.xtask(&["rollback"]).must_end_with(0);
+    assert_eq!(rows(), "kept");
+    project.status();
+}
+
+fn rows_are_missing(project: &Project, container: &str) -> bool {
+    project.docker(&["exec", container, "sh", "-c", "ls /orders"]).is_empty()
+}

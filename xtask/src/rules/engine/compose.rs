@@ -33,7 +33,7 @@ pub use data::{Commit, Shared};
 pub use files::escaped;
 pub use images::Pulled;
 pub use interpolation::{required, undefined};
-pub use resources::Made;
+pub use resources::{Made, MountedVolume};
 
 /// What the compose files of a release are rendered for.
 pub struct RenderInput<'a> {
@@ -117,6 +117,10 @@ pub struct RenderedCompose {
     pub start_periods: BTreeMap<String, Duration>,
     /// Targets of the named volumes of each of them.
     pub volume_targets: BTreeMap<String, Vec<String>>,
+    /// Where services of the release have named volumes.
+    pub volumes: Vec<MountedVolume>,
+    /// Those of them that take the place of another one: with that one's name.
+    pub replacing: Vec<(MountedVolume, String)>,
     /// Networks and volumes that slots and workers expect to find.
     pub made: Vec<Made>,
     /// Networks and volumes of the project by kind and name: `external-network`, `own-volume`.
@@ -217,6 +221,8 @@ pub fn render(config: &str, rendering: &RenderInput) -> Result<RenderedCompose> 
         pulled: images::pulled(rendering, &roles),
         images: images::names(rendering, &roles),
         volume_targets: released.iter().map(|(name, service)| ((*name).to_owned(), service.volume_targets())).collect(),
+        volumes: resources::volumes(&project, &released, rendering.project),
+        replacing: Vec::new(),
         made: resources::made(&project, &released, rendering.project)?,
         resources: resources::used(&project, rendering.project),
         accessories,

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::rules::config::{Config, Health, Slots, SwitchMode};
+use crate::rules::engine::compose::MountedVolume;
 use crate::rules::health::{self, Answer};
 use crate::rules::release::settings::Settings;
 use crate::rules::release::{ReleaseId, Slot};
@@ -48,6 +49,8 @@ pub struct Observed {
     pub containers: Vec<Container>,
     /// Containers of further web services in slots, each with its service.
     pub more_containers: Vec<(String, Container)>,
+    /// Named volumes in containers of this environment that run.
+    pub mounted_volumes: Vec<MountedVolume>,
     /// What else there is of this environment: workers and accessories.
     pub others: Vec<Other>,
     /// Variables of the instant mode to which a `server` block of the site passes requests without including the switch.
@@ -253,6 +256,16 @@ impl Observed {
     pub fn occupant(&self, slot: Slot) -> Option<&Container> {
         let of_slot = || self.containers.iter().filter(move |container| container.slot == slot);
         of_slot().find(|container| container.running()).or_else(|| of_slot().next())
+    }
+
+    /// Which of these volumes take the place of another one that a container of the same service has now, and of which.
+    pub fn replaced_volumes(&self, volumes: &[MountedVolume]) -> Vec<(MountedVolume, String)> {
+        let replaced = |volume: &MountedVolume| {
+            let same = |one: &&MountedVolume| one.service == volume.service && one.target == volume.target;
+            let old = self.mounted_volumes.iter().filter(same).find(|one| one.name != volume.name)?;
+            Some((volume.clone(), old.name.clone()))
+        };
+        volumes.iter().filter_map(replaced).collect()
     }
 
     /// Containers of further web services in a slot.

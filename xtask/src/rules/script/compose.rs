@@ -167,6 +167,11 @@ pub fn accessories(config: &Config, release: &ReleaseId, compose: &str, files: O
     if let Some(files) = files {
         let resources = files.resources.iter();
         arguments.extend(resources.flat_map(|(kind, name)| [kind.clone(), name.clone(), "0".to_owned()]));
+        for (volume, old) in &files.replacing {
+            let words = [old, &volume.service, &volume.target].map(String::clone);
+            arguments.extend(["instead-volume".to_owned(), volume.name.clone(), words.len().to_string()]);
+            arguments.extend(words);
+        }
         for made in &files.made {
             arguments.extend([made.kind.to_owned(), made.name.clone(), made.options.len().to_string()]);
             arguments.extend(made.options.iter().cloned());

@@ -94,7 +94,8 @@ pub fn render(
     printed: &Printed,
 ) -> Result<(RenderedCompose, Script)> {
     let observed = &session.observed;
-    let files = rendered(config, observed, &observed.folder, (release, slot), printed, &BTreeSet::new())?;
+    let mut files = rendered(config, observed, &observed.folder, (release, slot), printed, &BTreeSet::new())?;
+    files.replacing = observed.replaced_volumes(&files.volumes);
     files.notes.iter().for_each(|note| console::warning(note));
     observed.unmanaged_volumes(&config.project.name).iter().for_each(|told| console::warning(told));
     observed.of_accessories(&files.definitions).iter().for_each(|problem| console::warning(problem));

@@ -18,6 +18,28 @@ pub struct Made {
     pub options: Vec<String>,
 }
 
+/// A named volume in a container, by the name that docker knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MountedVolume {
+    pub service: String,
+    pub target: String,
+    pub name: String,
+}
+
+/// The named volumes of services.
+pub fn volumes(project: &Project, services: &[(&str, &Service)], base: &str) -> Vec<MountedVolume> {
+    let of_service = |(service, of): &(&str, &Service)| {
+        let places = of.volume_keys().into_iter().zip(of.volume_targets());
+        let mounted = places.map(|(key, target)| MountedVolume {
+            service: (*service).to_owned(),
+            target,
+            name: Resource::name(&project.volumes, &key, base),
+        });
+        mounted.collect::<Vec<_>>()
+    };
+    services.iter().flat_map(of_service).collect()
+}
+
 /// # Errors
 /// Where the project says something of one that docker's own command cannot be told.
 pub fn made(project: &Project, services: &[(&str, &Service)], base: &str) -> Result<Vec<Made>> {

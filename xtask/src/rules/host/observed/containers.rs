@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::rules::config::Config;
+use crate::rules::engine::compose::MountedVolume;
 use crate::rules::release::{ReleaseId, Slot, slot_project, slot_service, workers_project};
 
 use super::{Container, Foreign, Observed, Other};
@@ -20,6 +21,9 @@ struct Mount {
     destination: String,
     #[serde(default)]
     r#type: String,
+    /// Of a volume.
+    #[serde(default)]
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -125,11 +129,10 @@ pub fn read(fields: &[&str], config: &Config, observed: &mut Observed) -> Result
         }
         Owner::Us | Owner::Somebody => {}
     }
-    let binds: Vec<(String, String)> = mounts
-        .iter()
-        .filter(|mount| mount.r#type == "bind")
-        .map(|mount| (mount.destination.clone(), mount.source.clone()))
-        .collect();
+    let binds = binds(&mounts);
+    if owner == Owner::Us && running && !labels.one_off {
+        observed.mounted_volumes.extend(named_volumes(&mounts, &web));
+    }
     let is_web = config.webs().any(|web| web == labels.service);
     // Started by compose, or as an accessory before it became a web service.
     let before_us = owner == Owner::Us && labels.compose_project == config.project.name && is_web;
@@ -213,6 +216,25 @@ fn other(fields: &[&str], labels: Labels, binds: Vec<(String, String)>, config: 
         definition: Some(labels.definition).filter(|definition| !definition.is_empty()),
         binds,
     }
+}
+
+/// Target and source.
+fn binds(mounts: &[Mount]) -> Vec<(String, String)> {
+    let binds = mounts.iter().filter(|mount| mount.r#type == "bind");
+    binds.map(|mount| (mount.destination.clone(), mount.source.clone())).collect()
+}
+
+fn named_volumes(mounts: &[Mount], service: &str) -> Vec<MountedVolume> {
+    // One without a name of its own has 64 hexadecimal digits, and goes with its container.
+    let has_name = |name: &str| name.len() != 64 || !name.bytes().all(|b| b.is_ascii_hexdigit());
+    let volumes = mounts.iter().filter(|mount| mount.r#type == "volume" && has_name(&mount.name));
+    volumes
+        .map(|mount| MountedVolume {
+            service: service.to_owned(),
+            target: mount.destination.clone(),
+            name: mount.name.clone(),
+        })
+        .collect()
 }
 
 /// Releases whose files a container has mounted.
