@@ -173,7 +173,7 @@ fn boot_and_cut_over(
 }
 
 fn planned(observed: &Observed, release: &ReleaseId, to: Slot, steps: Vec<Step>) -> Plan {
-    // Back to one that crashes is no way back. One of several that still serves is.
+    // Back to one that crashes is no way back; one of several that still serves is.
     let serves = |slot: &Slot| observed.active_in(*slot).iter().any(|container| container.running());
     let from = observed.live().filter(serves);
     let from_release = from.and_then(|slot| observed.release_in(slot));
@@ -193,11 +193,9 @@ fn rollback_to_standby(config: &Config, observed: &Observed, release: &ReleaseId
     let switching = preflight::host(config, observed, Vec::new())?;
     // Its workers are started from its files.
     let mut steps = vec![Step::Check];
-    // An nginx of ours that does as it should is left alone: it is the way back that matters now.
-    if observed.running_slot != Some(live)
-        || observed.configured_slot != Some(live)
-        || observed.switching != Some(switching)
-    {
+    // One that does as it should is left alone. That of the tool's own may have the paths of a version that failed.
+    let obeys = observed.running_slot == Some(live) && observed.configured_slot == Some(live);
+    if config.environment.nginx.owner != NginxOwner::System || !obeys || observed.switching != Some(switching) {
         steps.extend(align(config, observed, switching, Some(live)));
     }
     // It is asked no second time what it has just answered.

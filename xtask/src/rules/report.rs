@@ -2,6 +2,8 @@
 
 pub mod github;
 
+use std::time::Duration;
+
 use anyhow::Result;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -36,6 +38,11 @@ pub struct Receipt {
     pub not_asked: Vec<String>,
 }
 
+/// Seconds with three decimals: the record is read back as it was written, which a JSON reader does not promise for more digits.
+pub fn seconds(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
 impl Receipt {
     pub fn describe(&self) -> String {
         let failure = self.first_failure.as_ref().map(|text| format!(" (the first: {text})")).unwrap_or_default();
@@ -43,7 +50,7 @@ impl Receipt {
             0 => String::new(),
             count => format!(", {count} more were turned away by a limit of the site"),
         };
-        let since = if self.from_verification { " since the switch, as nothing served before it" } else { "" };
+        let since = if self.from_verification { " since the switch, as no release served before it" } else { "" };
         let not_asked = match self.not_asked.as_slice() {
             [] => String::new(),
             names => format!("; not asked, as not serving at the start or without HTTP: {}", names.join(", ")),
@@ -169,6 +176,12 @@ impl Report {
         let environment = &self.environment;
         Some(match *exit_code {
             // There is no cause to be mended.
+            code if code == Kind::Interrupted as u8 && self.serves.as_ref() == Some(&self.release) => {
+                format!("cargo xtask status --env {environment}, which shows what was left undone")
+            }
+            code if code == Kind::Interrupted as u8 && self.command == "rollback" => {
+                format!("cargo xtask rollback --to {} --env {environment}, once more", self.release)
+            }
             code if code == Kind::Interrupted as u8 && self.command != "build" => {
                 format!("cargo xtask {} --env {environment}, once more", self.command)
             }
@@ -261,7 +274,7 @@ mod tests {
         let partial = Receipt { from_verification: true, not_asked: vec!["site".to_owned()], ..receipt };
         assert_eq!(
             partial.describe(),
-            "40 requests through nginx since the switch, as nothing served before it, 0 failed, slowest 12 ms; not asked, as not serving at \
+            "40 requests through nginx since the switch, as no release served before it, 0 failed, slowest 12 ms; not asked, as not serving at \
              the start or without HTTP: site"
         );
     }

@@ -18,7 +18,7 @@ use crate::rules::failure::{self, Kind};
 use crate::rules::plan::step::Step;
 use crate::rules::plan::{self, Plan};
 use crate::rules::release::ReleaseId;
-use crate::rules::report::{Caller, Report, StageTime};
+use crate::rules::report::{Caller, Report, StageTime, seconds};
 use crate::run::candidate::Candidate;
 use crate::run::public;
 use crate::run::session::Session;
@@ -139,7 +139,7 @@ impl<'a> Execution<'a> {
         self.touched |= step.touches_the_host();
         let outcome = interrupt::check().and_then(|()| self.act(release, step, &plan.steps[number..]));
         let took = begun.elapsed();
-        self.stages.push(StageTime { name: title.clone(), seconds: took.as_secs_f64() });
+        self.stages.push(StageTime { name: title.clone(), seconds: seconds(took) });
         match outcome {
             Ok(note) => {
                 console::stage_done(took, &note);

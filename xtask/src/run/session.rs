@@ -9,7 +9,7 @@ use crate::io::host::shell::Ticket;
 use crate::io::host::{Claim, Host};
 use crate::io::local::dotenv::Env;
 use crate::io::local::package;
-use crate::rules::config::{Config, NginxOwner, ServingVersion, Slots, Web, env_file};
+use crate::rules::config::{Config, NginxOwner, ServingVersion, Web, env_file};
 use crate::rules::failure::Kind;
 use crate::rules::host::observed::{self, Observed, StoredRelease};
 use crate::rules::release::ReleaseId;
@@ -184,7 +184,8 @@ fn read(report: &str, config: &Config) -> Result<Observed> {
 
 /// A site that the tool writes itself has what the version that serves has on it until the switch, and what the next one has from then on.
 fn with_serving_version(config: Config, observed: &Observed) -> Config {
-    let live = observed.live().zip(observed.live_release().and_then(|id| observed.release(id)?.settings.as_ref()));
+    let settings = |slot| Some((slot, observed.release(observed.release_in(slot)?)?.settings.as_ref()?));
+    let live = observed.live().and_then(settings);
     let Some((slot, settings)) = live.filter(|_| config.environment.nginx.owner != NginxOwner::System) else {
         return config;
     };
@@ -193,7 +194,9 @@ fn with_serving_version(config: Config, observed: &Observed) -> Config {
         serving = serving.with_ports(ports.slots, ports.live, &ports.further);
     }
     // One of which nobody knows the ports any more cannot be reached.
-    serving.more_webs.retain(|web| web.slots != Slots::default());
+    let of_host = |web: &Web| observed.ports.as_ref().is_some_and(|ports| ports.further.contains_key(&web.upstream));
+    let of_today = |web: &Web| config.more_webs.iter().any(|today| today.service == web.service);
+    serving.more_webs.retain(|web| of_host(web) || of_today(web));
     let serves = ServingVersion { slot, webs: serving.more_webs, static_files: serving.static_files };
     Config { serves: Some(serves), ..config }
 }

@@ -43,8 +43,10 @@ for ((at = 0; at < $#; at += 3 + resources[at + 2])); do
         fail "the $kind $name is \`external\` in the compose file, so nothing here makes it, and it is not on this host; make it with: docker $kind create $name"
       ;;
     instead-volume)
-      is_there volume "$name" ||
-        fail "the volume $name is not on this host, so it would be new and empty, and ${resources[at + 4]} has had the volume ${resources[at + 3]} at ${resources[at + 5]}: what is in that one would be out of sight. To keep it, give the new one its name in the compose file (\`name: ${resources[at + 3]}\` under \`volumes\`). Where a new one is meant: docker volume create $name"
+      old=${resources[at + 3]}
+      # Where compose has the same word for both, a new `name` is meant.
+      if is_there volume "$name" || [ "$(docker volume inspect --format '{{index .Labels "com.docker.compose.volume"}}' "$old" 2>/dev/null)" = "${resources[at + 6]}" ]; then continue; fi
+      fail "the volume $name is not on this host, so it would be new and empty, and ${resources[at + 4]} has had the volume $old at ${resources[at + 5]}: what is in that one would be out of sight. To keep it, give the new one its name in the compose file (\`name: $old\` under \`volumes\`). Where a new one is meant: docker volume create ${resources[at + 7]} $name"
       ;;
     own-*)
       is_there "$kind" "$name" || continue

@@ -21,15 +21,16 @@ while [ $# -gt 0 ]; do
   container=''
   shift 3
 done
+# Before it is looked through: a folder that cannot be read would be passed over.
+chmod -R u+rwX,go+rX,go-w "$new"
 # nginx would follow a link to whatever it may read. One within its folder is led there by its own words.
-links=$(find "$new" -type l -printf '%P\n' | while IFS= read -r link; do
-  to=$(readlink -- "$new/$link")
-  [[ $to != /* && $(readlink -e -- "$new/$link") == "$(readlink -e -- "$new")"/* ]] || printf '%s -> %s\n' "$link" "$to"
+links=$(find "$new" -type l -print0 | while IFS= read -r -d '' link; do
+  to=$(readlink -- "$link")
+  [[ $to != /* && $(readlink -e -- "$link") == "$(readlink -e -- "$new")"/* ]] || printf '%s -> %s\n' "${link#"$new/"}" "$to"
 done | head -n 5) || true # more of them than are named
 [ -z "$links" ] || fail "these static files are links that lead out of their folder or nowhere, and nginx would follow them: $links. Have the image hold the files themselves"
 strange=$(find "$new" ! -type f ! -type d ! -type l -printf '%P\n' | head -n 5) || true
 [ -z "$strange" ] || fail "these static files are neither files nor folders: $strange"
-chmod -R u+rwX,go+rX,go-w "$new"
 # What has its name is whole, also after a power cut: it is not copied again.
 sync -f "$new"
 mv -T "$new" "$place/$release"

@@ -93,11 +93,13 @@ fn a_host_that_takes_no_more_is_noticed() {
         site.commit("that is large");
         let deploy = site.deploy_up_to("Package release");
         server.root("pkill -STOP -u deploy");
-        let begun = Instant::now();
+        // Packing 32 MB takes a while on a machine with many servers.
+        let packing = Instant::now();
         while !deploy.log().contains("Ship release") {
-            assert!(begun.elapsed() < Duration::from_secs(20), "{}", deploy.log());
+            assert!(packing.elapsed() < Duration::from_secs(60), "{}", deploy.log());
             std::thread::sleep(Duration::from_millis(20));
         }
+        let begun = Instant::now();
         std::thread::sleep(Duration::from_secs(2));
         let memory = std::fs::read_to_string(format!("/proc/{}/status", deploy.child.id())).unwrap();
         let most = memory.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")).unwrap();
@@ -108,7 +110,7 @@ fn a_host_that_takes_no_more_is_noticed() {
         let run = deploy.end();
         let took = begun.elapsed();
         server.root("pkill -CONT -u deploy");
-        // Packaging and sending what buffers take come before.
+        // Sending what buffers take comes before.
         assert!(took < Duration::from_secs(45), "it took {took:.0?}: {run}");
         assert!(matches!(run.code, Some(6 | 12)), "{run}");
         println!("a host that takes no more was noticed after {took:.0?}");

@@ -150,11 +150,16 @@ fn refusal(text: &str, file: &Path, error: &toml::de::Error) -> String {
     let line = text.lines().nth(position.line - 1).unwrap_or_default().trim();
     let line: String = line.chars().take(120).collect();
     let message = error.message().trim_end();
-    let hint = match message.contains("expected one of") || message.contains("missing field") {
-        true => "",
-        false => "; hint: a setting is a line as in `keep = 5` or `name = \"shop\"`, below its [section]",
+    let hint = if message.contains("expected one of") || message.contains("missing field") {
+        ""
+    } else if message.contains("expected a sequence") {
+        "; hint: a list stands in brackets, as in [\"mailer\"], and of commands each is a list of words: [[\"python\", \"migrate.py\"]]"
+    } else {
+        "; hint: a setting is a line as in `keep = 5` or `name = \"shop\"`, below its [section]"
     };
-    format!("{}:{position}: {message}{hint}\n  {}", file.display(), line.escape_debug())
+    // A terminal obeys what is not printed.
+    let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    format!("{}:{position}: {message}{hint}\n  {line}", file.display())
 }
 
 /// What is wrong, and with which key.

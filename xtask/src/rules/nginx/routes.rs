@@ -60,7 +60,11 @@ fn both<'a, T>(config: &'a Config, of: impl Fn(Version<'a>) -> T) -> [T; 2] {
 /// The paths of the web services, the first one's first.
 pub fn of_webs(config: &Config) -> Vec<(&str, Leads<'_>)> {
     let paths = both(config, |version| version.webs.iter().map(|web| web.path.as_str()));
-    let paths: BTreeSet<&str> = paths.into_iter().flatten().filter(|path| !path.is_empty()).collect();
+    // A path of files leads to the web service at the same place where there is no file.
+    let static_paths = both(config, |version| version.static_files.keys()).into_iter().flatten().collect::<Vec<_>>();
+    let of_files = |path: &str| static_paths.iter().any(|files| path.strip_suffix('/') == Some(files.as_str()));
+    let paths: BTreeSet<&str> =
+        paths.into_iter().flatten().filter(|path| !path.is_empty() && !of_files(path)).collect();
     let leads = |path| {
         let [blue, green] = both(config, |version| version.upstream_at(path));
         (path, Leads { blue, green })
@@ -74,7 +78,11 @@ pub fn of_static_files(config: &Config) -> Vec<StaticPath<'_>> {
     let paths: BTreeSet<&str> = paths.into_iter().flatten().collect();
     let leads = |path| {
         let [blue, green] = both(config, |version| version.upstream_of_files(path));
-        let not_in = config.serves.as_ref().filter(|serves| !serves.static_files.contains_key(path));
+        // Files of a longer path lie in the same folder of a slot as those of a shorter one.
+        let within = |files: &String| {
+            path.strip_prefix(files.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let not_in = config.serves.as_ref().filter(|serves| !serves.static_files.keys().any(within));
         StaticPath { path, app: Leads { blue, green }, not_in: not_in.map(|serves| serves.slot) }
     };
     paths.into_iter().map(leads).collect()
@@ -118,7 +126,8 @@ impl<'a> Choices<'a> {
     }
 
     fn variable(&self, number: usize) -> String {
-        format!("{}_route_{number}", self.upstream)
+        // A longer name, as of an upstream, may be more than nginx takes.
+        format!("deploy_route_{number}")
     }
 
     /// Lines for the site's `server` block.
@@ -193,11 +202,26 @@ mod tests {
         let mut choices = Choices::new(first, SwitchMode::Instant, "/srv/live/green");
         let (_, moved) = of_webs(&config)[2];
         assert_eq!(choices.target(Leads { blue: first, green: first }), "$shop_backend");
-        assert_eq!(choices.target(moved), "$shop_backend_route_0");
+        assert_eq!(choices.target(moved), "$deploy_route_0");
         assert_eq!(
             choices.in_server(),
-            "set $shop_backend_route_0 shop_site_blue;\nif (-f /srv/live/green) { set $shop_backend_route_0 shop_backend_green; }\n"
+            "set $deploy_route_0 shop_site_blue;\nif (-f /srv/live/green) { set $deploy_route_0 shop_backend_green; }\n"
         );
+    }
+
+    /// nginx takes one location for a path.
+    #[test]
+    fn a_path_of_files_is_no_path_of_a_web_service_besides() {
+        let mut config = config();
+        config.static_files = files(&["/static", "/files/new"]);
+        let webs = vec![web("static", "/static/")];
+        config.serves = Some(ServingVersion { slot: Slot::Blue, webs, static_files: files(&["/files"]) });
+        assert_eq!(of_webs(&config).len(), 1, "{:?}", of_webs(&config));
+        let told: Vec<_> = of_static_files(&config).into_iter().map(|of| (of.path, of.app.blue, of.not_in)).collect();
+        let first = "shop_backend";
+        let expected =
+            [("/files", first, None), ("/files/new", first, None), ("/static", "shop_static", Some(Slot::Blue))];
+        assert_eq!(told, expected);
     }
 
     #[test]

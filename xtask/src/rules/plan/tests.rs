@@ -110,6 +110,11 @@ fn a_standby_runs_on_until_the_next_deploy_and_a_rollback_to_it_moves_only_the_t
         "Mark the release as known good",
     ];
     assert_eq!(names(&plan), expected);
+    // A site of the tool's own may have the paths of a version that failed.
+    let mut private = standby.clone();
+    private.environment.nginx.owner = NginxOwner::Private(SwitchMode::Instant);
+    let plan = back(&private, &observed, None).unwrap();
+    assert!(matches!(plan.steps[1], Step::PrivateNginx { live: Slot::Green, .. }), "{}", plan.describe());
     // The same where a killed deploy has left it; then it is not to stay.
     let plan = back(&config(), &observed, None).unwrap();
     assert_eq!(names(&plan)[..9], expected);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::text::{MINUTES, SHORT, bundle, changing, plain, reading, script};
-use super::{Input, Script, secret_files};
+use super::{Input, Script, quote, secret_files};
 use crate::rules::config::{Config, SecretSource};
 use crate::rules::engine::compose::{Pulled, RenderedCompose};
 use crate::rules::host::observed::PulledImage;
@@ -168,7 +168,12 @@ pub fn accessories(config: &Config, release: &ReleaseId, compose: &str, files: O
         let resources = files.resources.iter();
         arguments.extend(resources.flat_map(|(kind, name)| [kind.clone(), name.clone(), "0".to_owned()]));
         for (volume, old) in &files.replacing {
-            let words = [old, &volume.service, &volume.target].map(String::clone);
+            // One that is external is told of already.
+            let Some(made) = files.made.iter().find(|made| made.kind == "volume" && made.name == volume.name) else {
+                continue;
+            };
+            let options: Vec<String> = made.options.iter().map(|option| quote(option)).collect();
+            let words = [old, &volume.service, &volume.target, &made.key, &options.join(" ")].map(String::clone);
             arguments.extend(["instead-volume".to_owned(), volume.name.clone(), words.len().to_string()]);
             arguments.extend(words);
         }

@@ -13,7 +13,7 @@ use crate::rules::failure::{self, Kind};
 use crate::rules::health::{self, Answer};
 use crate::rules::plan::Plan;
 use crate::rules::release::{ReleaseId, Slot};
-use crate::rules::report::{Outcome, Receipt, Report};
+use crate::rules::report::{self, Outcome, Receipt, Report};
 use crate::rules::script;
 use crate::run::session::inspect;
 
@@ -88,7 +88,7 @@ impl Execution<'_> {
             outcome: Outcome::of(outcome, console::masked),
             undone,
             stages: self.stages.clone(),
-            seconds: took.as_secs_f64(),
+            seconds: report::seconds(took),
             receipt,
             public: None,
             commands: host.commands(),

@@ -32,7 +32,8 @@ pub fn volumes(project: &Project, services: &[(&str, &Service)], base: &str) -> 
         let places = of.volume_keys().into_iter().zip(of.volume_targets());
         let mounted = places.map(|(key, target)| MountedVolume {
             service: (*service).to_owned(),
-            target,
+            // As docker tells it of a container.
+            target: if target == "/" { target } else { target.trim_end_matches('/').to_owned() },
             name: Resource::name(&project.volumes, &key, base),
         });
         mounted.collect::<Vec<_>>()

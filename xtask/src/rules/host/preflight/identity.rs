@@ -64,6 +64,11 @@ fn live_port_publisher(config: &Config, observed: &Observed) -> Option<String> {
     let port = foreign.port;
     let container = &foreign.container;
     Some(match foreign.compose_project.as_deref().map(without_slot) {
+        Some(project) if project == config.project.name => format!(
+            "port {port} of slot {live}, to which nginx leads, is published by the container {container} of another clone or project that is \
+             called {project} too; give this environment a name of its own ({setting}), and the slots other ports (`slots` in deploy.toml)",
+            setting = setting(config),
+        ),
         Some(project) => format!(
             "port {port} of slot {live}, to which nginx leads, is published by the container {container} of the compose project \
              {project}, and this environment is called {name}. If that is this backend as it runs today, set the name to \

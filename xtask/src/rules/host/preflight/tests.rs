@@ -183,6 +183,10 @@ fn what_is_not_this_environment_s_is_in_the_way() {
     assert!(told(&tenant).contains("set the name to \"shop-backend\""));
     let mut publisher = foreign(Slot::Blue, "shop-backend-api-1");
     publisher.compose_project = Some("shop-backend".to_owned());
+    let mut clone = foreign(Slot::Blue, "shop-api-1");
+    clone.compose_project = Some("shop-blue".to_owned());
+    let clone = Observed { foreign: vec![clone], containers: Vec::new(), releases: Vec::new(), ..base() };
+    assert!(told(&clone).contains("give this environment a name of its own"), "{}", told(&clone));
     let publisher = Observed { foreign: vec![publisher], containers: Vec::new(), releases: Vec::new(), ..base() };
     let text = told(&publisher);
     assert!(
