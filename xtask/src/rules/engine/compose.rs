@@ -115,8 +115,6 @@ pub struct RenderedCompose {
     pub images_of_accessories: BTreeMap<String, String>,
     /// What the health check of a web service, its own, grants it to start.
     pub start_periods: BTreeMap<String, Duration>,
-    /// Targets of the named volumes of each of them.
-    pub volume_targets: BTreeMap<String, Vec<String>>,
     /// Where services of the release have named volumes.
     pub volumes: Vec<MountedVolume>,
     /// Those of them that take the place of another one: with that one's name.
@@ -220,7 +218,6 @@ pub fn render(config: &str, rendering: &RenderInput) -> Result<RenderedCompose> 
         built: images::built(rendering, &roles),
         pulled: images::pulled(rendering, &roles),
         images: images::names(rendering, &roles),
-        volume_targets: released.iter().map(|(name, service)| ((*name).to_owned(), service.volume_targets())).collect(),
         volumes: resources::volumes(&project, &released, rendering.project),
         replacing: Vec::new(),
         made: resources::made(&project, &released, rendering.project)?,

@@ -127,10 +127,11 @@ pub fn build(config: &Config, release: &ReleaseId, compose: &str, files: Option<
     let cache = config.project.build_cache.clone().unwrap_or_default();
     let mut arguments = vec![folder, release.to_string(), project.clone(), compose.to_owned(), cache];
     if let Some(files) = files {
-        let targets = |service: &String| files.volume_targets.get(service).map(|targets| targets.join(":"));
-        let of_release = |service: &String| {
-            [service.clone(), image(project, service, release), targets(service).unwrap_or_default()]
+        let targets = |service: &String| {
+            let of_service = files.volumes.iter().filter(|volume| volume.service == *service);
+            of_service.map(|volume| volume.target.as_str()).collect::<Vec<&str>>().join(":")
         };
+        let of_release = |service: &String| [service.clone(), image(project, service, release), targets(service)];
         let from = |pulled: Option<&Pulled>| {
             let is_there = if pulled.is_some_and(|pulled| pulled.is_there) { "there" } else { "" };
             [pulled.map(|pulled| pulled.reference.clone()).unwrap_or_default(), is_there.to_owned()]

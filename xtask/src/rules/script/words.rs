@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::rules::config::SwitchMode;
-use crate::rules::engine::compose::{Made, RenderedCompose};
+use crate::rules::engine::compose::{Made, MountedVolume, RenderedCompose};
 use crate::rules::plan::script_of_step::{self, StepScript};
 use crate::rules::plan::step::{HookPoint, Step};
 use crate::rules::release::Slot;
@@ -26,11 +26,15 @@ fn shown(script: &Script) -> String {
     format!("{} ({limit}){arguments}{input}\n", script.name)
 }
 
+fn volume(service: &str, target: &str) -> MountedVolume {
+    MountedVolume { service: service.to_owned(), target: target.to_owned(), name: "shop_data".to_owned() }
+}
+
 fn rendered() -> RenderedCompose {
     let texts = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>();
     RenderedCompose {
         built: texts(&["web", "mailer"]),
-        volume_targets: BTreeMap::from([("web".to_owned(), texts(&["/data", "/cache"]))]),
+        volumes: ["/data", "/cache"].map(|target| volume("web", target)).to_vec(),
         images_of_accessories: BTreeMap::from([("search".to_owned(), "shop-search:1".to_owned())]),
         accessories: texts(&["db", "search"]),
         one_shots: texts(&["init"]),
