@@ -105,9 +105,7 @@ done < <("${compose[@]}" -p "$project" -f "$build_file" build ${options[@]+"${op
 # The list of commands above is a process of its own, whose number is in $!.
 if wait $!; then
   refuse_volumes_over_code
-  # What was used last stays longest. The images themselves need none of it.
-  [ -z "$cache" ] || docker builder prune --all --force --keep-storage "$cache" >/dev/null ||
-    echo "warning: the build cache could not be cut down to $cache (\`build_cache\`, [project] in deploy.toml)"
+  cut_build_cache "$cache"
   exit 0
 fi
 [ -z "$full" ] || fail "the disk was full during the build. Docker's disk: $(df -Ph "$(docker info --format '{{.DockerRootDir}}')" | awk 'NR == 2 { print $4 " of " $2 " are free at " $6 }'). See what takes it with \`docker system df\`, free some with \`docker builder prune\` or \`docker image prune\`, and deploy again"

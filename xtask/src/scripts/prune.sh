@@ -1,8 +1,8 @@
 # Removes releases: of each what came with it and what follows from that, its images, and what the tool kept of it. What
 # something else has written into its folder is no release's, and is moved to leftovers/. One that cannot be removed does not
-# stop the others. Nothing is reached through a link.
-image=$1
-shift
+# stop the others. Nothing is reached through a link. The second argument is how much of the build cache may stay, or nothing.
+image=$1 cache=$2
+shift 2
 releases=$folder/releases
 problems=()
 
@@ -110,4 +110,5 @@ for place in "$folder"/meta/[0-9]*; do
   release=${place##*/}
   if [ ! -e "$releases/$release" ] && [ ! -e "$releases/.pruned-$release" ]; then rm -rf "$place"; fi
 done
+cut_build_cache "$cache"
 [ ${#problems[@]} -eq 0 ] || fail "$(printf '%s\n' "${problems[@]}")"

@@ -98,8 +98,12 @@ fn build_cache(server: &Server) -> f64 {
 #[test]
 fn a_build_leaves_as_much_cache_as_is_allowed() {
     on_a_server(Compose::V2, |server, site| {
-        // A layer that is built in two stages, of which the first is cache alone.
-        site.rewrite("backend/Dockerfile", "FROM python:3.11-slim\n", "FROM python:3.11-slim AS large\nRUN head -c 20000000 /dev/urandom >/large\nFROM python:3.11-slim\nCOPY --from=large /large /large\n");
+        // A layer that is built in two stages, of which the first is cache alone; one that no earlier run has left on the engine.
+        let large = format!(
+            "FROM python:3.11-slim AS large\nRUN echo {} && head -c 30000000 /dev/urandom >/large\nFROM python:3.11-slim\nCOPY --from=large /large /large\n",
+            std::process::id()
+        );
+        site.rewrite("backend/Dockerfile", "FROM python:3.11-slim\n", &large);
         site.commit("with a large layer");
         site.deploy();
         assert!(build_cache(server) > 20e6, "{} bytes", build_cache(server));

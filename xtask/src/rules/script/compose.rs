@@ -144,7 +144,12 @@ pub fn build(config: &Config, release: &ReleaseId, compose: &str, files: Option<
         }
     }
     let limit = Duration::from_secs(config.limits.build);
-    let build = script("build the images", changing!("secret_files.sh", "registries.sh", "build.sh"), limit, arguments);
+    let build = script(
+        "build the images",
+        changing!("secret_files.sh", "registries.sh", "build_cache.sh", "build.sh"),
+        limit,
+        arguments,
+    );
     Script { input: registries(config), ..build }
 }
 

@@ -119,7 +119,8 @@ pub fn mark_known_good(config: &Config, release: &ReleaseId) -> Script {
 pub fn prune(config: &Config, release: &ReleaseId, releases: &[ReleaseId]) -> Script {
     // Any image of the project can remove what a container has written as another user.
     let image = image(&config.project.name, &config.project.web, release);
-    let arguments = [config.environment.folder.clone(), image];
+    let cache = config.project.build_cache.clone().unwrap_or_default();
+    let arguments = [config.environment.folder.clone(), image, cache];
     let arguments = arguments.into_iter().chain(releases.iter().map(ToString::to_string));
-    script("prune old releases", changing!("prune.sh"), MINUTES, arguments)
+    script("prune old releases", changing!("build_cache.sh", "prune.sh"), MINUTES, arguments)
 }
