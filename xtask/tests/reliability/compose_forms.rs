@@ -121,7 +121,7 @@ fn what_cannot_work_is_told(project: &Project) {
 
     project.rewrite("deploy.toml", ", \"admin\"]", "]");
     project.commit("a second web service that deploy.toml does not name");
-    refused(&["service `admin` runs the same code as `api`", "Add it to `workers`"]);
+    refused(&["service `admin` runs the same code as `api`", "add it to `workers`"]);
     project.rewrite("deploy.toml", "workers = [\"worker\"]", "workers = [\"worker\", \"admin\"]");
 
     project.write("env.local", &format!("{}COMPOSE_PROFILES=tools\n", env_file()));
