@@ -136,6 +136,9 @@ pub struct Project {
     /// version they were started with.
     #[serde(default)]
     pub accessories: Vec<String>,
+    /// Services that no host runs, as if they were not in the compose file: a proxy of the project's own, tools for development.
+    #[serde(default)]
+    pub off: Vec<String>,
     /// Paths of the app's folder that outlive releases, also where they are committed.
     #[serde(default)]
     pub shared: Vec<String>,

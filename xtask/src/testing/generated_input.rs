@@ -299,6 +299,7 @@ pub fn rendered(config: &str) -> anyhow::Result<compose::RenderedCompose> {
             web: "api",
             more_webs: &[],
             workers: &workers,
+            off: &[],
             declared_accessories: &["prometheus".to_owned()],
             shared: &["uploads".to_owned()],
             web_port: 8000,

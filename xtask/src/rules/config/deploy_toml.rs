@@ -133,6 +133,11 @@ pub fn names_compose_files(text: &str) -> bool {
     position::has_key(text, &["project", "compose"])
 }
 
+/// Whether a project can be called so.
+pub fn is_project_name(name: &str) -> bool {
+    checks::name(name).is_ok()
+}
+
 /// The environment that is called `name`; where there is none, any that there is.
 pub fn known_or_first(text: &str, name: &str) -> String {
     let names = position::tables_of(text, "environments");

@@ -7,15 +7,19 @@
 
 mod build;
 mod data;
+mod dockerfile;
 mod files;
 mod images;
 mod interpolation;
 pub mod keys;
 mod project;
+pub mod proposal;
+mod published;
 mod refusals;
 mod resources;
 pub mod review;
 mod start_period;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -32,7 +36,10 @@ use project::{Project, Service};
 pub use data::{Commit, Shared};
 pub use files::escaped;
 pub use images::Pulled;
-pub use interpolation::{required, undefined};
+/// The names by which compose finds its file; of several this tool takes the first of these.
+pub const FILE_NAMES: [&str; 4] = ["docker-compose.yml", "docker-compose.yaml", "compose.yaml", "compose.yml"];
+
+pub use interpolation::{required, undefined, variables};
 pub use resources::{Made, MountedVolume};
 
 /// What the compose files of a release are rendered for.
@@ -59,6 +66,8 @@ pub struct RenderInput<'a> {
     pub nginx_ports: &'a [u16],
     /// Images that a command names in the place of the file's, by service.
     pub images: &'a BTreeMap<String, GivenImage>,
+    /// Services that are left out.
+    pub off: &'a [String],
     /// What the release's commit has.
     pub commit: &'a Commit,
     /// Where containers have what mounted from now: by service and target.
@@ -73,6 +82,11 @@ impl RenderInput<'_> {
     /// The services of the release by name: web services first.
     fn is_released(&self, name: &str) -> bool {
         self.is_web(name) || self.workers.iter().any(|worker| worker == name)
+    }
+
+    /// Whether it is left out: by `off`, or because its profile is not on.
+    fn is_off(&self, name: &str, service: &Service) -> bool {
+        self.off.iter().any(|off| off == name) || !(self.is_released(name) || service.wanted(self.profiles))
     }
 
     fn is_web(&self, name: &str) -> bool {
@@ -185,14 +199,14 @@ impl<'a> Roles<'a> {
 /// together. No error holds a value of the file.
 pub fn render(config: &str, rendering: &RenderInput) -> Result<RenderedCompose> {
     let mut project = Project::read(config)?;
-    project.services.retain(|name, service| rendering.is_released(name) || service.wanted(rendering.profiles));
+    let mut notes = unknown_off(&project, rendering);
+    project.leave_out(|name, service| rendering.is_off(name, service));
     let refused = refusals::all(&project, &Roles::of(&project, rendering)?, rendering);
     if !refused.is_empty() {
         let refused: Vec<String> = refused.into_iter().map(|refusal| refusal.text).collect();
         return Err(Kind::Configuration.error(format!("a deploy cannot do this:\n- {}", refused.join("\n- "))));
     }
     project.forget_unused_secrets_and_configs();
-    let mut notes = Vec::new();
     let shared = data::place(&mut project, rendering, &mut notes);
     notes.extend(refusals::unknown_keys(&project));
     let roles = Roles::of(&project, rendering)?;
@@ -233,6 +247,14 @@ pub fn render(config: &str, rendering: &RenderInput) -> Result<RenderedCompose> 
         shared,
         notes,
     })
+}
+
+/// Compose v2 does not print a service whose profile is not on.
+fn unknown_off(project: &Project, rendering: &RenderInput) -> Vec<String> {
+    let unknown = rendering.off.iter().filter(|name| !project.services.contains_key(*name));
+    unknown
+        .map(|name| format!("`off` ([project] in deploy.toml) names `{name}`, and compose prints no such service"))
+        .collect()
 }
 
 /// Those first that others of them wait for.

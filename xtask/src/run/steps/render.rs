@@ -180,6 +180,7 @@ fn with_input<T>(
         more_webs: &config.more_webs,
         workers: &config.project.workers,
         declared_accessories: &config.project.accessories,
+        off: &config.project.off,
         shared: &config.project.shared,
         web_port: config.project.web_port,
         release,

@@ -32,10 +32,16 @@ pub fn project(project: &Project) -> Result<(), Problem> {
     name(&project.name).map_err(|problem| Problem::at("project.name", format!("[project] {problem}")))?;
     let workers = project.workers.iter().map(|worker| ("project.workers", worker));
     let accessories = project.accessories.iter().map(|service| ("project.accessories", service));
-    for (key, service) in workers.chain(accessories).chain([("project.web", &project.web)]) {
+    let off = project.off.iter().map(|service| ("project.off", service));
+    for (key, service) in workers.chain(accessories).chain(off).chain([("project.web", &project.web)]) {
         self::service(service).map_err(|text| Problem::at(key, format!("[project] {text}")))?;
     }
-    for (key, services) in [("project.workers", &project.workers), ("project.accessories", &project.accessories)] {
+    let lists = [
+        ("project.workers", &project.workers),
+        ("project.accessories", &project.accessories),
+        ("project.off", &project.off),
+    ];
+    for (key, services) in lists {
         if services.contains(&project.web) {
             let text = format!("[project] `{}` is the web service and stands in `{key}` too", project.web);
             return Err(Problem::at(key, text));
@@ -44,6 +50,11 @@ pub fn project(project: &Project) -> Result<(), Problem> {
     if let Some(both) = project.accessories.iter().find(|service| project.workers.contains(service)) {
         let text = format!("[project] `{both}` is a worker and cannot be an accessory too");
         return Err(Problem::at("project.accessories", text));
+    }
+    let named = |service: &&String| project.workers.contains(service) || project.accessories.contains(service);
+    if let Some(both) = project.off.iter().find(named) {
+        let text = format!("[project] `{both}` is off and cannot be a worker or an accessory too");
+        return Err(Problem::at("project.off", text));
     }
     let files = project.compose.iter().map(|file| ("project.compose", file));
     let shared = project.shared.iter().map(|path| ("project.shared", path));

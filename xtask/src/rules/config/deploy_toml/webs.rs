@@ -27,7 +27,9 @@ pub fn resolve(webs: BTreeMap<String, RawWeb>, project: &Project) -> Result<Vec<
         let refuse =
             |key: &str, text: String| Problem::at(&format!("web.{service}{key}"), format!("[web.{service}] {text}"));
         checks::service(&service).map_err(|text| refuse("", text))?;
-        let named = [&project.workers, &project.accessories].into_iter().any(|services| services.contains(&service));
+        let named = [&project.workers, &project.accessories, &project.off]
+            .into_iter()
+            .any(|services| services.contains(&service));
         if service == project.web || named {
             return Err(refuse("", format!("`{service}` stands in [project] too; a service is one of them")));
         }

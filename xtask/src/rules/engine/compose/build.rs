@@ -28,6 +28,11 @@ impl Build {
             .collect()
     }
 
+    /// The stage that it is built up to.
+    pub fn target(&self) -> Option<&str> {
+        self.rest.get("target").and_then(Value::as_str)
+    }
+
     /// What it is built of: context and file.
     pub fn source(&self) -> (Option<&str>, &str) {
         let text = |key: &str| self.rest.get(key).and_then(Value::as_str);

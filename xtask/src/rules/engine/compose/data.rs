@@ -282,6 +282,13 @@ pub fn of_release(service: &Service, release_folder: &str) -> Vec<(String, Strin
     binds.filter_map(|bind| Some((inside(bind.source, release_folder)?.to_owned(), bind.target.to_owned()))).collect()
 }
 
+/// Paths of the release that a service may write to, but for the release itself.
+pub fn written_to(service: &Service, release_folder: &str) -> Vec<String> {
+    let binds = service.volumes.iter().flatten().filter_map(bind).filter(|bind| !bind.read_only);
+    let paths = binds.filter_map(|bind| inside(bind.source, release_folder));
+    paths.filter(|path| !path.is_empty()).map(str::to_owned).collect()
+}
+
 /// Whether a path is a folder with something in it; the app's own folder is one.
 pub fn is_folder(commit: &Commit, path: &str) -> bool {
     path.is_empty() || commit.content(path) == Content::Folder

@@ -1,6 +1,6 @@
 //! Variables that a compose file uses and nobody sets. Compose takes a blank for them, and says so in passing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use yaml_serde::Value;
 
@@ -51,9 +51,38 @@ fn is_name(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || letter == '_'
 }
 
-/// Finds `$NAME` and `${NAME…}` (compose-spec, "Interpolation"): `:-` and `-` give a default, `:?` and `?` an error of compose's
-/// own, `:+` and `+` a blank that is meant.
+/// Variables that are neither defined nor have a default: `:-` and `-` give one, `:?` and `?` an error of compose's own, `:+` and `+` a blank
+/// that is meant.
 fn used(text: &str, is_defined: &dyn Fn(&str) -> bool, names: &mut BTreeSet<String>) {
+    each(text, &mut |name, operator, alternative| match operator {
+        Some('-') if !is_defined(name) => used(alternative, is_defined, names),
+        Some('+') if is_defined(name) => used(alternative, is_defined, names),
+        None if !is_defined(name) => drop(names.insert(name.to_owned())),
+        _ => {}
+    });
+}
+
+/// All variables of a document that was a compose file, each with the default that stands there.
+pub fn variables(document: &Value) -> BTreeMap<String, Option<String>> {
+    let mut found = BTreeMap::new();
+    strings(document, &mut |text| with_defaults(text, &mut found));
+    found
+}
+
+fn with_defaults(text: &str, found: &mut BTreeMap<String, Option<String>>) {
+    each(text, &mut |name, operator, alternative| {
+        let default = found.entry(name.to_owned()).or_default();
+        if operator == Some('-') && default.is_none() {
+            *default = Some(alternative.to_owned());
+        }
+        if matches!(operator, Some('-' | '+')) {
+            with_defaults(alternative, found);
+        }
+    });
+}
+
+/// Finds `$NAME` and `${NAME…}` (compose-spec, "Interpolation"): its name, the operator after it without a colon, and what follows that.
+fn each(text: &str, take: &mut dyn FnMut(&str, Option<char>, &str)) {
     let mut rest = text;
     while let Some(at) = rest.find('$') {
         rest = &rest[at + 1..];
@@ -65,19 +94,15 @@ fn used(text: &str, is_defined: &dyn Fn(&str) -> bool, names: &mut BTreeSet<Stri
             let name: String = expression.chars().take_while(|c| is_name(*c)).collect();
             let operator = expression[name.len()..].trim_start_matches(':');
             let alternative = operator.get(1..).unwrap_or_default();
-            match operator.chars().next() {
-                Some('-') if !is_defined(&name) => used(alternative, is_defined, names),
-                Some('+') if is_defined(&name) => used(alternative, is_defined, names),
-                None if !name.is_empty() && !is_defined(&name) => drop(names.insert(name)),
-                _ => {}
+            if !name.is_empty() {
+                take(&name, operator.chars().next(), alternative);
             }
             rest = after;
         } else {
             let name: String = rest.chars().take_while(|c| is_name(*c)).collect();
-            let begins = name.starts_with(|c: char| !c.is_ascii_digit());
             rest = &rest[name.len()..];
-            if begins && !is_defined(&name) {
-                names.insert(name);
+            if name.starts_with(|c: char| !c.is_ascii_digit()) {
+                take(&name, None, "");
             }
         }
     }

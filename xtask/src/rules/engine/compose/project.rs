@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::build::Build;
+use super::published::Published;
 
 /// Text values by name; `None` is a name without a value.
 pub type Texts = BTreeMap<String, Option<String>>;
@@ -71,39 +72,6 @@ struct HealthCheck {
     test: Option<Words>,
     #[serde(flatten)]
     rest: BTreeMap<String, Value>,
-}
-
-/// A port of a container, and the machine's port that leads to it.
-pub struct Published {
-    pub outside: Option<u16>,
-    pub inside: u16,
-    /// Only this machine itself gets there.
-    pub loopback: bool,
-}
-
-impl Published {
-    /// `127.0.0.1:8000:8000/tcp`, or `{target: 8000, published: "8000"}`.
-    fn read(port: &Value) -> Option<Published> {
-        let number = |value: &Value| match value {
-            Value::String(text) => text.parse().ok(),
-            other => other.as_u64().and_then(|number| u16::try_from(number).ok()),
-        };
-        let is_loopback = |address: &str| address.starts_with("127.") || address == "localhost";
-        match port {
-            Value::Object(fields) => Some(Published {
-                outside: fields.get("published").and_then(number),
-                inside: number(fields.get("target")?)?,
-                loopback: fields.get("host_ip").and_then(Value::as_str).is_some_and(is_loopback),
-            }),
-            Value::String(text) => {
-                let mut parts = text.split('/').next()?.rsplit(':');
-                let inside = parts.next()?.parse().ok()?;
-                let outside = parts.next().and_then(|port| port.parse().ok());
-                Some(Published { outside, inside, loopback: parts.next().is_some_and(is_loopback) })
-            }
-            other => Some(Published { outside: None, inside: number(other)?, loopback: false }),
-        }
-    }
 }
 
 /// A network or volume of the project.
@@ -230,6 +198,26 @@ impl Project {
         self.version.is_some()
     }
 
+    /// Takes services out, and what the others say of them as something that they wait for.
+    pub fn leave_out(&mut self, is_off: impl Fn(&str, &Service) -> bool) {
+        let off: Vec<String> = self
+            .services
+            .iter()
+            .filter(|(name, service)| is_off(name, service))
+            .map(|(name, _)| name.clone())
+            .collect();
+        self.services.retain(|name, _| !off.contains(name));
+        for service in self.services.values_mut() {
+            match &mut service.depends_on {
+                Some(Value::Object(dependencies)) => dependencies.retain(|name, _| !off.contains(name)),
+                Some(Value::Array(dependencies)) => {
+                    dependencies.retain(|name| !off.iter().any(|off| name.as_str() == Some(off)));
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// Leaves the secrets and configs that a service uses: v1 prints all that the file has.
     pub fn forget_unused_secrets_and_configs(&mut self) {
         let used = |kind: &str| -> BTreeSet<String> {
@@ -305,11 +293,23 @@ impl Service {
             && self.rest.get("restart").and_then(Value::as_str) != Some("no")
     }
 
+    /// Its command as words, each as the container gets it.
     pub fn command_words(&self) -> Option<Vec<String>> {
-        match self.command.as_ref()? {
-            Words::List(words) => Some(words.clone()),
-            Words::Line(line) => Some(line.split_whitespace().map(str::to_owned).collect()),
-        }
+        let words = match self.command.as_ref()? {
+            Words::List(words) => words.clone(),
+            Words::Line(line) => super::words::split(line)?,
+        };
+        // Compose prints a `$` as two.
+        Some(words.iter().map(|word| word.replace("$$", "$")).collect())
+    }
+
+    /// The words of its own health check.
+    pub fn health_check_words(&self) -> Option<Vec<String>> {
+        let line = match self.healthcheck.as_ref()?.test.as_ref()? {
+            Words::Line(line) => line.clone(),
+            Words::List(words) => words.join(" "),
+        };
+        Some(line.split_whitespace().map(str::to_owned).collect())
     }
 
     /// Where its named volumes are mounted.

@@ -261,11 +261,11 @@ fn forgotten(name: &str, service: &Service, roles: &Roles, rendering: &RenderInp
         return Some(match first {
             true => format!(
                 "{keeps}. Others wait for it to complete, so it is a job of each deploy: run it with `before_boot = [{words}]` ([hooks]), \
-                 and give the service a profile (`profiles: [tools]`), with which development is started then"
+                 and name the service in `off` ([project])"
             ),
             false => format!(
                 "{keeps}. Others wait for it to complete. Hooks (`before_boot`) run in the image of `{}`: have it do this job for each deploy, \
-                 and give the service a profile (`profiles: [tools]`); or name the service in `accessories`, where it runs once, and \
+                 and name the service in `off` ([project]); or name the service in `accessories`, where it runs once, and \
                  again only where its definition changes in the compose file",
                 roles.web_name
             ),
@@ -274,8 +274,8 @@ fn forgotten(name: &str, service: &Service, roles: &Roles, rendering: &RenderInp
     Some(format!(
         "{keeps}. If it answers requests of users, let it be a web service beside the first one (`[web.{name}]`). Else add it to `workers`, which are \
          replaced at each deploy; or to `accessories`, if it is meant to stay as it is. If it ends by \
-         itself, as a migration does, run it with `before_boot` ([hooks]); then, and if it is not for servers, give it a profile \
-         (`profiles: [tools]`)"
+         itself, as a migration does, run it with `before_boot` ([hooks]); then, and if it is not for servers, name it in `off` ([project]), or \
+         give it a profile (`profiles: [tools]`)"
     ))
 }
 
@@ -340,7 +340,8 @@ const PROXIES: [&str; 5] = ["nginx", "caddy", "traefik", "haproxy", "envoy"];
 fn proxy(name: &str, service: &Service, rendering: &RenderInput) -> Option<String> {
     let published = service.published();
     let remedy = format!(
-        "the host's nginx is the proxy here. Move what `{name}` does into nginx's site, and give the service a profile (`profiles: [proxy]`)"
+        "the host's nginx is the proxy here. Move what `{name}` does into nginx's site, and name the service in `off` ([project] in \
+         deploy.toml), or give it a profile (`profiles: [proxy]`)"
     );
     let taken = |port: &u16| rendering.nginx_ports.contains(port);
     if let Some(port) = published.iter().filter_map(|port| port.outside).find(taken) {

@@ -22,7 +22,7 @@ pub enum Role {
     Accessory,
     /// Runs once, before accessories that wait for it.
     Once,
-    /// Its profile is off.
+    /// Its profile is off, or it stands in `off`.
     Off,
 }
 
@@ -67,14 +67,13 @@ impl Review {
 /// Where it is no compose project.
 pub fn review(config: &str, rendering: &RenderInput) -> Result<Review> {
     let mut project = Project::read(config)?;
-    let named = |name: &str| rendering.is_released(name);
     let off: Vec<ReviewedService> = project
         .services
         .iter()
-        .filter(|(name, service)| !named(name) && !service.wanted(rendering.profiles))
+        .filter(|(name, service)| rendering.is_off(name, service))
         .map(|(name, service)| reviewed(name, service, Role::Off, Vec::new()))
         .collect();
-    project.services.retain(|name, service| named(name) || service.wanted(rendering.profiles));
+    project.leave_out(|name, service| rendering.is_off(name, service));
     let roles = match Roles::of(&project, rendering) {
         Ok(roles) => roles,
         Err(error) => return Ok(Review { refused: vec![format!("{error:#}")], services: off, ..Review::default() }),
@@ -170,7 +169,7 @@ impl Review {
                 Role::Worker => "worker",
                 Role::Accessory => "accessory",
                 Role::Once => "runs once",
-                Role::Off => "off: its profile is not on",
+                Role::Off => "off: its profile is not on, or deploy.toml has it in `off`",
             };
             let from = image.as_ref().map_or("built here".to_owned(), Clone::clone);
             lines.push(format!("{name:<width$}  {role}, {from}"));

@@ -39,6 +39,7 @@ fn rendered_with<'a>(config: &str, change: impl FnOnce(&mut RenderInput<'a>)) ->
         web: "api",
         more_webs: &[],
         workers,
+        off: &[],
         declared_accessories: &[],
         shared: &[],
         web_port: 8000,
@@ -213,6 +214,20 @@ fn ports_are_the_workers_own_and_of_the_web_service_only_one_is_kept() {
     assert!(files.notes[0].contains("`api` also publishes port 9090"), "{:?}", files.notes);
     let other = rendered(&config.replace("'8000:8000', ", "")).unwrap().notes.join("\n");
     assert!(other.contains("asked on port 8000") && other.contains("`web_port`"), "{other}");
+}
+
+#[test]
+fn what_is_off_is_left_out_and_nothing_waits_for_it() {
+    let project = "proxy: {image: nginx, ports: ['80:80'], depends_on: [api]}\n  init: {image: y}\n  db: {image: y, depends_on: {init: {condition: service_completed_successfully}, cache: {condition: service_started}}}\n  cache: {image: y}";
+    let off = ["proxy", "init", "debug"].map(str::to_owned);
+    let rendered =
+        rendered_with(&with_other(project), |rendering| rendering.off = Box::leak(Box::new(off.clone()))).unwrap();
+    assert_eq!(rendered.accessories, ["cache", "db"]);
+    assert!(rendered.one_shots.is_empty());
+    let base = file(&rendered.base);
+    assert!(base["services"]["db"]["depends_on"].get("init").is_none(), "{base}");
+    assert!(base["services"]["db"]["depends_on"].get("cache").is_some(), "{base}");
+    assert!(rendered.notes.iter().any(|note| note.contains("`debug`")), "{:?}", rendered.notes);
 }
 
 #[test]

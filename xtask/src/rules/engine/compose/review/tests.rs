@@ -18,6 +18,7 @@ fn of(config: &str) -> Review {
         web: "web",
         more_webs: &[],
         workers: &workers,
+        off: &[],
         declared_accessories: &none,
         shared: &none,
         web_port: 8000,
