@@ -20,48 +20,66 @@ use crate::run::steps;
 pub struct Check {}
 
 impl Check {
-    /// Reads the tree as it lies here, with what is not committed. Compose reads it here, or on the host where none is here.
+    /// Runs the subcommand.
     ///
     /// # Errors
     /// [`Kind::Configuration`] where something is refused.
     pub fn run(&self, invocation: &Invocation) -> Result<()> {
-        let Invocation { config, caller, .. } = invocation;
-        let source = package::source(config)?;
-        let mut notes = Vec::new();
-        if !source.changed.is_empty() {
-            notes.push(format!(
-                "not everything is committed, and a deploy wants that ({} of the app's files)",
-                source.changed.len()
-            ));
-        }
-        let (env, unknown) = dotenv::as_far_as_known(config)?;
-        notes.extend(unknown);
-        console::mask(env.values.iter().cloned());
-        let folder = tempfile::tempdir().context("making a folder for the files")?;
-        let release = source.release_id(caller.started_at)?;
-        let package = package::package(config, &source, &release, caller, folder.path(), None)?;
-        let package = package.with_secret_files(&env.files)?;
-        let missing = dotenv::problems_of_compose_files(config, &env)?;
-        let mut review = match read(config, &package, &env) {
-            Ok((review, read_by)) => {
-                notes.push(format!("read by the compose {read_by}"));
-                review
-            }
-            Err(error) if Kind::of(&error) == Some(Kind::Configuration) => {
-                Review { refused: vec![failure::chain(&error)], ..Review::default() }
-            }
-            Err(error) => return Err(error),
-        };
-        review.refused.extend(missing);
-        review.notes.splice(0..0, notes);
-        mask(&mut review);
+        let review = review(invocation)?;
         print(invocation, &review, Review::describe)?;
-        match review.refusals() {
-            0 => Ok(()),
-            count => Err(Kind::Configuration
-                .error(format!("a deploy would be refused; what must change is listed above ({count})"))),
+        outcome(&review)
+    }
+}
+
+/// # Errors
+/// [`Kind::Configuration`] where something is refused.
+pub fn outcome(review: &Review) -> Result<()> {
+    match review.refusals() {
+        0 => Ok(()),
+        count => {
+            Err(Kind::Configuration
+                .error(format!("a deploy would be refused; what must change is listed above ({count})")))
         }
     }
+}
+
+/// Reads the tree as it lies here, with what is not committed. Compose reads it here, or on the host where none is here.
+///
+/// # Errors
+/// Where the tree cannot be read, or no compose says anything of it.
+pub fn review(invocation: &Invocation) -> Result<Review> {
+    let Invocation { config, caller, .. } = invocation;
+    let source = package::source(config)?;
+    let mut notes = Vec::new();
+    if !source.changed.is_empty() {
+        notes.push(format!(
+            "not everything is committed, and a deploy wants that ({} of the app's files)",
+            source.changed.len()
+        ));
+    }
+    let (env, unknown) = dotenv::as_far_as_known(config)?;
+    notes.extend(unknown.notes);
+    console::mask(env.values.iter().cloned());
+    let folder = tempfile::tempdir().context("making a folder for the files")?;
+    let release = source.release_id(caller.started_at)?;
+    let package = package::package(config, &source, &release, caller, folder.path(), None)?;
+    let package = package.with_secret_files(&env.files)?;
+    let missing = dotenv::problems_of_compose_files(config, &env)?;
+    let mut review = match read(config, &package, &env) {
+        Ok((review, read_by)) => {
+            notes.push(format!("read by the compose {read_by}"));
+            review
+        }
+        Err(error) if Kind::of(&error) == Some(Kind::Configuration) => {
+            Review { refused: vec![failure::chain(&error)], ..Review::default() }
+        }
+        Err(error) => return Err(error),
+    };
+    review.refused.extend(missing);
+    review.refused.extend(unknown.missing);
+    review.notes.splice(0..0, notes);
+    mask(&mut review);
+    Ok(review)
 }
 
 /// Where the host can be reached, its compose reads what this machine's cannot.
@@ -73,9 +91,9 @@ fn read(config: &Config, package: &package::Package, env: &dotenv::Env) -> Resul
         }
         (Ok(None), Reach::Missing(_)) => Err(review::no_compose()),
         (Ok(None), Reach::Local | Reach::Ssh(_)) => Ok((read_there(config, package, env)?, of_the_host)),
-        (Err(error), Reach::Missing(_)) => Err(error),
+        (Err(error), Reach::Missing(_) | Reach::Local) => Err(error),
         // What was said here is what a person can mend.
-        (Err(error), Reach::Local | Reach::Ssh(_)) => match read_there(config, package, env) {
+        (Err(error), Reach::Ssh(_)) => match read_there(config, package, env) {
             Ok(review) => Ok((review, of_the_host)),
             Err(there) => {
                 console::note(&format!("nor does the host read them: {}", failure::chain(&there)));

@@ -54,6 +54,36 @@ impl Project {
         foreign
     }
 
+    /// One of `tests/projects/` with what `init` writes for it, its environment on ports of this test alone.
+    pub fn initialised(project: &str, compose: Compose) -> Project {
+        let docker_config = (compose == Compose::V2).then(docker_with_compose_v2);
+        let foreign = Project::empty(docker_config);
+        copy_folder(&format!("xtask/tests/projects/{project}"), foreign.root());
+        std::fs::remove_file(foreign.root().join("deploy.toml")).unwrap();
+        foreign.first_commit();
+        foreign.xtask(&["init", "--name", &foreign.name]).must_end_with(0);
+        let [blue, green, live, site] = foreign.ports;
+        let own = [
+            ("name = ", format!("name = \"{}\"", foreign.name)),
+            ("url = ", format!("url = \"http://127.0.0.1:{site}\"")),
+            ("slots = ", format!("slots = {{ blue = {blue}, green = {green} }}")),
+            ("nginx = ", format!("nginx = {{ private = true, live_port = {live} }}")),
+        ];
+        let settings = std::fs::read_to_string(foreign.root().join("deploy.toml")).unwrap();
+        let (before, local) = settings.split_once("[environments.local]\n").unwrap();
+        let (local, after) = local.split_once("\n\n").unwrap();
+        let local = local.lines().map(|line| {
+            let changed = own.iter().find(|(key, _)| line.starts_with(key));
+            changed.map_or_else(|| line.to_owned(), |(_, new)| new.clone())
+        });
+        let local: Vec<String> = local.collect();
+        // Short times, as in all tests.
+        let times = "[traffic]\nbake = 1\ndrain = 12\n\n";
+        foreign.write("deploy.toml", &format!("{before}{times}[environments.local]\n{}\n\n{after}", local.join("\n")));
+        foreign.commit("prepared");
+        foreign
+    }
+
     fn empty(docker_config: Option<&'static Path>) -> Project {
         let folder = tempfile::Builder::new().prefix("deploy-test-local-").tempdir().unwrap();
         let ports = [(); 4].map(|()| free_port());

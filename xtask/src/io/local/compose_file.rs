@@ -2,14 +2,12 @@
 
 use crate::io::console;
 use crate::rules::config::Config;
-
-/// The names by which compose finds it; of several the one that this tool has always taken.
-const NAMES: [&str; 4] = ["docker-compose.yml", "docker-compose.yaml", "compose.yaml", "compose.yml"];
+use crate::rules::engine::compose::FILE_NAMES;
 
 /// The same with the file that is there. Where there is none, the default stays, and is missed by whoever reads it.
 pub fn found(mut config: Config) -> Config {
     let app = config.root.join(&config.project.app);
-    let there: Vec<&str> = NAMES.into_iter().filter(|name| app.join(name).is_file()).collect();
+    let there: Vec<&str> = FILE_NAMES.into_iter().filter(|name| app.join(name).is_file()).collect();
     if let Some((name, others)) = there.split_first() {
         if !others.is_empty() {
             let others = others.join(", ");

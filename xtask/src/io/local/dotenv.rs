@@ -50,26 +50,43 @@ pub fn env_file(config: &Config) -> Result<Env> {
     Ok(with_files(config, env_alone(config)?, secret_files::read(config)?))
 }
 
+/// What is not known of an environment's `.env` and files.
+#[derive(Default)]
+pub struct Unknown {
+    /// Variables of the server's that are not set here, and what was taken in their place.
+    pub notes: Vec<String>,
+    /// Files of this machine that are not there: a deploy would be refused.
+    pub missing: Vec<String>,
+}
+
 /// The same with what is known of them here, and what is not: that is taken to be what the compose files need.
 ///
 /// # Errors
 /// [`Kind::Configuration`] where what is there is wrong.
-pub fn as_far_as_known(config: &Config) -> Result<(Env, Vec<String>)> {
-    let mut notes = Vec::new();
-    let env = match config.environment.env_file.missing() {
-        None => env_alone(config)?,
-        Some(variable) => {
+pub fn as_far_as_known(config: &Config) -> Result<(Env, Unknown)> {
+    let mut unknown = Unknown::default();
+    let taken = |env: &Env| {
+        let names: Vec<&str> = env.names.iter().map(String::as_str).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    };
+    let env = match &config.environment.env_file {
+        SecretSource::Missing { variable } => {
             let env = stand_in(config)?;
-            let names: Vec<&str> = env.names.iter().map(String::as_str).collect();
-            let taken = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            notes.push(format!(
-                "{variable} is not set, so nothing is known of the `.env`, its profiles included; variables that were taken to be set in it: {taken}"
+            unknown.notes.push(format!(
+                "{variable} is not set, so nothing is known of the `.env`, its profiles included; variables that were taken to be set in it: {}",
+                taken(&env)
             ));
             env
         }
+        SecretSource::Path(path) if !path.exists() => {
+            let name = &config.environment.name;
+            unknown.missing.push(format!("[environments.{name}] env_file: there is no {}", path.display()));
+            stand_in(config)?
+        }
+        SecretSource::Path(_) | SecretSource::Content(_) => env_alone(config)?,
     };
-    let files = secret_files::as_far_as_known(config, &mut notes)?;
-    Ok((with_files(config, env, files), notes))
+    let files = secret_files::as_far_as_known(config, &mut unknown)?;
+    Ok((with_files(config, env, files), unknown))
 }
 
 fn with_files(config: &Config, mut env: Env, files: Vec<(String, Secret)>) -> Env {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
+use crate::io::local::dotenv::Unknown;
 use crate::io::local::package;
 use crate::rules::config::{Config, SecretSource};
 use crate::rules::failure::Kind;
@@ -32,17 +33,22 @@ fn of_a_bearable_size(files: Vec<(String, Secret)>) -> Result<Vec<(String, Secre
     }
 }
 
-/// The same; one whose variable is not set is empty, and noted.
+/// The same; one whose variable is not set, or that is not there, is empty, and told.
 ///
 /// # Errors
-/// [`Kind::Configuration`] with the file that is not there.
-pub fn as_far_as_known(config: &Config, notes: &mut Vec<String>) -> Result<Vec<(String, Secret)>> {
-    let files = config.environment.files.iter().map(|(path, source)| match source.missing() {
-        Some(variable) => {
-            notes.push(format!("{variable} is not set, so `{path}` was taken to be empty"));
+/// [`Kind::Configuration`] with the file that cannot be read.
+pub fn as_far_as_known(config: &Config, unknown: &mut Unknown) -> Result<Vec<(String, Secret)>> {
+    let environment = &config.environment.name;
+    let files = config.environment.files.iter().map(|(path, source)| match source {
+        SecretSource::Missing { variable } => {
+            unknown.notes.push(format!("{variable} is not set, so `{path}` was taken to be empty"));
             Ok((path.clone(), Secret::new("")))
         }
-        None => Ok((path.clone(), content(&config.environment.name, path, source)?)),
+        SecretSource::Path(file) if !file.exists() => {
+            unknown.missing.push(format!("[environments.{environment}] files: there is no {}", file.display()));
+            Ok((path.clone(), Secret::new("")))
+        }
+        SecretSource::Path(_) | SecretSource::Content(_) => Ok((path.clone(), content(environment, path, source)?)),
     });
     of_a_bearable_size(files.collect::<Result<_>>()?)
 }
