@@ -5,8 +5,10 @@ use clap::Args;
 
 use super::given_images::GivenImages;
 use super::{Invocation, Lock, PlanOnly, dry_run, execute};
+use crate::io::console;
 use crate::io::local::package;
 use crate::rules::config::Tests;
+use crate::rules::host::preflight;
 use crate::rules::plan::step::Step;
 use crate::rules::plan::{self, Plan};
 use crate::run::candidate::Candidate;
@@ -45,6 +47,7 @@ impl Deploy {
         let tests = if skip { plan::TestStage::Skip } else { plan::TestStage::Run };
         let plan = |session: &Session| {
             let release = session.choose_release(&candidate.base, &candidate.env)?;
+            preflight::way_back(&session.observed).iter().for_each(|told| console::warning(told));
             plan::deploy(&session.config, &session.observed, &release, tests)
         };
         if self.plan.dry_run {

@@ -4,11 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::{Invocation, print};
-use crate::io::console;
-use crate::rules::config::Config;
 use crate::rules::failure::Kind;
-use crate::rules::health;
-use crate::rules::host::observed::Observed;
 use crate::rules::host::status;
 use crate::run::public;
 use crate::run::session::{self, Session};
@@ -30,7 +26,7 @@ impl Status {
         }
         let config = live.as_ref().unwrap_or(&session.config);
         let asked = public::start(config, session.observed.live_release());
-        let site = site(config, &session.observed);
+        let site = session::site(config, &session.observed);
         let public = asked.map(public::Running::finish);
         let status = status::Status { public, ..status::status(config, &session.observed, site) };
         let agree = status.problems.is_empty();
@@ -40,15 +36,4 @@ impl Status {
             false => Err(Kind::Drift.error("there are problems; they are listed above")),
         }
     }
-}
-
-/// What the request through nginx gave that the host was asked for, judged like a health check of the live release.
-fn site(config: &Config, observed: &Observed) -> Result<(), String> {
-    let asked = format!("{}{}", config.environment.url, config.health.path);
-    let answer = observed.site.as_ref().ok_or_else(|| format!("{asked} does not answer"))?;
-    if answer.is_turned_away() {
-        return Ok(());
-    }
-    health::check(answer, &config.health, observed.live_release())
-        .map_err(|reason| format!("{asked} through nginx gives {}", reason.shown(console::masked)))
 }

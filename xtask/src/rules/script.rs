@@ -5,6 +5,7 @@
 mod compose;
 mod nginx;
 mod session;
+pub mod setup;
 mod shipping;
 mod slot;
 pub(in crate::rules) mod text;
@@ -18,7 +19,7 @@ pub use compose::{
     accessories, build, compose_config, layers, load_image, moved_images, read_compose, store, stored_project,
 };
 pub use nginx::{align_upstream, flag, private_nginx, static_files, static_locations, switch, upstream_of};
-pub use session::{GRACE, ask, inspect, record, shell};
+pub use session::{GRACE, ask, doctor, inspect, record, shell};
 pub use shipping::{
     Archive, Parts, check_release, manifest, mark_known_good, prune, receive, secret_files, ship, space, stored_commit,
 };

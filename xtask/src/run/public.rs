@@ -47,10 +47,14 @@ pub fn start(config: &Config, release: Option<&ReleaseId>) -> Option<Running> {
 }
 
 impl Running {
-    /// What it came back with. Warns where a person should look at it.
+    /// What it came back with.
+    pub fn answer(self) -> PublicSite {
+        self.answers.recv_timeout(PATIENCE).unwrap_or_else(|_| PublicSite::late(&self.url, PATIENCE))
+    }
+
+    /// The same. Warns where a person should look at it.
     pub fn finish(self) -> PublicSite {
-        let late = || PublicSite::late(&self.url, PATIENCE);
-        let site = self.answers.recv_timeout(PATIENCE).unwrap_or_else(|_| late());
+        let site = self.answer();
         site.warning().iter().for_each(|warning| console::warning(warning));
         site
     }

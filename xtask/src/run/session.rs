@@ -11,6 +11,7 @@ use crate::io::local::dotenv::Env;
 use crate::io::local::package;
 use crate::rules::config::{Config, NginxOwner, ServingVersion, Web, env_file};
 use crate::rules::failure::Kind;
+use crate::rules::health;
 use crate::rules::host::observed::{self, Observed, StoredRelease};
 use crate::rules::release::ReleaseId;
 use crate::rules::release::settings::Settings;
@@ -168,6 +169,20 @@ impl Session {
         }
         checked.success().map(|_| true)
     }
+}
+
+/// What the request through nginx gave that the host was asked for, judged like a health check of the live release.
+///
+/// # Errors
+/// What is wrong with it, for a person.
+pub fn site(config: &Config, observed: &Observed) -> Result<(), String> {
+    let asked = format!("{}{}", config.environment.url, config.health.path);
+    let answer = observed.site.as_ref().ok_or_else(|| format!("{asked} does not answer"))?;
+    if answer.is_turned_away() {
+        return Ok(());
+    }
+    health::check(answer, &config.health, observed.live_release())
+        .map_err(|reason| format!("{asked} through nginx gives {}", reason.shown(console::masked)))
 }
 
 /// Asks the host once more.

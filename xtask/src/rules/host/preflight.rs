@@ -153,6 +153,21 @@ fn static_files(config: &Config, observed: &Observed) -> Option<String> {
     })
 }
 
+/// Why the version that serves now could not be gone back to once another one serves.
+pub fn way_back(observed: &Observed) -> Option<String> {
+    let live = observed.live_release()?;
+    let stored = observed.release(live);
+    let why = match stored {
+        None => "its files are not on the host any more",
+        Some(release) if release.settings.is_none() => "its settings were written by another version of this tool",
+        Some(_) if !observed.has_images(live) => {
+            "not all of its images are on the host; a rollback would have to build or pull them first"
+        }
+        Some(_) => return None,
+    };
+    Some(format!("a rollback to release {live}, which serves now, would not be ready after this deploy: {why}"))
+}
+
 /// Where what is on the host is not this environment's.
 pub fn whose(config: &Config, observed: &Observed) -> Vec<String> {
     identity::problems(config, observed)

@@ -6,6 +6,7 @@ use super::text::{SHORT, changing, plain, reading, script};
 use super::{Input, Script};
 use crate::rules::config::{Config, Environment, Health, NginxOwner, Slots};
 use crate::rules::health;
+use crate::rules::release::ReleaseId;
 use crate::rules::shared_constants::LOCK_FILE;
 
 /// A deploying side that is silent for this long has died.
@@ -52,6 +53,13 @@ pub fn inspect(config: &Config) -> Script {
         yes(config.fixed.live_port),
     ];
     script("inspect the host", reading!("inspect_ports.sh", "inspect.sh"), SHORT, arguments)
+}
+
+/// What `doctor` asks beside that. `before`: the release that a rollback would go back to.
+pub fn doctor(config: &Config, before: Option<&ReleaseId>) -> Script {
+    let before = before.map(ToString::to_string).unwrap_or_default();
+    let arguments = [config.environment.folder.clone(), config.project.name.clone(), before];
+    script("look what the host is like", reading!("doctor.sh"), SHORT, arguments)
 }
 
 fn yes(given: bool) -> String {

@@ -98,6 +98,7 @@ fn other_scripts() {
     let archive = || Archive { sha256: "cd", strip: 1, reuse: Some(&reuse) };
     let scripts = [
         inspect(config),
+        doctor(config, Some(release)),
         shell(config, "token", Some("ada@laptop\nsince now"), 5, &Script::nothing()),
         ask(),
         compose_config(config, release, COMPOSE),

@@ -276,3 +276,17 @@ fn a_site_that_could_not_be_verified_is_told_before_the_first_step() {
     assert!(fits(&Observed { site: Some(answer(502, limited)), ..nobody.clone() }));
     assert!(told(&Observed { site: Some(answer(404, limited)), ..nobody }).contains("does not lead to the slots"));
 }
+
+#[test]
+fn a_way_back_that_is_not_ready_is_told_before_a_deploy() {
+    let mut observed = server(Slot::Blue, 2);
+    let told = |observed: &Observed| way_back(observed).unwrap_or_default();
+    assert!(told(&observed).contains("not all of its images"), "{}", told(&observed));
+    observed.images.insert(format!("shop-web:{}", release(2)), 1);
+    assert_eq!(way_back(&observed), None);
+    observed.releases[1].settings = None;
+    assert!(told(&observed).contains("another version of this tool"));
+    observed.releases.pop();
+    assert!(told(&observed).contains("not on the host any more"));
+    assert_eq!(way_back(&Observed::default()), None);
+}
