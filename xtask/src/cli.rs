@@ -4,8 +4,10 @@ mod build;
 mod check;
 mod completions;
 mod deploy;
+mod doctor;
 mod given_images;
 mod health;
+mod init;
 mod package;
 mod rollback;
 mod setup;
@@ -49,7 +51,7 @@ pub struct Flags {
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 unexpected, 2 usage, 3 configuration, 4 host not ready, 5 locked, \
 6 connection, 7 host key, 10 tests, 11 package, 12 ship, 13 build, 14 hook, 15 boot, 16 unhealthy, 17 switch, \
-18 failed after the switch and went back, 19 new version serves but what follows failed, 20 status: drift, \
+18 failed after the switch and went back, 19 new version serves but what follows failed, 20 status, doctor: something is not as it should be, \
 130 interrupted. See docs/ARCHITECTURE.md.";
 
 /// Where to, where nobody says so.
@@ -70,6 +72,8 @@ pub struct Common {
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Subcommand {
+    Init(init::Init),
+    Doctor(doctor::Doctor),
     Check(check::Check),
     Test(test::Test),
     Package(package::Package),
@@ -137,7 +141,7 @@ fn slot(text: &str) -> Result<Slot, String> {
 /// Runs a subcommand.
 ///
 /// # Errors
-/// With the kind of failure that the exit code tells; see the README's table.
+/// With the kind of failure that the exit code tells; see the table in docs/REFERENCE.md.
 pub fn run(flags: &Flags) -> Result<()> {
     if let Subcommand::Completions(completions) = &flags.subcommand {
         completions.run();
@@ -150,6 +154,9 @@ pub fn run(flags: &Flags) -> Result<()> {
         console::use_actions(actions(&variables)?);
     }
     interrupt::listen()?;
+    if let Subcommand::Init(init) = &flags.subcommand {
+        return init.run(flags, &variables);
+    }
     let config = load(flags, &variables)?;
     let secret = |name: &&String| name.ends_with("_SSH_KEY") || name.ends_with("_ENV_FILE");
     let secret = variables.keys().filter(secret).chain(&config.secret_variables);
@@ -168,6 +175,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     }
     let invocation = Invocation { config: &config, caller: &caller, json: flags.common.json };
     match &flags.subcommand {
+        Subcommand::Doctor(doctor) => doctor.run(&invocation),
         Subcommand::Check(check) => check.run(&invocation),
         Subcommand::Test(test) => test.run(&invocation),
         Subcommand::Package(package) => package.run(&invocation),
@@ -179,7 +187,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         Subcommand::Rollback(rollback) => rollback.run(&invocation),
         Subcommand::Status(status) => status.run(&invocation),
         Subcommand::Setup(setup) => setup.run(&invocation),
-        Subcommand::Completions(_) => Ok(()),
+        Subcommand::Init(_) | Subcommand::Completions(_) => Ok(()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The host a deploy goes to: this machine or one behind SSH. Runs scripts there, copies files, has it ask its own ports.
 
+pub mod admin;
 pub mod ask;
 pub mod probe;
 pub mod receipt;

@@ -208,7 +208,8 @@ fi
 mkdir -p "$(dirname "$site_file")" "$(dirname "$upstream_file")" "$(dirname "$include_file")"
 saved=$(mktemp -d)
 for file in "$upstream_file" "$include_file" "$static_file" "$site_file"; do
-  if [ -e "$file" ] || [ -L "$file" ]; then cp -a --parents "$file" "$saved"; fi
+  # From the root: cp (coreutils 9.1) looks for the folders above an absolute path from where it was started.
+  if [ -e "$file" ] || [ -L "$file" ]; then (cd / && cp -a --parents ".$file" "$saved"); fi
 done
 [ ! -f "$folder/$live_upstream_file" ] || as_user cat "$folder/$live_upstream_file" >"$saved/upstream.conf"
 # shellcheck disable=SC2016 # for the sh that reads it

@@ -7,8 +7,10 @@ use serde_json::Value;
 use crate::support::project::Project;
 use crate::support::team::Team;
 
-const COMMANDS: [&str; 11] =
-    ["check", "test", "package", "ship", "build", "switch", "health", "deploy", "rollback", "status", "setup"];
+const COMMANDS: [&str; 13] = [
+    "init", "doctor", "check", "test", "package", "ship", "build", "switch", "health", "deploy", "rollback", "status",
+    "setup",
+];
 
 #[test]
 fn every_command_has_help_with_an_example() {

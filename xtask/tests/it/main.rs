@@ -4,7 +4,9 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used)]
 
 mod check;
+mod doctor;
 mod guides;
+mod init;
 mod interruptions;
 mod load_itself;
 mod local_accessories;
@@ -26,6 +28,7 @@ mod local_test_commands;
 mod local_trust;
 mod projects;
 mod remote_access;
+mod remote_bare;
 mod remote_connection;
 mod remote_data;
 mod remote_deploy;

@@ -37,9 +37,20 @@ impl Server {
     pub fn start(compose: Compose) -> Server {
         let version = format!("{compose:?}").to_lowercase();
         let (name, taken) = take_name(&version);
+        Server::made(&["up", &name, &version], taken)
+    }
+
+    /// One with sshd and an administrator's key, and nothing else.
+    pub fn bare() -> Server {
+        let (name, taken) = take_name("bare");
+        Server::made(&["bare", &name], taken)
+    }
+
+    fn made(words: &[&str], taken: File) -> Server {
+        let name = words[1].to_owned();
         let folder = tempfile::Builder::new().prefix("deploy-test-key-").tempdir().unwrap();
         let begun = Instant::now();
-        let output = run(Command::new("bash").arg(script()).args(["up", &name, &version]).arg(folder.path()));
+        let output = run(Command::new("bash").arg(script()).args(words).arg(folder.path()));
         assert!(
             output.status.success(),
             "the test server does not start:\n{}",
@@ -133,6 +144,19 @@ impl Server {
         let unpack = format!("mkdir -p {place} && tar -C {place} -x && chown -R deploy: {place}");
         let done = self.feed(&["bash", "-euo", "pipefail", "-c", &unpack], &packed.stdout);
         assert!(done.status.success(), "{}", said(&done));
+    }
+
+    /// Gives its docker images that this machine has, as no registry is within its reach.
+    pub fn give_images(&self, images: &[&str]) {
+        let pipe = format!(
+            "{} {} && docker save {images} | docker exec -i {} docker load -q",
+            repository().join("scripts/base-image").display(),
+            images.join(" "),
+            self.name,
+            images = images.join(" ")
+        );
+        let output = run(Command::new("bash").args(["-euo", "pipefail", "-c", &pipe]));
+        assert!(output.status.success(), "{}", said(&output));
     }
 
     /// The power goes, all at once, and comes back.

@@ -1,0 +1,37 @@
+# Installs what a server needs of its distribution's packages, and has docker start with the machine. Runs as root.
+set -eu -o pipefail
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+limit_logs=$1
+shift
+fail() {
+  printf '%s\n' "$*" >&2
+  exit 1
+}
+if [ "$limit_logs" = yes ] && [ ! -e /etc/docker/daemon.json ]; then
+  mkdir -p /etc/docker
+  printf '{\n  "log-driver": "json-file",\n  "log-opts": { "max-size": "10m", "max-file": "3" }\n}\n' >/etc/docker/daemon.json
+fi
+if [ $# -gt 0 ]; then
+  echo "apt-get update"
+  # Another run of apt may be at work: a new server updates itself.
+  apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 update >/dev/null
+  echo "apt-get install $*"
+  # A setting that somebody has left there stays.
+  apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
+    --no-install-recommends install "$@" >/dev/null </dev/null
+fi
+answers() { timeout 10 docker info >/dev/null 2>&1; }
+if ! answers; then
+  echo "starting docker"
+  if [ -d /run/systemd/system ]; then
+    systemctl enable --now docker >/dev/null 2>&1 || true
+  else
+    service docker start >/dev/null 2>&1 || true
+  fi
+  for _ in $(seq 60); do
+    ! answers || break
+    sleep 0.5
+  done
+  answers || fail "docker does not answer: $(docker info 2>&1 | tail -n 3)"
+fi
+if [ -d /run/systemd/system ]; then systemctl enable nginx >/dev/null 2>&1 || true; fi
