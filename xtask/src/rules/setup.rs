@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::rules::config::Config;
 use crate::rules::failure::Kind;
+use crate::rules::release;
 
 /// What a server said of itself before it was set up.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -133,11 +134,12 @@ fn found(config: &Config, survey: &Survey) -> Vec<String> {
             own.join(", ")
         ));
     }
+    let own_projects = release::own_projects(&config.project.name);
     let others: BTreeSet<&str> = survey
         .runs
         .iter()
         .map(|(project, _, _)| project.as_str())
-        .filter(|project| !project.starts_with(&config.project.name))
+        .filter(|project| !own_projects.iter().any(|own| own == project))
         .collect();
     if !others.is_empty() {
         let others: Vec<&str> = others.into_iter().collect();
@@ -230,7 +232,8 @@ mod tests {
         let full =
             ["docker", "docker compose", "nginx", "curl", "sudo", "daemon.json", "user", "key", "site", "folder"];
         let has: String = full.into_iter().map(|what| format!("has\t{what}\n")).collect();
-        let serving = format!("{has}listens\t80\tnginx\nruns\tshop\tweb\t/srv/old\nruns\tblog\tweb\t/srv/blog\n{BARE}");
+        let serving =
+            format!("{has}listens\t80\tnginx\nruns\tshop\tweb\t/srv/old\nruns\tshopping\tweb\t/srv/shopping\n{BARE}");
         insta::assert_snapshot!("serving", planned(&serving).unwrap().describe("root@203.0.113.7", "deploy"));
     }
 

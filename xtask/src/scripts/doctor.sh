@@ -1,15 +1,6 @@
 # Prints what a person wants to know of a host before something goes wrong, a fact a line, fields apart by tabs. Only reads.
-folder=$(readlink -m -- "$1") project=$2 before=$3
+folder=$(readlink -m -- "$1") before=$2
 export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-8
-fact() {
-  local field line=$1
-  shift
-  for field; do
-    field=${field:0:300}
-    line+=$'\t'${field//[$'\t\r\n']/ }
-  done
-  printf '%s\n' "$line"
-}
 fact time "$(date +%s)"
 fact version system "$(sed -n 's/^PRETTY_NAME="\{0,1\}\([^"]*\).*/\1/p' /etc/os-release 2>/dev/null)"
 fact version docker "$(timeout 5 docker version --format '{{.Server.Version}}' 2>/dev/null)"

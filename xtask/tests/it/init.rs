@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::adoption::{Adoption, Change, adopt, body, post};
-use crate::support::load::Page;
+use crate::projects::guest_book;
+use crate::support::adoption::{adopt, body, post};
 use crate::support::project::Project;
 use crate::support::server::{Compose, docker_with_compose_v2};
 use crate::support::team::{Run, Team, tool};
@@ -89,18 +89,8 @@ fn says(run: &Run, parts: &[&str]) {
 
 #[test]
 fn a_project_is_adopted_by_what_init_writes() {
-    flask(Compose::V2);
-}
-
-pub fn flask(compose: Compose) {
-    let project = Project::initialised("flask", compose);
-    let adoption = Adoption {
-        page: Page { path: "/", says: "Guest book" },
-        next: Change { file: "templates/book.html", from: "volume one", to: "volume two" },
-        broken: Change { file: "templates/book.html", from: "{% for name", to: "{% fore name" },
-        told: &["GET / on port", "500"],
-    };
-    adopt(&project, &adoption, |project, volume| {
+    let project = Project::initialised("flask", Compose::V2);
+    adopt(&project, &guest_book(), |project, volume| {
         post(&project.address(), "/sign", &[&format!("name=reader of {volume}")]);
         assert!(body(project, "/").contains(&format!("reader of {volume}")));
     });

@@ -14,19 +14,23 @@ fn a_flask_app_that_answers_with_a_page_and_has_a_proxy_of_its_own() {
     flask(Compose::V2);
 }
 
+/// What the flask app shows, and what makes other versions of it.
+pub fn guest_book() -> Adoption {
+    Adoption {
+        page: Page { path: "/", says: "Guest book" },
+        next: Change { file: "templates/book.html", from: "volume one", to: "volume two" },
+        broken: Change { file: "templates/book.html", from: "{% for name", to: "{% fore name" },
+        told: &["GET / on port", "500"],
+    }
+}
+
 pub fn flask(compose: Compose) {
     let project = Project::foreign("flask", compose, NO_ENV);
     project.change("docker-compose.yml", "    profiles: [proxy]\n", "");
     let refused = project.xtask(&["check"]).must_end_with(3);
     assert!(refused.to_string().contains("profiles: [proxy]"), "{refused}");
     project.change("docker-compose.yml", "nginx:1.25\n", "nginx:1.25\n    profiles: [proxy]\n");
-    let adoption = Adoption {
-        page: Page { path: "/", says: "Guest book" },
-        next: Change { file: "templates/book.html", from: "volume one", to: "volume two" },
-        broken: Change { file: "templates/book.html", from: "{% for name", to: "{% fore name" },
-        told: &["GET / on port", "500"],
-    };
-    adopt(&project, &adoption, |project, volume| {
+    adopt(&project, &guest_book(), |project, volume| {
         post(&project.address(), "/sign", &[&format!("name=reader of {volume}")]);
         let book = body(project, "/");
         assert!(book.contains(volume) && book.contains("reader of volume one"), "{book}");

@@ -58,8 +58,8 @@ pub fn inspect(config: &Config) -> Script {
 /// What `doctor` asks beside that. `before`: the release that a rollback would go back to.
 pub fn doctor(config: &Config, before: Option<&ReleaseId>) -> Script {
     let before = before.map(ToString::to_string).unwrap_or_default();
-    let arguments = [config.environment.folder.clone(), config.project.name.clone(), before];
-    script("look what the host is like", reading!("doctor.sh"), SHORT, arguments)
+    let arguments = [config.environment.folder.clone(), before];
+    script("look what the host is like", reading!("fact.sh", "doctor.sh"), SHORT, arguments)
 }
 
 fn yes(given: bool) -> String {

@@ -3,7 +3,7 @@
 use super::text::plain;
 
 /// Prints what the server is. Arguments: the user, the key, the site's file, the environment's folder.
-pub const SURVEY: &str = plain!("survey.sh");
+pub const SURVEY: &str = plain!("fact.sh", "survey.sh");
 /// Arguments: `yes` where docker's logs are to be limited, then packages.
 pub const PACKAGES: &str = plain!("setup_packages.sh");
 /// Arguments: the user, a line of `authorized_keys`.

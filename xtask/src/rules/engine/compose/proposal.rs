@@ -52,6 +52,7 @@ pub struct Proposal {
 
 /// How teams call the service that users reach, the most certain name first.
 const NAMES: [&str; 9] = ["web", "api", "app", "backend", "server", "www", "site", "http", "frontend"];
+
 /// `folder`: where the app lies in what compose printed. `read`: the text of a file of it. `is_known`: whether a text has nothing in it that
 /// only stands in for a variable.
 ///
