@@ -12,6 +12,7 @@ pub mod plan;
 pub mod public_site;
 pub mod pytest;
 pub mod release;
+pub mod removal;
 pub mod report;
 pub mod script;
 pub mod secret;

@@ -6,6 +6,7 @@ pub mod dry_run;
 pub mod execution;
 pub mod init;
 pub mod public;
+pub mod removal;
 pub mod review;
 pub mod session;
 pub mod setup;

@@ -1,5 +1,7 @@
 //! `cargo xtask setup`.
 
+mod removal;
+
 use std::io::{BufRead, IsTerminal};
 
 use anyhow::Result;
@@ -42,6 +44,9 @@ pub struct Setup {
     /// Print the script; this is what is done without --admin too
     #[arg(long, conflicts_with = "admin")]
     print: bool,
+    /// Take the environment away from the server: its site, what runs, its releases. Data stays
+    #[arg(long, requires = "admin", conflicts_with_all = ["tls", "mode"])]
+    remove: bool,
 }
 
 impl Setup {
@@ -64,6 +69,9 @@ impl Setup {
             console::result(&server_setup::script(config, &user, self.mode));
             return Ok(());
         };
+        if self.remove {
+            return self.take_away(config, admin, &user);
+        }
         let tls = self.tls.as_deref();
         if tls.is_some() && !config.environment.url.tls {
             return Err(Kind::Usage

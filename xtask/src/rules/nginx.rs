@@ -13,6 +13,6 @@ pub use files::{
     static_include_file, static_locations, switch_include, switch_include_file, upgrade_map,
 };
 pub use reading::{
-    flag_of_upstream, looks_up_uncached, passes_without_switch, slot_in_answer, slot_in_upstream, static_paths,
-    switching_of_site,
+    flag_of_upstream, live_port_in, looks_up_uncached, passes_without_switch, slot_in_answer, slot_in_upstream,
+    static_paths, switching_of_site,
 };

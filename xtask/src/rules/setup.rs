@@ -2,9 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::rules::config::Config;
+use crate::rules::config::{Config, SwitchMode};
 use crate::rules::failure::Kind;
+use crate::rules::host::observed::unescaped;
+use crate::rules::nginx::server_setup;
 use crate::rules::release;
+
+/// What docker is told where nobody has told it anything: a container's log is kept up to 30 MB.
+pub const DOCKER_LOG_LIMITS: &str =
+    "{\n  \"log-driver\": \"json-file\",\n  \"log-opts\": { \"max-size\": \"10m\", \"max-file\": \"3\" }\n}\n";
 
 /// What a server said of itself before it was set up.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +25,8 @@ pub struct Survey {
     pub listens: Vec<(u16, String)>,
     /// What runs by compose: project, service, folder.
     pub runs: Vec<(String, String, String)>,
+    /// The site's file, where there is one: at most 64 KiB.
+    pub site: Option<String>,
     /// Kind and key of the host, as `known_hosts` has them.
     pub host_key: String,
 }
@@ -36,6 +44,7 @@ impl Survey {
                 "has" => drop(survey.has.insert(field(1))),
                 "listens" => survey.listens.extend(field(1).parse().ok().map(|port| (port, field(2)))),
                 "runs" => survey.runs.push((field(1), field(2), field(3))),
+                "file" if field(1) == "site" => survey.site = Some(unescaped(&field(3))),
                 "host-key" => survey.host_key = field(1),
                 _ => {}
             }
@@ -66,6 +75,7 @@ pub struct Plan {
 
 /// What a person asks for.
 pub struct Wishes<'a> {
+    pub mode: SwitchMode,
     /// Whom certbot writes to.
     pub tls: Option<&'a str>,
 }
@@ -94,13 +104,14 @@ pub fn plan(config: &Config, survey: &Survey, wishes: &Wishes) -> anyhow::Result
                 .to_owned(),
         );
     }
+    problems.extend(survey.site.as_ref().and_then(|site| site_that_leads_elsewhere(config, site, wishes.mode)));
     if !problems.is_empty() {
         return Err(Kind::Preflight
             .error(format!("this server cannot be set up, nothing was touched:\n- {}", problems.join("\n- "))));
     }
     let tls = config.environment.url.tls;
     let mut left = Vec::new();
-    if tls && wishes.tls.is_none() && !survey.has("site") {
+    if tls && wishes.tls.is_none() && survey.site.is_none() {
         left.push(format!(
             "the site gets no certificate: run this again with `--tls EMAIL`, once {} leads to the server, or add the lines for one to {}",
             config.environment.url.host, config.environment.nginx.site_file
@@ -111,11 +122,32 @@ pub fn plan(config: &Config, survey: &Survey, wishes: &Wishes) -> anyhow::Result
         limits_logs: !survey.has("daemon.json"),
         makes_user: !survey.has("user"),
         lets_key_in: !survey.has("key"),
-        writes_site: !survey.has("site"),
+        writes_site: survey.site.is_none(),
         certificate: wishes.tls.filter(|_| tls).map(str::to_owned),
         packages,
         left,
     })
+}
+
+/// What a site that a person has written lacks.
+fn site_that_leads_elsewhere(config: &Config, site: &str, mode: SwitchMode) -> Option<String> {
+    let needed = server_setup::needed_in_site(config, mode);
+    if site.contains(&needed.word) {
+        return None;
+    }
+    let other = if mode == SwitchMode::Instant { SwitchMode::Reload } else { SwitchMode::Instant };
+    let of_other = site.contains(&server_setup::needed_in_site(config, other).word);
+    let keep = if of_other {
+        format!("It is of the {other} mode: `--mode {other}` keeps that. Else let")
+    } else {
+        "Let".to_owned()
+    };
+    Some(format!(
+        "{} is there and stays yours, and it does not lead to what a deploy switches in {mode} mode. {keep} its server block have\n    {}\n  do not \
+         reload nginx yet, and run this again",
+        config.environment.nginx.site_file,
+        needed.lines.join("\n    ")
+    ))
 }
 
 /// What is there already, of this project and of others.
@@ -148,7 +180,7 @@ fn found(config: &Config, survey: &Survey) -> Vec<String> {
     if survey.has("folder") {
         found.push(format!("{} is there", config.environment.folder));
     }
-    if survey.has("site") {
+    if survey.site.is_some() {
         found.push(format!("the site {} is there, and stays as it is", config.environment.nginx.site_file));
     }
     found
@@ -223,17 +255,17 @@ mod tests {
         "system\tdebian\t12\tDebian GNU/Linux 12 (bookworm)\nhas\tapt-get\nhost-key\tssh-ed25519 AAAA\nend\n";
 
     fn planned(survey: &str) -> anyhow::Result<Plan> {
-        plan(&fixtures::config(), &Survey::parse(survey).unwrap(), &Wishes { tls: None })
+        plan(&fixtures::config(), &Survey::parse(survey).unwrap(), &Wishes { mode: SwitchMode::Instant, tls: None })
     }
 
     #[test]
     fn a_plan_reads_like_this() {
         insta::assert_snapshot!("bare", planned(BARE).unwrap().describe("root@203.0.113.7", "deploy"));
-        let full =
-            ["docker", "docker compose", "nginx", "curl", "sudo", "daemon.json", "user", "key", "site", "folder"];
+        let full = ["docker", "docker compose", "nginx", "curl", "sudo", "daemon.json", "user", "key", "folder"];
         let has: String = full.into_iter().map(|what| format!("has\t{what}\n")).collect();
-        let serving =
-            format!("{has}listens\t80\tnginx\nruns\tshop\tweb\t/srv/old\nruns\tshopping\tweb\t/srv/shopping\n{BARE}");
+        let serving = format!(
+            "{has}file\tsite\t\tserver {{\\n  proxy_pass http://$shop_backend;\\n}}\nlistens\t80\tnginx\nruns\tshop\tweb\t/srv/old\nruns\tshopping\tweb\t/srv/shopping\n{BARE}"
+        );
         insta::assert_snapshot!("serving", planned(&serving).unwrap().describe("root@203.0.113.7", "deploy"));
     }
 
@@ -254,6 +286,19 @@ mod tests {
     fn what_another_program_holds_is_not_taken() {
         let refused = format!("{:#}", planned(&format!("listens\t80\tcaddy\n{BARE}")).unwrap_err());
         assert!(refused.contains("port 80 is held by caddy"), "{refused}");
+    }
+
+    #[test]
+    fn a_site_that_does_not_lead_to_the_switch_is_told_what_it_needs() {
+        let site = "file\tsite\t\tserver {\\n  proxy_pass http://127.0.0.1:8000;\\n}\n";
+        let refused = format!("{:#}", planned(&format!("{site}{BARE}")).unwrap_err());
+        for part in ["stays yours", "include /etc/nginx/snippets/shop-switch.conf;", "proxy_pass http://$shop_backend;"]
+        {
+            assert!(refused.contains(part), "{part}\n{refused}");
+        }
+        let reload =
+            format!("{:#}", planned(&format!("{}{BARE}", site.replace("127.0.0.1:8000", "shop_backend"))).unwrap_err());
+        assert!(reload.contains("`--mode reload` keeps that"), "{reload}");
     }
 
     #[test]

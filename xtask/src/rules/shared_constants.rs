@@ -30,6 +30,9 @@ pub const BUILD_FILE: &str = constant("build_file");
 /// What of it is not in its commit, beside the `.env`.
 pub const SECRET_FILES: &str = constant("secret_files");
 
+/// What `passwd` says of a user that `setup` has made.
+pub const USER_MARK: &str = constant("user_mark");
+
 /// What a script ends with where files of a release are not what they were.
 pub const FILES_NOT_AS_SHIPPED: i32 = number(constant("files_not_as_shipped"));
 

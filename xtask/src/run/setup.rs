@@ -51,7 +51,7 @@ pub fn prepare(config: &Config, request: &Request) -> Result<Prepared> {
     let arguments = [request.user, &key.public, &environment.nginx.site_file, &environment.folder];
     let printed = admin.run("look at the server", scripts::SURVEY, &arguments.map(|word| word as &str), SHORT)?.text();
     let survey = Survey::parse(&printed).context("what the server said of itself breaks off")?;
-    let plan = setup::plan(config, &survey, &Wishes { tls: request.tls })?;
+    let plan = setup::plan(config, &survey, &Wishes { mode: request.mode, tls: request.tls })?;
     Ok(Prepared { plan, key, place, admin, host_key: survey.host_key })
 }
 
@@ -66,7 +66,24 @@ fn deploy_key(config: &Config) -> Result<DeployKey> {
             "a key would be made in .deploy/keys, and git does not ignore that folder: add the line /.deploy/ to .gitignore, and run this again",
         ));
     }
-    DeployKey::at(&config.root.join(".deploy/keys").join(&config.environment.name))
+    DeployKey::at(&key_file(config))
+}
+
+/// The key that leads to the server already: nothing is made.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn known_key(config: &Config) -> Result<Option<DeployKey>> {
+    let file = key_file(config);
+    match &config.environment.reach {
+        Reach::Ssh(_) => deploy_key(config).map(Some),
+        Reach::Local | Reach::Missing(_) if file.exists() => DeployKey::at(&file).map(Some),
+        Reach::Local | Reach::Missing(_) => Ok(None),
+    }
+}
+
+fn key_file(config: &Config) -> PathBuf {
+    config.root.join(".deploy/keys").join(&config.environment.name)
 }
 
 /// Does what was planned, and what it takes each time.
@@ -75,7 +92,7 @@ fn deploy_key(config: &Config) -> Result<DeployKey> {
 /// With what failed; what was done before stays, and is done already when it is run again.
 pub fn carry_out(config: &Config, request: &Request, prepared: &Prepared) -> Result<()> {
     let Prepared { plan, key, admin, .. } = prepared;
-    let limits = if plan.limits_logs { "yes" } else { "no" };
+    let limits = if plan.limits_logs { setup::DOCKER_LOG_LIMITS } else { "" };
     let packages: Vec<&str> = [limits].into_iter().chain(plan.packages.iter().copied()).collect();
     console::note("packages, and docker");
     admin.run_showing("install packages", scripts::PACKAGES, &packages, PACKAGES)?;

@@ -47,10 +47,14 @@ if [ -n "$before" ]; then
   kept=$folder/meta/$before
   if [ ! -r "$kept/sums" ] || [ ! -d "$folder/releases/$before" ]; then
     fact rollback gone
-  elif changed=$(cd "$folder/releases/$before" && LC_ALL=C comm -z -23 <(LC_ALL=C sort -z "$kept/sums") \
-    <(sed -z 's|^.\{66\}||' "$kept/sums" | timeout 20 xargs -0 -r sha256sum -z -- 2>/dev/null | LC_ALL=C sort -z) |
-    sed -z 's|^.\{66\}||' | head -z -n 5 | tr '\0' '\n'); then
-    if [ -z "$changed" ]; then fact rollback whole; else fact rollback changed "$changed"; fi
+  elif cd "$folder/releases/$before"; then
+    # A name with line ends becomes several lines, on both sides.
+    lines() { tr '\0' '\n' | LC_ALL=C sort; }
+    sums=$(set -o pipefail && sed -z 's|^.\{66\}||' "$kept/sums" | timeout 20 xargs -0 -r sha256sum -z -- 2>/dev/null | lines)
+    # What timeout(1) ends with when it had to end something.
+    [ $? != 124 ] || sums=late
+    changed=$(LC_ALL=C comm -23 <(lines <"$kept/sums") - <<<"$sums" | cut -c67- | head -n 5)
+    if [ "$sums" = late ]; then fact rollback late; elif [ -z "$changed" ]; then fact rollback whole; else fact rollback changed "$changed"; fi
   fi
 fi
 printf 'end\n'

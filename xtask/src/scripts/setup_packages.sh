@@ -1,15 +1,15 @@
 # Installs what a server needs of its distribution's packages, and has docker start with the machine. Runs as root.
 set -eu -o pipefail
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
-limit_logs=$1
+limits=$1 # the text of docker's settings, or nothing
 shift
 fail() {
   printf '%s\n' "$*" >&2
   exit 1
 }
-if [ "$limit_logs" = yes ] && [ ! -e /etc/docker/daemon.json ]; then
+if [ -n "$limits" ] && [ ! -e /etc/docker/daemon.json ]; then
   mkdir -p /etc/docker
-  printf '{\n  "log-driver": "json-file",\n  "log-opts": { "max-size": "10m", "max-file": "3" }\n}\n' >/etc/docker/daemon.json
+  printf '%s' "$limits" >/etc/docker/daemon.json
 fi
 if [ $# -gt 0 ]; then
   echo "apt-get update"

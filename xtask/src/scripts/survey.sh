@@ -14,7 +14,7 @@ if [ -n "$home" ]; then
   fact has user
   ! runuser -u "$user" -- grep -qsF -- "$key" "$home/.ssh/authorized_keys" || fact has key
 fi
-[ ! -e "$site_file" ] || fact has site
+file site "$site_file"
 [ ! -d "$folder" ] || fact has folder
 # Who listens where users come in: the kernel's table of sockets names the socket, and its process has it open.
 holder() {

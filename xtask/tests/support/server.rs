@@ -159,6 +159,15 @@ impl Server {
         assert!(output.status.success(), "{}", said(&output));
     }
 
+    /// Gives its docker compose v2, as a plugin for all users.
+    pub fn give_compose_v2(&self) {
+        let place = "/usr/local/lib/docker/cli-plugins";
+        self.root(&format!("mkdir -p {place}"));
+        let plugin = docker_with_compose_v2().join("cli-plugins/docker-compose");
+        let output = run(Command::new("docker").arg("cp").arg(plugin).arg(format!("{}:{place}/", self.name)));
+        assert!(output.status.success(), "{}", said(&output));
+    }
+
     /// The power goes, all at once, and comes back.
     pub fn power_cut(&mut self) {
         self.boot_again(&[&["kill"], &["start"]]);

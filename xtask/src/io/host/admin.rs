@@ -6,10 +6,20 @@ use anyhow::{Context, Result};
 
 use crate::io::process::{self, Command, Finished};
 use crate::rules::failure::Kind;
-use crate::rules::script::{self, Input};
+use crate::rules::script::{self, Input, Script};
 
 /// How ssh ends where it could not connect (ssh(1), "Exit status").
 const NO_CONNECTION: i32 = 255;
+
+/// For `bash -c` of another user: reads a script from standard input, and runs it as that user would.
+const AT_HOME: &str = r#"HOME=$(getent passwd "$(id -u)" | cut -d: -f6) && export HOME && cd && unset DOCKER_HOST DOCKER_CONTEXT || exit
+[ ! -S "/run/user/$(id -u)/docker.sock" ] || export DOCKER_HOST="unix:///run/user/$(id -u)/docker.sock"
+exec bash -s -- "$@""#;
+
+/// The words that have bash read a script from standard input.
+fn as_script<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    ["bash", "-s", "--"].into_iter().chain(arguments.iter().copied()).collect()
+}
 
 /// A connection for each script: a server is set up once.
 pub struct Admin {
@@ -81,7 +91,7 @@ impl Admin {
     /// # Errors
     /// [`Kind::Connection`] where there is none; else what the script said last.
     pub fn run_showing(&self, purpose: &str, text: &str, arguments: &[&str], limit: Duration) -> Result<()> {
-        self.ended(process::stream(&self.command(purpose, text, arguments, limit))?).map(|_| ())
+        self.ended(process::stream(&self.command(purpose, text, &as_script(arguments), limit))?).map(|_| ())
     }
 
     /// The same, with what it printed.
@@ -89,13 +99,23 @@ impl Admin {
     /// # Errors
     /// The same.
     pub fn run(&self, purpose: &str, text: &str, arguments: &[&str], limit: Duration) -> Result<Finished> {
-        self.ended(process::finish(&self.command(purpose, text, arguments, limit))?)
+        self.ended(process::finish(&self.command(purpose, text, &as_script(arguments), limit))?)
+    }
+
+    /// Runs a script as another user of the server, at home, with the docker that is that user's, and shows each line that it prints.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn run_as(&self, user: &str, script: &Script) -> Result<()> {
+        let shell = ["runuser", "-u", user, "--", "bash", "-c", AT_HOME, "bash"];
+        let words: Vec<&str> = shell.into_iter().chain(script.arguments.iter().map(String::as_str)).collect();
+        self.ended(process::stream(&self.command(script.name, script.text, &words, script.limit))?).map(|_| ())
     }
 
     /// The text goes through standard input; what varies is quoted for the shell of the other side.
-    fn command(&self, purpose: &str, text: &str, arguments: &[&str], limit: Duration) -> Command {
-        let quoted: Vec<String> = arguments.iter().map(|argument| script::quote(argument)).collect();
-        let remote = format!("{}bash -s -- {}", self.as_root, quoted.join(" "));
+    fn command(&self, purpose: &str, text: &str, words: &[&str], limit: Duration) -> Command {
+        let quoted: Vec<String> = words.iter().map(|word| script::quote(word)).collect();
+        let remote = format!("{}{}", self.as_root, quoted.join(" "));
         // Nobody can be asked: this runs apart from the terminal.
         let mut words =
             ["ssh", "-T", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15"].map(str::to_owned).to_vec();

@@ -8,6 +8,7 @@ mod others;
 mod reading;
 
 pub use reading::parse;
+pub(in crate::rules) use reading::unescaped;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -19,6 +19,15 @@ const DEPLOY: &str = include_str!("templates/deploy-prod.yml");
 const ROLLBACK: &str = include_str!("templates/rollback-prod.yml");
 const TEST_JOB: &str = include_str!("templates/test-job.yml");
 const SETUP_PYTHON: &str = include_str!("templates/setup-python.yml");
+const SETUP_PROGRAM: &str = include_str!("templates/setup-program.yml");
+
+/// Programs that GitHub's image of Ubuntu 24.04 does not have, and how they come there (github.com/actions/runner-images).
+const NOT_ON_THE_RUNNER: [(&str, &str); 4] = [
+    ("uv", "pipx install uv"),
+    ("poetry", "pipx install poetry"),
+    ("pnpm", "corepack enable pnpm"),
+    ("mix", "sudo apt-get update && sudo apt-get install --yes elixir"),
+];
 
 /// The files by their paths.
 pub fn texts(found: &Found, place: &Place) -> [(&'static str, String); 2] {
@@ -33,7 +42,12 @@ pub fn texts(found: &Found, place: &Place) -> [(&'static str, String); 2] {
     let checkout: String = checkout.into_iter().filter(|(has, _)| *has).map(|(_, line)| line).collect();
     let setup = match &found.tests {
         Tests::Pytest { requirements, .. } => SETUP_PYTHON.replace("@REQUIREMENTS@", &beside(requirements)),
-        Tests::Commands(_) | Tests::Unknown => String::new(),
+        Tests::Commands(commands) => NOT_ON_THE_RUNNER
+            .iter()
+            .filter(|(program, _)| commands.iter().flatten().any(|word| runs(word, program)))
+            .map(|(program, command)| SETUP_PROGRAM.replace("@PROGRAM@", program).replace("@COMMAND@", command))
+            .collect(),
+        Tests::Unknown => String::new(),
     };
     let has_tests = found.tests != Tests::Unknown;
     let of_tests = |text: &'static str| if has_tests { text } else { "" };
@@ -63,6 +77,11 @@ pub fn texts(found: &Found, place: &Place) -> [(&'static str, String); 2] {
 
 fn lines(secrets: &[String]) -> String {
     secrets.iter().map(|name| format!("          {name}: ${{{{ secrets.{name} }}}}\n")).collect()
+}
+
+/// Whether a word of a command is this program, or a text for a shell that calls it.
+fn runs(word: &str, program: &str) -> bool {
+    word == program || word.contains(&format!("'{program}'"))
 }
 
 /// Files of requirements beside this one are in the cache's key too.
@@ -100,6 +119,22 @@ mod tests {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../.github/workflows/");
         for (name, text) in [("deploy-prod.yml", deploy), ("rollback-prod.yml", rollback)] {
             assert_eq!(text, std::fs::read_to_string(format!("{root}{name}")).unwrap(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_the_runner_lacks_for_the_tests_is_installed() {
+        let in_a_folder = vec!["sh".to_owned(), "-c".to_owned(), "cd 'api' && 'uv' 'run' 'pytest'".to_owned()];
+        for (command, step) in [
+            (in_a_folder, Some("      - name: Install uv\n        run: pipx install uv\n")),
+            (vec!["pnpm".to_owned(), "test".to_owned()], Some("        run: corepack enable pnpm\n")),
+            (vec!["npm".to_owned(), "test".to_owned()], None),
+        ] {
+            let found = Found { branch: "main".to_owned(), tests: Tests::Commands(vec![command]), ..Found::default() };
+            let [(_, deploy), _] = texts(&found, &IN_ITS_FOLDER);
+            yaml_serde::from_str::<serde_json::Value>(&deploy).unwrap_or_else(|error| panic!("{error}\n{deploy}"));
+            assert_eq!(deploy.contains("- name: Install "), step.is_some(), "{deploy}");
+            assert!(step.is_none_or(|step| deploy.contains(step)), "{deploy}");
         }
     }
 

@@ -132,6 +132,11 @@ pub fn flag_of_upstream(text: &str) -> Option<String> {
     Some(test.trim_end().strip_suffix(')')?.trim().to_owned())
 }
 
+/// The port on which nginx says which slot it obeys, as the upstream file names it.
+pub fn live_port_in(text: &str) -> Option<u16> {
+    directives(text).find_map(|line| line.strip_prefix("listen 127.0.0.1:")?.parse().ok())
+}
+
 /// The slot whose port the upstream file of the reload mode names, also where a person wrote it.
 pub fn slot_in_upstream(text: &str, upstream: &str, slots: Slots) -> Option<Slot> {
     let mut inside = false;

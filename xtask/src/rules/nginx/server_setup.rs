@@ -37,12 +37,7 @@ pub fn script(config: &Config, user: &str, switching: SwitchMode) -> String {
 fn values(config: &Config, user: &str, switching: SwitchMode) -> Vec<(&'static str, String)> {
     let (nginx, url) = (&config.environment.nginx, &config.environment.url);
     let yes = |given: bool| if given { "yes" } else { "no" }.to_owned();
-    let pass = nginx::proxy_lines(&nginx.upstream, switching).lines().next().unwrap_or_default().trim().to_owned();
-    let needed_lines = match switching {
-        SwitchMode::Reload => pass,
-        SwitchMode::Instant => format!("include {}; {pass}", include_file(config)),
-    };
-    let dollar = if switching == SwitchMode::Instant { "$" } else { "" };
+    let needed = needed_in_site(config, switching);
     vec![
         ("name", config.project.name.clone()),
         ("folder", config.environment.folder.clone()),
@@ -54,10 +49,10 @@ fn values(config: &Config, user: &str, switching: SwitchMode) -> Vec<(&'static s
         ("include_file", include_file(config)),
         ("static_file", nginx::static_include_file(&config.project.name)),
         ("static_paths", config.static_files.keys().cloned().collect::<Vec<String>>().join(" ")),
-        ("sudo_file", format!("/etc/sudoers.d/{}-deploy", config.project.name)),
+        ("sudo_file", sudo_file(config)),
         ("live_host", nginx::live_host(&config.project.name)),
-        ("needed", format!("proxy_pass http://{dollar}{}", nginx.upstream)),
-        ("needed_lines", needed_lines),
+        ("needed", needed.word),
+        ("needed_lines", needed.lines.join(" ")),
         ("more_upstreams", config.more_webs.iter().map(|web| web.upstream.as_str()).collect::<Vec<&str>>().join(" ")),
         ("more_given", more_given(config)),
         ("more_ports", config.more_webs.iter().map(|web| web.port.to_string()).collect::<Vec<String>>().join(" ")),
@@ -73,6 +68,22 @@ fn values(config: &Config, user: &str, switching: SwitchMode) -> Vec<(&'static s
         ("site_port", url.port.to_string()),
         ("site_path", format!("{}{}", url.path, config.health.path)),
     ]
+}
+
+/// What a site needs that a person has written.
+pub struct Needed {
+    /// Where this is not in it, the lines are.
+    pub word: String,
+    pub lines: Vec<String>,
+}
+
+/// What leads a site to the live slot.
+pub fn needed_in_site(config: &Config, switching: SwitchMode) -> Needed {
+    let upstream = &config.environment.nginx.upstream;
+    let pass = nginx::proxy_lines(upstream, switching).lines().next().unwrap_or_default().trim().to_owned();
+    let dollar = if switching == SwitchMode::Instant { "$" } else { "" };
+    let include = (switching == SwitchMode::Instant).then(|| format!("include {};", include_file(config)));
+    Needed { word: format!("proxy_pass http://{dollar}{upstream}"), lines: include.into_iter().chain([pass]).collect() }
 }
 
 fn upstreams(config: &Config) -> impl Iterator<Item = &str> {
@@ -115,11 +126,16 @@ fn upstream_text(config: &Config, switching: SwitchMode) -> String {
         .fold(text, |text, (port, mark)| text.replace(&format!("127.0.0.1:{port};"), &format!("127.0.0.1:{mark};")))
 }
 
+/// Where sudo has the rule that lets the deploying user reload nginx.
+pub fn sudo_file(config: &Config) -> String {
+    format!("/etc/sudoers.d/{}-deploy", config.project.name)
+}
+
 fn include_file(config: &Config) -> String {
     nginx::switch_include_file(&config.project.name)
 }
 
-fn site(config: &Config, switching: SwitchMode) -> String {
+pub(in crate::rules) fn site(config: &Config, switching: SwitchMode) -> String {
     let environment = &config.environment;
     // `map` stands at the level of all sites, so its variable carries the environment's name.
     let variable = format!("{}_upgrade", config.project.name.replace('-', "_"));
@@ -158,7 +174,7 @@ mod tests {
         let prod = config();
         let mut staging = prod.clone();
         staging.project.name = "shop-staging".to_owned();
-        for file in [include_file, |config: &Config| format!("/etc/sudoers.d/{}-deploy", config.project.name)] {
+        for file in [include_file, sudo_file] {
             assert_ne!(file(&prod), file(&staging));
         }
     }

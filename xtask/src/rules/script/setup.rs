@@ -1,12 +1,34 @@
 //! What an administrator's ssh runs on a server that is set up, each a text for bash.
 
-use super::text::plain;
+use super::Script;
+use super::text::{MINUTES, SHORT, changing, plain, script};
+use crate::rules::config::Config;
+use crate::rules::release;
 
 /// Prints what the server is. Arguments: the user, the key, the site's file, the environment's folder.
 pub const SURVEY: &str = plain!("fact.sh", "survey.sh");
-/// Arguments: `yes` where docker's logs are to be limited, then packages.
+/// Arguments: docker's settings where it is to have some, or nothing; then packages.
 pub const PACKAGES: &str = plain!("setup_packages.sh");
 /// Arguments: the user, a line of `authorized_keys`.
-pub const USER: &str = plain!("setup_user.sh");
+pub const USER: &str = plain!("shared_constants.sh", "setup_user.sh");
 /// Arguments: the site's name, an address for its letters.
 pub const CERTIFICATE: &str = plain!("setup_certificate.sh");
+
+/// Prints what a server has of an environment. Arguments: its name and folder, the user, the key, then the files of nginx (upstream,
+/// include, static, site) and of sudo, the compose projects as one word.
+pub const REMOVAL_SURVEY: &str = plain!("shared_constants.sh", "fact.sh", "removal_survey.sh");
+/// Arguments stand above it.
+pub const REMOVAL_NGINX: &str = plain!("removal_nginx.sh");
+/// Arguments stand above it.
+pub const REMOVAL_ACCOUNT: &str = plain!("removal_account.sh");
+
+/// Ends all that runs of an environment. The user that deploys runs it.
+pub fn removal_of_containers(config: &Config) -> Script {
+    let arguments = [config.environment.folder.clone()].into_iter().chain(release::own_projects(&config.project.name));
+    script("end what runs", changing!("removal_containers.sh"), MINUTES, arguments)
+}
+
+/// Removes what the tool keeps of an environment beside releases. The user that deploys runs it.
+pub fn removal_of_folder(config: &Config) -> Script {
+    script("empty the folder", changing!("removal_folder.sh"), SHORT, [config.environment.folder.clone()])
+}

@@ -30,6 +30,8 @@ pub struct Facts {
 pub enum Files {
     Whole,
     Gone,
+    /// They could not be read in the time that there is for it.
+    Late,
     /// Some of those that are not as they were shipped.
     Changed(String),
 }
@@ -66,6 +68,7 @@ pub fn parse(text: &str) -> Option<Facts> {
             "rollback" => {
                 facts.rollback = match fields.first().copied() {
                     Some("whole") => Some(Files::Whole),
+                    Some("late") => Some(Files::Late),
                     Some("gone") => Some(Files::Gone),
                     Some("changed") => Some(Files::Changed(fields.get(1).copied().unwrap_or_default().to_owned())),
                     _ => None,

@@ -237,7 +237,7 @@ fn rollback(config: &Config, server: &Server) -> Finding {
     let deploy = format!("deploy the commit {} again, or a newer one twice", revision(before));
     let settings = observed.release(before).is_some_and(|release| release.settings.is_some());
     let files = match &server.facts.rollback {
-        Some(Files::Whole) => None,
+        Some(Files::Whole | Files::Late) => None,
         Some(Files::Gone) => Some("its files are not on the server any more".to_owned()),
         Some(Files::Changed(paths)) => Some(format!("these files are no longer as they were shipped: {paths}")),
         None => Some("nobody can say whether its files are as they were shipped".to_owned()),
@@ -256,6 +256,13 @@ fn rollback(config: &Config, server: &Server) -> Finding {
                 "images of release {before} are not on the server any more, so a rollback builds or pulls them first"
             ),
             "leave images of releases where they are: `docker image prune --all` and what runs it from time to time remove them",
+        ),
+        (None, true, true) if server.facts.rollback == Some(Files::Late) => Finding::look(
+            "rollback",
+            format!(
+                "the files of release {before} could not be read within 20 s, so whether they are as they were shipped is not known"
+            ),
+            "a rollback looks before it touches anything",
         ),
         (None, true, true) => Finding::good("rollback", format!("release {before} has its images, files and settings")),
     }

@@ -78,6 +78,9 @@ fn each_thing_that_is_wrong_has_a_cross_of_its_own() {
     assert_eq!(bad(&told(|_, _, facts| facts.containers = None)), ["reboot"]);
     assert_eq!(bad(&told(|_, _, facts| facts.rollback = Some(facts::Files::Gone))), ["rollback"]);
     assert_eq!(bad(&told(|_, _, facts| facts.rollback = None)), ["rollback"]);
+    let late = told(|_, _, facts| facts.rollback = Some(facts::Files::Late));
+    assert!(bad(&late).is_empty());
+    assert!(late.iter().any(|finding| finding.text.contains("could not be read within 20 s")));
     assert_eq!(bad(&told(|_, observed, _| observed.containers.clear())), ["site"]);
     assert_eq!(
         bad(&told(|_, observed, _| observed.releases.iter_mut().for_each(|one| one.settings = None))),

@@ -246,7 +246,7 @@ fn read_pulled(line: &str) -> Option<PulledImage> {
 }
 
 /// A field in which tabs, line ends and `\` are written with a `\` before them.
-fn unescaped(field: &str) -> String {
+pub(in crate::rules) fn unescaped(field: &str) -> String {
     let mut text = String::with_capacity(field.len());
     let mut letters = field.chars();
     while let Some(letter) = letters.next() {
