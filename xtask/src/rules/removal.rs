@@ -57,11 +57,11 @@ pub fn plan(config: &Config, survey: &Survey, user: &str, now: &str) -> anyhow::
     if survey.user.is_none() && (survey.has_folder || !survey.containers.is_empty()) {
         problems.push(format!("there is no user {user} on this server; name the one that deploys: --user NAME"));
     }
-    if !survey.has_docker && survey.has_folder {
-        problems.push(
-            "docker does not answer, so nobody knows which containers run: start it (systemctl start docker)"
-                .to_owned(),
-        );
+    if survey.has_docker_program && !survey.has_docker {
+        problems.push(format!(
+            "docker does not answer {user}, so nobody knows which containers run: start it (systemctl start docker), or let {user} use it \
+             (usermod -aG docker {user})"
+        ));
     }
     match of_nginx(config, survey, now) {
         Ok(found) => (plan.nginx_files, plan.site, plan.live_port) = found,
@@ -93,10 +93,17 @@ fn of_nginx(config: &Config, survey: &Survey, now: &str) -> Result<OfNginx, Stri
     let nginx = &config.environment.nginx;
     let mut files = Vec::new();
     let mut live_port = None;
+    let folders = [survey.folder.as_str(), config.environment.folder.as_str()];
+    let is_of_folder = |text: &str, name: &str| folders.iter().any(|folder| text.contains(&format!("{folder}/{name}")));
     if let Some(upstream) = survey.file("upstream") {
-        let of_this = upstream.link == format!("{}/{LIVE_UPSTREAM_FILE}", survey.folder)
-            || nginx::flag_of_upstream(&upstream.content) == Some(format!("{}/{FLAG_FILE}", survey.folder));
-        if !of_this || !upstream.content.contains(&format!("return 200 \"{} ", config.project.name)) {
+        let flag = nginx::flag_of_upstream(&upstream.content).unwrap_or_default();
+        let of_this = folders.iter().any(|folder| {
+            upstream.link == format!("{folder}/{LIVE_UPSTREAM_FILE}") || flag == format!("{folder}/{FLAG_FILE}")
+        });
+        // A link into a folder that is gone has no content.
+        let is_gone = !upstream.link.is_empty() && upstream.content.is_empty();
+        let names = upstream.content.contains(&format!("return 200 \"{} ", config.project.name));
+        if !of_this || !(names || is_gone) {
             return Err(format!(
                 "{} is not of the environment {} in {}: look which one it is of, and what `name` and `folder` say in deploy.toml",
                 nginx.upstream_file, config.project.name, survey.folder
@@ -110,9 +117,7 @@ fn of_nginx(config: &Config, survey: &Survey, now: &str) -> Result<OfNginx, Stri
         ("static", nginx::static_include_file(&config.project.name), STATIC_FOLDER),
     ];
     for (kind, path, names) in snippets {
-        let of_this = |file: &&ServerFile| {
-            file.content.trim().is_empty() || file.content.contains(&format!("{}/{names}", survey.folder))
-        };
+        let of_this = |file: &&ServerFile| file.content.trim().is_empty() || is_of_folder(&file.content, names);
         files.extend(survey.file(kind).filter(of_this).map(|_| path));
     }
     let Some(site) = survey.file("site") else { return Ok((files, None, live_port)) };
@@ -121,7 +126,8 @@ fn of_nginx(config: &Config, survey: &Survey, now: &str) -> Result<OfNginx, Stri
     if site.link.is_empty() && written.contains(&site.content) {
         return Ok((files, Some(Site { file: path, copy: None }), live_port));
     }
-    if site.link.is_empty() && written.iter().any(|written| has_all_lines(&site.content, written)) {
+    let is_of_one_name = server_names(&site.content).all(|name| name == config.environment.url.host);
+    if site.link.is_empty() && is_of_one_name && written.iter().any(|written| has_all_lines(&site.content, written)) {
         let copy = format!("/var/backups/nginx-site-{}-{now}.conf", config.project.name);
         return Ok((files, Some(Site { file: path, copy: Some(copy) }), live_port));
     }
@@ -140,6 +146,14 @@ fn of_nginx(config: &Config, survey: &Survey, now: &str) -> Result<OfNginx, Stri
 fn has_all_lines(content: &str, of: &str) -> bool {
     let there: BTreeSet<&str> = content.lines().map(str::trim).collect();
     of.lines().map(str::trim).all(|line| there.contains(line))
+}
+
+/// A site of a person's own may have been added to the file.
+fn server_names(content: &str) -> impl Iterator<Item = &str> {
+    content
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("server_name")?.split(';').next())
+        .flat_map(str::split_whitespace)
 }
 
 /// Lines of the site that name what this environment's files define.
@@ -166,15 +180,21 @@ fn is_our_sudo_rule(content: &str, user: &str) -> bool {
 
 /// The user, its key, and what the whole server was given: they stay where others need them.
 fn of_account(survey: &Survey, user: &str, plan: &mut Plan) {
-    let others = survey.others.join(", ");
+    let others: Vec<&str> = survey.others.iter().map(String::as_str).collect();
+    let others = others.join(", ");
     if survey.file("limits").is_some_and(|file| file.content == DOCKER_LOG_LIMITS) {
-        match survey.others.as_slice() {
-            [] => plan.files.push("/etc/docker/daemon.json".to_owned()),
-            _ => plan.stays.push(format!("/etc/docker/daemon.json, which limits the logs of {others} too")),
+        if others.is_empty() && !survey.has_foreign_containers && survey.unmanaged.is_empty() {
+            plan.files.push("/etc/docker/daemon.json".to_owned());
+        } else {
+            plan.stays.push("/etc/docker/daemon.json, which limits the logs of other containers too".to_owned());
         }
     }
     let Some(account) = &survey.user else { return };
-    if !survey.others.is_empty() {
+    if account.has_key_otherwise {
+        plan.stays
+            .push(format!("the key in {}/.ssh/authorized_keys, in a line that `setup` did not write", account.home));
+    }
+    if !others.is_empty() {
         plan.stays.push(format!("the user {user} and the key that lets this tool in: {others} may need them"));
         return;
     }
@@ -254,14 +274,15 @@ impl Plan {
             let kept = copy.as_ref().map(|copy| format!("; it has lines of others, so a copy is kept: {copy}"));
             remove(true, format!("{file}{}", kept.unwrap_or_default()));
         }
-        remove(self.has_containers, "containers and networks of this environment".to_owned());
+        let containers = "containers and networks of this environment; volumes without a name go with those of web services and workers, as in each deploy";
+        remove(self.has_containers, containers.to_owned());
         let releases = self.releases.len();
         remove(releases > 0, format!("{releases} releases, with their images and their `.env`"));
         remove(self.has_folder, "the record of deploys".to_owned());
         remove(!self.files.is_empty(), self.files.join(", "));
         remove(self.takes_key && !self.removes_user, format!("the key that lets this tool in as {user}"));
         remove(self.removes_user, format!("the user {user}, with the key"));
-        let packages = "packages: docker, compose, nginx, curl, sudo".to_owned();
+        let packages = "packages (docker, compose, nginx, curl, sudo), and images of accessories".to_owned();
         lines.extend(self.stays.iter().chain([&packages]).map(|what| format!("stays    {what}")));
         format!("{server}:\n{}", lines.join("\n"))
     }

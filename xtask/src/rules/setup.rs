@@ -132,7 +132,8 @@ pub fn plan(config: &Config, survey: &Survey, wishes: &Wishes) -> anyhow::Result
 /// What a site that a person has written lacks.
 fn site_that_leads_elsewhere(config: &Config, site: &str, mode: SwitchMode) -> Option<String> {
     let needed = server_setup::needed_in_site(config, mode);
-    if site.contains(&needed.word) {
+    // What comes after its first part, the script of `setup` sees.
+    if site.contains(&needed.word) || site.len() >= 65536 {
         return None;
     }
     let other = if mode == SwitchMode::Instant { SwitchMode::Reload } else { SwitchMode::Instant };

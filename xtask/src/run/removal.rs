@@ -13,7 +13,7 @@ use crate::rules::failure::Kind;
 use crate::rules::nginx;
 use crate::rules::release;
 use crate::rules::removal::{self, Plan, Survey};
-use crate::rules::script::{self, setup as scripts};
+use crate::rules::script::setup as scripts;
 
 const SHORT: Duration = Duration::from_secs(180);
 
@@ -52,12 +52,12 @@ pub fn prepare(config: &Config, admin: Admin, user: &str, key: String) -> Result
 /// With what failed; what was done before stays done, and running it again goes on from there.
 pub fn carry_out(config: &Config, user: &str, prepared: &Prepared) -> Result<()> {
     let Prepared { plan, admin, key } = prepared;
-    out_of_nginx(config, plan, admin)?;
+    out_of_nginx(config, user, plan, admin)?;
     if plan.has_folder || plan.has_containers {
         console::note("containers");
         admin.run_as(user, &scripts::removal_of_containers(config))?;
         releases(config, user, plan, admin)?;
-        admin.run_as(user, &scripts::removal_of_folder(config))?;
+        admin.run_as(user, &scripts::removal_of_folder(config, &plan.releases))?;
     }
     console::note(&format!("what {user} was given"));
     let key = if plan.takes_key { key.as_str() } else { "-" };
@@ -67,16 +67,15 @@ pub fn carry_out(config: &Config, user: &str, prepared: &Prepared) -> Result<()>
     admin.run_showing("take back what the user was given", scripts::REMOVAL_ACCOUNT, &arguments, SHORT)
 }
 
-fn out_of_nginx(config: &Config, plan: &Plan, admin: &Admin) -> Result<()> {
-    if plan.nginx_files.is_empty() && plan.site.is_none() {
-        return Ok(());
-    }
+/// Also where no file is left: nginx may not know that yet.
+fn out_of_nginx(config: &Config, user: &str, plan: &Plan, admin: &Admin) -> Result<()> {
     console::note("nginx");
-    let live_port = plan.live_port.map_or("-".to_owned(), |port| port.to_string());
+    let environment = &config.environment;
+    let live_port = plan.live_port.unwrap_or(environment.nginx.live_port).to_string();
     let live_host = nginx::live_host(&config.project.name);
     let site = plan.site.as_ref().map_or("-", |site| &site.file);
     let copy = plan.site.as_ref().and_then(|site| site.copy.as_deref()).unwrap_or("-");
-    let arguments = [live_port.as_str(), &live_host, site, copy].into_iter();
+    let arguments = [&config.project.name, &environment.folder, user, &live_port, &live_host, site, copy].into_iter();
     let arguments: Vec<&str> = arguments.chain(plan.nginx_files.iter().map(String::as_str)).collect();
     admin.run_showing("take the files out of nginx", scripts::REMOVAL_NGINX, &arguments, SHORT)
 }
@@ -85,7 +84,7 @@ fn out_of_nginx(config: &Config, plan: &Plan, admin: &Admin) -> Result<()> {
 fn releases(config: &Config, user: &str, plan: &Plan, admin: &Admin) -> Result<()> {
     let Some(newest) = plan.releases.last() else { return Ok(()) };
     console::note("releases");
-    match admin.run_as(user, &script::prune(config, newest, &plan.releases)) {
+    match admin.run_as(user, &scripts::removal_of_releases(config, newest, &plan.releases)) {
         Err(error) if Kind::of(&error).is_none() => {
             console::warning(&format!("{error:#}"));
             Ok(())

@@ -1,9 +1,12 @@
-# Removes what the tool has written into the environment's folder beside releases. What something else has put there stays.
-exec 8<"$folder/$lock_file"
-flock -n 8 || fail "a deploy is at work; run this again when it has ended"
-for place in "$folder"/releases/[0-9]* "$folder"/releases/.pruned-*; do
-  [ ! -e "$place" ] || fail "the release in $place could not be removed, so what is kept of it stays too: look at what is said above"
+# Removes what the tool has written into the environment's folder beside releases. What something else has put there stays. The
+# arguments are the releases that are to be gone.
+for release; do
+  if [ -e "$folder/releases/$release" ] || [ -e "$folder/releases/.pruned-$release" ]; then
+    fail "the release $release could not be removed, so what is kept of it stays too. It was told above why; if nothing was, a container has its folder mounted (docker ps -a): remove that one, and run this again"
+  fi
 done
+# What never became a release, of a run that was killed.
+if [ -d "$folder/releases" ]; then rm -rf -- "$folder"/releases/.incoming-* "$folder"/releases/.unpacked-* "$folder"/releases/.build-*; fi
 rm -f -- "$folder/$flag_file" "$folder/$live_upstream_file" "$folder/$record_file"
 # Links to files of releases, and what was made of an image for nginx.
 [ -L "$folder/$static_folder" ] || rm -rf -- "${folder:?}/$static_folder"

@@ -45,7 +45,11 @@ while [ ! -d "$above" ]; do above=$(dirname "$above"); done
 [ -d "$folder" ] || install -d -m 0755 -o "$user" -g "$(id -gn "$user")" "$folder"
 for part in "$folder" "$folder"/{releases,live,meta,shared}; do
   # Docker makes what a container is to mount, as root. A link is left as it is.
-  if [ "$(stat -c %U "$above")" = root ] && [ -d "$part" ] && [ ! -L "$part" ] && [ "$(stat -c %U "$part")" = root ]; then chown -h "$user:" "$part"; fi
+  if [ "$(stat -c %U "$above")" = root ] && [ -d "$part" ] && [ ! -L "$part" ] && [ "$(stat -c %U "$part")" = root ]; then
+    chown -h "$user:" "$part"
+    # What was taken away from another user was closed.
+    [ "$part" != "$folder" ] || chmod 0755 "$part"
+  fi
 done
 for part in "$folder"/{releases,live,meta,shared}; do
   [ ! -d "$part" ] || [ -L "$part" ] || [ "$(stat -c %U "$part")" = "$user" ] ||
@@ -116,7 +120,6 @@ fi
 [ "$live_given" = yes ] || live_port=${was_live:-$live_port}
 
 # Which slot nginx obeys now, and on which port that serves: nginx itself says it, else its file.
-ask() { { exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'GET %s HTTP/1.0\r\nHost: %s\r\n\r\n' "$2" "$3" >&3 && timeout 5 cat <&3; } 2>/dev/null || true; }
 serving=$(port_in "upstream ${upstream}[[:space:]]")
 case $(ask "${was_live:-$live_port}" / "$live_host" | tail -n 1) in
   "$name blue") live=blue ;;

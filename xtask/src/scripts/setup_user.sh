@@ -3,7 +3,6 @@ set -eu -o pipefail
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-8
 user=$1 key=$2
 if ! id "$user" >/dev/null 2>&1; then
-  # shellcheck disable=SC2154 # a constant that stands before this
   useradd --create-home --shell /bin/bash --comment "$user_mark" "$user"
   # No password is let in, and sshd does not take the account for a locked one.
   usermod -p '*' "$user"

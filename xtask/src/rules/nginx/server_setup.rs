@@ -4,6 +4,7 @@
 use crate::rules::config::{Config, Slots, SwitchMode};
 use crate::rules::nginx::routes::{self, Choices};
 use crate::rules::nginx::{self, Upstream};
+use crate::rules::script::text::plain;
 use crate::rules::script::{self, quote};
 use crate::rules::shared_constants;
 
@@ -27,10 +28,11 @@ pub fn script(config: &Config, user: &str, switching: SwitchMode) -> String {
     format!(
         "#!/usr/bin/env bash\n\
          # Prepares this server for `cargo xtask deploy --env {}`, {switching} mode. Run as root; can be run again.\n\
-         set -euo pipefail\nexport PATH=\"$PATH:/usr/local/sbin:/usr/sbin:/sbin\"\numask 022\n{}{values}\n{texts}\n{}",
+         set -euo pipefail\nexport PATH=\"$PATH:/usr/local/sbin:/usr/sbin:/sbin\"\numask 022\n{}{}{values}\n{texts}\n{}",
         environment.name,
         shared_constants::TEXT,
-        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/setup.sh")),
+        plain!("plain_request.sh"),
+        plain!("setup.sh"),
     )
 }
 

@@ -28,6 +28,8 @@ pub struct User {
     pub comment: String,
     pub home: String,
     pub has_key: bool,
+    /// The key is in a line that `setup` did not write.
+    pub has_key_otherwise: bool,
     /// Files in its home that neither a new user has nor this tool made.
     pub in_home: Vec<String>,
     /// Programs that run as it.
@@ -40,7 +42,11 @@ pub struct Survey {
     pub folder: String,
     pub has_folder: bool,
     pub is_locked: bool,
+    pub has_docker_program: bool,
+    /// It answers the user that deploys.
     pub has_docker: bool,
+    /// Containers of others run or lie there.
+    pub has_foreign_containers: bool,
     pub user: Option<User>,
     pub releases: Vec<String>,
     pub containers: Vec<ManagedContainer>,
@@ -48,7 +54,7 @@ pub struct Survey {
     pub unmanaged: BTreeSet<String>,
     pub volumes: BTreeSet<String>,
     /// Other environments of this tool.
-    pub others: Vec<String>,
+    pub others: BTreeSet<String>,
     files: BTreeMap<String, ServerFile>,
 }
 
@@ -66,9 +72,11 @@ impl Survey {
                     let file = ServerFile { link: field(2), content: unescaped(&field(3)) };
                     survey.files.insert(field(1), file);
                 }
-                "other" => survey.others.push(field(1)),
+                "other" => drop(survey.others.insert(field(1))),
                 "has" if field(1) == "folder" => survey.has_folder = true,
                 "has" if field(1) == "lock" => survey.is_locked = true,
+                "has" if field(1) == "docker-program" => survey.has_docker_program = true,
+                "foreign" => survey.has_foreign_containers = true,
                 "has" if field(1) == "docker" => survey.has_docker = true,
                 "release" => survey.releases.push(field(1)),
                 "container" => survey.containers.push(ManagedContainer { service: field(1), state: field(2) }),
@@ -85,6 +93,7 @@ impl Survey {
         let Some(user) = &mut self.user else { return };
         match fact {
             "key" => user.has_key = true,
+            "key-otherwise" => user.has_key_otherwise = true,
             "in-home" => user.in_home.push(value),
             "runs-as" => user.runs.push(value),
             _ => {}

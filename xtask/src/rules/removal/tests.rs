@@ -24,7 +24,7 @@ fn served(mode: SwitchMode) -> String {
     format!(
         "folder\t/srv/shop\nfile\tupstream\t{link}\t{upstream}\n{include}file\tsite\t\t{site}\nfile\tsudo\t\t{sudo}\nfile\tlimits\t\t{limits}\n\
          user\t{USER_MARK}\t/home/deploy\nkey\nhas\tfolder\nrelease\t20260131-174501-1a2b3c4\nrelease\t20260131-174502-1a2b3c4\n\
-         has\tdocker\ncontainer\tweb-blue\trunning\ncontainer\tdb\trunning\ncontainer\tweb-green\texited\nvolume\tshop_data\nend\n"
+         has\tdocker-program\nhas\tdocker\ncontainer\tweb-blue\trunning\ncontainer\tdb\trunning\ncontainer\tweb-green\texited\nvolume\tshop_data\nend\n"
     )
 }
 
@@ -73,6 +73,22 @@ fn a_site_that_a_person_wrote_is_not_removed_and_named_where_it_needs_what_goes(
 }
 
 #[test]
+fn a_file_that_has_a_site_of_a_person_s_own_too_is_not_removed() {
+    let second = "server_name shop.example;\\n}\\nserver {\\n    server_name blog.example;\\n";
+    let said = refused(&served(SwitchMode::Instant).replacen("server_name shop.example;", second, 1));
+    assert!(said.contains("not as `setup` writes it"), "{said}");
+}
+
+#[test]
+fn a_folder_that_is_reached_through_a_link_is_the_same_folder() {
+    let moved = served(SwitchMode::Reload).replace("folder\t/srv/shop", "folder\t/mnt/disk/shop");
+    assert!(!planned(&moved).unwrap().nginx_files.is_empty());
+    // The folder was deleted by hand, and nginx's link leads nowhere.
+    let gone = "folder\t/srv/shop\nfile\tupstream\t/srv/shop/live/upstream.conf\t\nend\n";
+    assert_eq!(planned(gone).unwrap().nginx_files, [config().environment.nginx.upstream_file]);
+}
+
+#[test]
 fn what_is_of_another_folder_or_name_is_refused() {
     let other = refused(&served(SwitchMode::Instant).replace("/srv/shop/live", "/srv/other/live"));
     assert!(other.contains("is not of the environment shop in /srv/shop"), "{other}");
@@ -82,18 +98,20 @@ fn what_is_of_another_folder_or_name_is_refused() {
 
 #[test]
 fn a_deploy_at_work_a_missing_user_and_a_silent_docker_are_all_named() {
-    let survey = served(SwitchMode::Instant).replace("user\t", "nobody\t").replace("has\tdocker", "has\tlock");
+    let survey = served(SwitchMode::Instant).replace("user\t", "nobody\t").replace("has\tdocker\n", "has\tlock\n");
     let said = refused(&survey);
-    for part in ["a deploy is at work", "no user deploy", "docker does not answer"] {
+    for part in ["a deploy is at work", "no user deploy", "docker does not answer deploy"] {
         assert!(said.contains(part), "{part}\n{said}");
     }
 }
 
 #[test]
 fn what_others_need_stays() {
-    let shared = planned(&served(SwitchMode::Instant).replace("has\tdocker", "other\tblog\nhas\tdocker")).unwrap();
+    let shared = planned(&served(SwitchMode::Instant).replace("has\tdocker\n", "other\tblog\nhas\tdocker\n")).unwrap();
     assert_eq!(shared.files, ["/etc/sudoers.d/shop-deploy"]);
     assert!(!shared.takes_key && !shared.removes_user);
+    let beside = planned(&served(SwitchMode::Instant).replace("has\tdocker\n", "foreign\nhas\tdocker\n")).unwrap();
+    assert!(!beside.files.contains(&"/etc/docker/daemon.json".to_owned()) && beside.removes_user, "{beside:?}");
     for (change, part) in [
         (format!("user\t{USER_MARK}"), "was not made by `setup`"),
         ("key\n".to_owned(), "has files of its own: notes.txt"),
