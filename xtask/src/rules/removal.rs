@@ -178,7 +178,7 @@ fn is_our_sudo_rule(content: &str, user: &str) -> bool {
     rule == format!("{user} ALL=(root) NOPASSWD: {program} -t, {program} -s reload")
 }
 
-/// The user, its key, and what the whole server was given: they stay where others need them.
+/// The user, its key, and what the whole server was given: what others need stays.
 fn of_account(survey: &Survey, user: &str, plan: &mut Plan) {
     let others: Vec<&str> = survey.others.iter().map(String::as_str).collect();
     let others = others.join(", ");
@@ -194,12 +194,10 @@ fn of_account(survey: &Survey, user: &str, plan: &mut Plan) {
         plan.stays
             .push(format!("the key in {}/.ssh/authorized_keys, in a line that `setup` did not write", account.home));
     }
-    if !others.is_empty() {
-        plan.stays.push(format!("the user {user} and the key that lets this tool in: {others} may need them"));
-        return;
-    }
     plan.takes_key = account.has_key;
-    let reason = if account.comment != USER_MARK {
+    let reason = if !others.is_empty() {
+        format!("{others} may need it")
+    } else if account.comment != USER_MARK {
         format!("it was not made by `setup`. It is in the group docker; to take it out: gpasswd -d {user} docker")
     } else if !account.in_home.is_empty() {
         format!("its home {} has files of its own: {}", account.home, account.in_home.join(", "))

@@ -7,10 +7,17 @@ use crate::rules::failure::Kind;
 use crate::rules::host::observed::unescaped;
 use crate::rules::nginx::server_setup;
 use crate::rules::release;
+use crate::rules::shared_constants::USER_MARK;
 
 /// What docker is told where nobody has told it anything: a container's log is kept up to 30 MB.
 pub const DOCKER_LOG_LIMITS: &str =
     "{\n  \"log-driver\": \"json-file\",\n  \"log-opts\": { \"max-size\": \"10m\", \"max-file\": \"3\" }\n}\n";
+
+/// The line of `authorized_keys` that lets a key in for commands alone. It names the environment, so that another one with the same
+/// key keeps its own.
+pub fn authorized_line(config: &Config, key: &str) -> String {
+    format!("restrict {key} {USER_MARK}:{}", config.project.name)
+}
 
 /// What a server said of itself before it was set up.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -48,7 +48,8 @@ pub fn prepare(config: &Config, request: &Request) -> Result<Prepared> {
     let place = admin.place()?;
     let key = deploy_key(config)?;
     let environment = &config.environment;
-    let arguments = [request.user, &key.public, &environment.nginx.site_file, &environment.folder];
+    let line = setup::authorized_line(config, &key.public);
+    let arguments = [request.user, &key.public, &line, &environment.nginx.site_file, &environment.folder];
     let printed = admin.run("look at the server", scripts::SURVEY, &arguments.map(|word| word as &str), SHORT)?.text();
     let survey = Survey::parse(&printed).context("what the server said of itself breaks off")?;
     let plan = setup::plan(config, &survey, &Wishes { mode: request.mode, tls: request.tls })?;
@@ -97,7 +98,12 @@ pub fn carry_out(config: &Config, request: &Request, prepared: &Prepared) -> Res
     console::note("packages, and docker");
     admin.run_showing("install packages", scripts::PACKAGES, &packages, PACKAGES)?;
     console::note(&format!("the user {}", request.user));
-    admin.run_showing("make the user", scripts::USER, &[request.user, &key.public], SHORT)?;
+    admin.run_showing(
+        "make the user",
+        scripts::USER,
+        &[request.user, &key.public, &setup::authorized_line(config, &key.public)],
+        SHORT,
+    )?;
     console::note("folders, ports and nginx");
     let script = server_setup::script(config, request.user, request.mode);
     admin.run_showing("set nginx up", &script, &[], Duration::from_secs(900))?;

@@ -1,11 +1,11 @@
-# Takes back what a user was given to deploy with. Runs as root. Arguments: the user; the key to take out, or -; `yes` where the user
+# Takes back what a user was given to deploy with. Runs as root. Arguments: the user; the line of `authorized_keys` to take out, or -; `yes` where the user
 # goes too; the environment's folder; then files to remove.
 set -eu -o pipefail
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-8
-user=$1 key=$2 removes_user=$3 folder=$(readlink -m -- "$4")
+user=$1 line=$2 removes_user=$3 folder=$(readlink -m -- "$4")
 shift 4
 rm -f -- "$@"
-if [ "$key" != - ]; then
+if [ "$line" != - ]; then
   # What lies in a home is changed as its owner.
   # shellcheck disable=SC2016 # for the sh that reads it
   runuser -u "$user" -- sh -c '
@@ -13,8 +13,8 @@ if [ "$key" != - ]; then
     umask 077
     cd && new=$(mktemp .ssh/authorized_keys.XXXXXX)
     trap "rm -f $new" EXIT
-    grep -vxF -- "restrict $1" .ssh/authorized_keys >"$new" || [ $? = 1 ]
-    mv "$new" .ssh/authorized_keys' sh "$key"
+    grep -vxF -- "$1" .ssh/authorized_keys >"$new" || [ $? = 1 ]
+    mv "$new" .ssh/authorized_keys' sh "$line"
 fi
 if [ "$removes_user" = yes ] && home=$(getent passwd "$user" | cut -d: -f6); then
   userdel "$user" >/dev/null

@@ -11,6 +11,8 @@ rm -f -- "$folder/$flag_file" "$folder/$live_upstream_file" "$folder/$record_fil
 # Links to files of releases, and what was made of an image for nginx.
 [ -L "$folder/$static_folder" ] || rm -rf -- "${folder:?}/$static_folder"
 [ -L "$folder/meta" ] || rm -rf -- "${folder:?}/meta"
+# Folders for data that nobody has put any into.
+[ ! -d "$folder/shared" ] || [ -L "$folder/shared" ] || find "$folder/shared" -xdev -depth -mindepth 1 -type d -empty -delete
 for place in releases live leftovers shared; do
   [ ! -d "$folder/$place" ] || rmdir --ignore-fail-on-non-empty -- "$folder/$place"
 done

@@ -1,7 +1,7 @@
 # Prints what a server has of an environment, a fact a line, fields apart by tabs. Runs as root, and only reads. What belongs to the
 # user who deploys is read as that user.
 set -u
-name=$1 folder=$(readlink -m -- "$2") user=$3 key=$4 upstream_file=$5 include_file=$6 static_file=$7 site_file=$8 sudo_file=$9 projects=${10}
+name=$1 folder=$(readlink -m -- "$2") user=$3 key=$4 line=$5 upstream_file=$6 include_file=$7 static_file=$8 site_file=$9 sudo_file=${10} projects=${11}
 base=${projects%% *}
 export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-8
 unset DOCKER_HOST DOCKER_CONTEXT
@@ -29,7 +29,8 @@ if [ -n "${uid-}" ]; then
   fact user "$comment" "$home"
   keys=$home/.ssh/authorized_keys
   if [ -n "$key" ] && as_user grep -qsF -- "$key" "$keys"; then
-    if [ ! -L "$keys" ] && as_user grep -qsxF -- "restrict $key" "$keys"; then fact key; else fact key-otherwise; fi
+    if [ ! -L "$keys" ] && as_user grep -qsxF -- "$line" "$keys"; then fact key; fi
+    ! as_user grep -sF -- "$key" "$keys" | grep -qvF -- "restrict $key $user_mark:" || fact key-otherwise
   fi
   # What is in the home beside what a new user has, this key, and what docker's client writes for itself.
   {
@@ -38,7 +39,7 @@ if [ -n "${uid-}" ]; then
   } | while IFS= read -r path; do
     below=${path#"$home"/}
     if [ -f "$path" ] && [ ! -L "$path" ]; then
-      if [ "$path" = "$keys" ] && ! as_user grep -qvxF -- "restrict $key" "$path"; then continue; fi
+      if [ "$path" = "$keys" ] && ! as_user grep -qvxF -- "$line" "$path"; then continue; fi
       if [ -f "/etc/skel/$below" ] && as_user cmp -s "$path" "/etc/skel/$below"; then continue; fi
     fi
     fact in-home "$below"
@@ -64,21 +65,22 @@ for part in releases live meta "$lock_file" "$record_file"; do [ ! -e "$folder/$
 if as_user test -f "$folder/$lock_file" && ! as_user flock -n "$folder/$lock_file" true; then fact has lock; fi
 
 # The engine is that of the user who deploys.
-format='{{.ID}}|{{.Label "com.docker.compose.project"}}|{{.Label "'$label_folder'"}}|{{.Label "com.docker.compose.service"}}|{{.State}}|{{.Label "com.docker.compose.project.working_dir"}}'
+format='{{.ID}}|{{.Label "com.docker.compose.project"}}|{{.Label "'$label_folder'"}}|{{.Label "com.docker.compose.service"}}|{{.State}}|{{.Label "'$label_project'"}}|{{.Label "com.docker.compose.project.working_dir"}}'
 if command -v docker >/dev/null; then
   fact has docker-program
   if containers=$(as_user docker ps -a --no-trunc --format "$format" 2>/dev/null) &&
     volumes=$(as_user docker volume ls --filter "label=com.docker.compose.project=$base" --format '{{.Name}}' 2>/dev/null); then
     fact has docker
     of_base=()
-    while IFS='|' read -r id project of service state at; do
+    while IFS='|' read -r id project of service state own at; do
       [ -n "$id" ] || continue
       # Earlier versions of this tool did not write whose a container is.
       [ -n "$of" ] || [[ $(readlink -m -- "${at:-/}") != "$folder"/releases/* ]] || of=$folder
       if [[ " $projects " != *" $project "* ]] || [ -z "$project" ]; then
         fact foreign
-        [ -z "$of" ] || [ "$of" = "$folder" ] || fact other "$of"
+        [ -z "$of" ] || [ "$of" = "$folder" ] || fact other "${own:-$of}"
       elif [ "$of" = "$folder" ]; then
+        case $project in "$base-blue" | "$base-green") service=${service%-"${project##*-}"} ;; esac
         fact container "$service" "$state"
         [ "$project" != "$base" ] || of_base+=("$id")
       else

@@ -119,7 +119,7 @@ echo "$*" >>/root/certbot.log
 place=/etc/letsencrypt/live/guests.example
 mkdir -p "$place"
 openssl req -x509 -newkey rsa:2048 -nodes -days 90 -subj /CN=guests.example -keyout "$place/privkey.pem" -out "$place/fullchain.pem" 2>/dev/null
-sed -i "s|^    listen 80;|&\n    listen 443 ssl; # managed by Certbot\n    ssl_certificate $place/fullchain.pem; # managed by Certbot\n    ssl_certificate_key $place/privkey.pem; # managed by Certbot|" /etc/nginx/sites-enabled/guestbook
+sed -i "s|^    listen 80;|&\n    listen 443 ssl; # managed by Certbot\n    ssl_certificate $place/fullchain.pem; # managed by Certbot\n    ssl_certificate_key $place/privkey.pem; # managed by Certbot|" /etc/nginx/sites-enabled/shop
 nginx -s reload
 END"#;
 
@@ -225,7 +225,7 @@ fn prepared_by_another_hand() -> Server {
     let server = Server::bare();
     server.root(
         "export DEBIAN_FRONTEND=noninteractive; apt-get update -q >/dev/null; \
-         apt-get install -qy --no-install-recommends docker.io iptables nginx curl sudo >/dev/null; service docker start >/dev/null; nginx",
+         apt-get install -qy --no-install-recommends -o Dpkg::Options::=--force-confold docker.io iptables nginx curl sudo >/dev/null; service docker start >/dev/null; nginx",
     );
     server.give_compose_v2();
     server.give_images(&["python:3.11-slim", "redis:7-alpine"]);
@@ -269,9 +269,9 @@ fn two_projects_share_a_server_and_each_is_taken_away_without_a_trace() {
     let serving = state(&server);
     let asked = market.set_up(&["--remove"]).must_end_with(2).to_string();
     for part in [
-        "ends     http://market.example, and all that runs for it: mailer, orders-blue, queue",
+        "ends     http://market.example, and all that runs for it: mailer, orders, queue",
         "stays    the data in volumes; for who wants it gone: docker volume rm market_orders market_queue",
-        "stays    the user deploy and the key that lets this tool in: guestbook may need them",
+        "stays    the user deploy: shop may need it",
     ] {
         assert!(asked.contains(part), "{part}\n{asked}");
     }
@@ -282,7 +282,8 @@ fn two_projects_share_a_server_and_each_is_taken_away_without_a_trace() {
     let load = Load::of(GUEST_BOOK, &guests_site, &EACH_ITS_OWN, 40);
     market.set_up(&["--remove", "--yes"]).must_end_with(0);
     assert_none_failed("a project beside it taken away", &load.finish(), &EACH_ITS_OWN);
-    assert_ne!(get(&market_site, "/").unwrap().status, 200);
+    // nginx answers for a name that it does not know with the first site it has.
+    assert!(!get(&market_site, "/").unwrap().body.contains("market one"));
     assert!(!state(&server).contains("market-"), "{}", state(&server));
     market.set_up(&["--yes"]).must_end_with(0);
     market.deployed(&["deploy", "--skip-tests"]).must_end_with(0);
@@ -295,7 +296,7 @@ fn two_projects_share_a_server_and_each_is_taken_away_without_a_trace() {
     server.root("docker volume rm market_orders market_queue; docker volume ls -q | xargs -r docker volume rm");
     assert_same(&before, &state(&server));
     let again = guests.set_up(&["--remove", "--yes"]).must_end_with(0).to_string();
-    assert!(again.contains("has nothing of guestbook (prod)"), "{again}");
+    assert!(again.contains("has nothing of shop (prod)"), "{again}");
 }
 
 #[test]

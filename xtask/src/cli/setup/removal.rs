@@ -12,7 +12,7 @@ use crate::run::setup;
 impl Setup {
     pub(super) fn take_away(&self, config: &Config, admin: &str, user: &str) -> Result<()> {
         let key = setup::known_key(config)?.map_or(String::new(), |key| key.public);
-        let prepared = removal::prepare(config, Admin::connect(admin, self.admin_port)?, user, key)?;
+        let prepared = removal::prepare(config, Admin::connect(admin, self.admin_port)?, user, &key)?;
         let name = &config.environment.name;
         if prepared.plan.is_empty() {
             console::result(&format!("{admin} has nothing of {} ({name})", config.project.name));

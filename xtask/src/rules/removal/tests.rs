@@ -24,7 +24,7 @@ fn served(mode: SwitchMode) -> String {
     format!(
         "folder\t/srv/shop\nfile\tupstream\t{link}\t{upstream}\n{include}file\tsite\t\t{site}\nfile\tsudo\t\t{sudo}\nfile\tlimits\t\t{limits}\n\
          user\t{USER_MARK}\t/home/deploy\nkey\nhas\tfolder\nrelease\t20260131-174501-1a2b3c4\nrelease\t20260131-174502-1a2b3c4\n\
-         has\tdocker-program\nhas\tdocker\ncontainer\tweb-blue\trunning\ncontainer\tdb\trunning\ncontainer\tweb-green\texited\nvolume\tshop_data\nend\n"
+         has\tdocker-program\nhas\tdocker\ncontainer\tweb\trunning\ncontainer\tdb\trunning\ncontainer\tweb\texited\nvolume\tshop_data\nend\n"
     )
 }
 
@@ -109,7 +109,7 @@ fn a_deploy_at_work_a_missing_user_and_a_silent_docker_are_all_named() {
 fn what_others_need_stays() {
     let shared = planned(&served(SwitchMode::Instant).replace("has\tdocker\n", "other\tblog\nhas\tdocker\n")).unwrap();
     assert_eq!(shared.files, ["/etc/sudoers.d/shop-deploy"]);
-    assert!(!shared.takes_key && !shared.removes_user);
+    assert!(shared.takes_key && !shared.removes_user);
     let beside = planned(&served(SwitchMode::Instant).replace("has\tdocker\n", "foreign\nhas\tdocker\n")).unwrap();
     assert!(!beside.files.contains(&"/etc/docker/daemon.json".to_owned()) && beside.removes_user, "{beside:?}");
     for (change, part) in [

@@ -5,16 +5,16 @@ use super::{Script, shipping};
 use crate::rules::config::Config;
 use crate::rules::release::{self, ReleaseId};
 
-/// Prints what the server is. Arguments: the user, the key, the site's file, the environment's folder.
-pub const SURVEY: &str = plain!("fact.sh", "survey.sh");
+/// Prints what the server is. Arguments: the user, the key and its line, the site's file, the environment's folder.
+pub const SURVEY: &str = plain!("shared_constants.sh", "fact.sh", "survey.sh");
 /// Arguments: docker's settings where it is to have some, or nothing; then packages.
 pub const PACKAGES: &str = plain!("setup_packages.sh");
-/// Arguments: the user, a line of `authorized_keys`.
+/// Arguments stand above it.
 pub const USER: &str = plain!("shared_constants.sh", "setup_user.sh");
 /// Arguments: the site's name, an address for its letters.
 pub const CERTIFICATE: &str = plain!("setup_certificate.sh");
 
-/// Prints what a server has of an environment. Arguments: its name and folder, the user, the key, then the files of nginx (upstream,
+/// Prints what a server has of an environment. Arguments: its name and folder, the user, the key and its line, then the files of nginx (upstream,
 /// include, static, site) and of sudo, the compose projects as one word.
 pub const REMOVAL_SURVEY: &str = plain!("shared_constants.sh", "fact.sh", "removal_survey.sh");
 /// Arguments stand above it.
