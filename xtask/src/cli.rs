@@ -21,8 +21,8 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser};
-use jiff::Timestamp;
 use serde::Serialize;
+use std::time::SystemTime;
 
 use crate::io::local::compose_file;
 use crate::io::{console, interrupt, process, random};
@@ -161,7 +161,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     let secret = |name: &&String| name.ends_with("_SSH_KEY") || name.ends_with("_ENV_FILE");
     let secret = variables.keys().filter(secret).chain(&config.secret_variables);
     process::withhold(secret.cloned().collect());
-    let caller = Caller { name: caller_name(&variables), started_at: Timestamp::now() };
+    let caller = Caller { name: caller_name(&variables), started_at: SystemTime::now() };
     for registry in &config.environment.registries {
         if let SecretSource::Content(password) = &registry.password {
             console::mask(mask::secrets_of_file(password.expose(), &config.text));

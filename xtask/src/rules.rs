@@ -19,3 +19,4 @@ pub mod secret;
 pub mod setup;
 pub mod shared_constants;
 pub mod test_summary;
+pub mod utc;

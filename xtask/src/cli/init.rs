@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use jiff::Timestamp;
 use serde::Serialize;
+use std::time::SystemTime;
 
 use super::{Flags, Invocation, USUAL_ENVIRONMENT, caller_name, check};
 use crate::io::console;
@@ -79,7 +79,7 @@ impl Init {
         let name = deploy_toml::known_or_first(&text, USUAL_ENVIRONMENT);
         let config = deploy_toml::load(&text, &file, &name, variables)?;
         let config = if deploy_toml::names_compose_files(&text) { config } else { compose_file::found(config) };
-        let caller = Caller { name: caller_name(variables), started_at: Timestamp::now() };
+        let caller = Caller { name: caller_name(variables), started_at: SystemTime::now() };
         check::review(&Invocation { config: &config, caller: &caller, json: false })
     }
 

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use jiff::Timestamp;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
+use std::time::SystemTime;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::rules::certificate;
@@ -76,7 +76,7 @@ fn trusted() -> Vec<Certificate<'static>> {
 }
 
 /// When the certificate that a site shows ends. Nothing is sent over this connection: it ends once the certificate is there.
-fn certificate_ends(site: &SiteUrl, limit: Duration) -> Result<Option<Timestamp>> {
+fn certificate_ends(site: &SiteUrl, limit: Duration) -> Result<Option<SystemTime>> {
     let reader = Arc::new(CertificateReader::default());
     let provider = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)

@@ -1,8 +1,8 @@
 //! How long a certificate is valid: the one thing of it that a person has to act on.
 
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use std::time::SystemTime;
+
+use crate::rules::utc;
 
 /// Kinds of value in DER (ITU-T X.690) that stand on the way to the date.
 const SEQUENCE: u8 = 0x30;
@@ -11,7 +11,7 @@ const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
 /// When a certificate (X.509, RFC 5280, as DER) ends. `None`: it is none.
-pub fn ends(certificate: &[u8]) -> Option<Timestamp> {
+pub fn ends(certificate: &[u8]) -> Option<SystemTime> {
     let mut certificate = Values(inside(certificate)?);
     let mut fields = Values(certificate.next_of(SEQUENCE)?);
     if fields.0.first() == Some(&VERSION) {
@@ -29,8 +29,7 @@ pub fn ends(certificate: &[u8]) -> Option<Timestamp> {
         GENERALIZED_TIME => text.to_owned(),
         _ => return None,
     };
-    let date = DateTime::strptime("%Y%m%d%H%M%SZ", text).ok()?;
-    Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    utc::from_digits(&text)
 }
 
 fn inside(value: &[u8]) -> Option<&[u8]> {
@@ -76,7 +75,7 @@ mod tests {
 
     #[test]
     fn the_end_is_what_openssl_says_in_both_ways_to_write_it() {
-        let shown = |certificate| ends(certificate).map(|end| end.to_string());
+        let shown = |certificate| ends(certificate).map(utc::rfc3339);
         assert_eq!(shown(UNTIL_2028).as_deref(), Some("2028-01-03T21:23:18Z"));
         assert_eq!(shown(UNTIL_2065).as_deref(), Some("2065-03-29T21:23:18Z"));
     }

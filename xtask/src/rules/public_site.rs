@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::time::SystemTime;
 
 use crate::rules::config::Health;
 use crate::rules::health::{self, Answer};
 use crate::rules::release::ReleaseId;
+use crate::rules::utc;
 
 /// Days before its end from which on a certificate is a problem. Let's Encrypt's clients renew 30 days before.
 const RENEW: i64 = 14;
@@ -18,7 +19,7 @@ pub struct Asked {
     /// The answer, or why there is none.
     pub answer: Result<Answer, String>,
     /// When the certificate ends, where there is one.
-    pub certificate_ends: Option<Timestamp>,
+    pub certificate_ends: Option<SystemTime>,
 }
 
 /// What there is to say of it.
@@ -39,10 +40,11 @@ impl PublicSite {
         asked: Asked,
         health: &Health,
         release: Option<&ReleaseId>,
-        now: Timestamp,
+        now: SystemTime,
         hide: impl Fn(&str) -> String,
     ) -> PublicSite {
-        let certificate_days = asked.certificate_ends.map(|end| (end.as_second() - now.as_second()).div_euclid(86_400));
+        let certificate_days =
+            asked.certificate_ends.map(|end| (utc::seconds(end) - utc::seconds(now)).div_euclid(86_400));
         let problem = match asked.answer {
             // It says nothing of the version behind the limit.
             Ok(answer) if answer.is_turned_away() => None,
@@ -94,7 +96,7 @@ mod tests {
     const NOW: &str = "2026-02-01T12:00:00Z";
 
     fn site(answer: Result<Answer, String>, certificate_ends: Option<&str>) -> PublicSite {
-        let certificate_ends = certificate_ends.map(|end| end.parse().unwrap());
+        let certificate_ends = certificate_ends.map(|end| humantime::parse_rfc3339(end).unwrap());
         let asked = Asked { answer, certificate_ends };
         let hide = |text: &str| text.replace("hunter2", "•••");
         PublicSite::of(
@@ -102,7 +104,7 @@ mod tests {
             asked,
             &config().health,
             Some(&release(2)),
-            NOW.parse().unwrap(),
+            humantime::parse_rfc3339(NOW).unwrap(),
             hide,
         )
     }

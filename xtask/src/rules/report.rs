@@ -5,8 +5,8 @@ pub mod github;
 use std::time::Duration;
 
 use anyhow::Result;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::time::SystemTime;
 
 use crate::rules::failure::{self, Kind};
 use crate::rules::public_site::PublicSite;
@@ -16,7 +16,7 @@ use crate::rules::release::{ReleaseId, Slot};
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub name: String,
-    pub started_at: Timestamp,
+    pub started_at: SystemTime,
 }
 
 /// Requests sent through nginx during a deploy.

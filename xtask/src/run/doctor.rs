@@ -1,12 +1,13 @@
 //! Asks a server what `doctor` wants to know: two questions on one connection, and one to the site from outside.
 
 use anyhow::{Context, Result};
-use jiff::Timestamp;
+use std::time::SystemTime;
 
 use crate::rules::config::Config;
 use crate::rules::host::doctor::{self, Finding, facts};
 use crate::rules::host::status;
 use crate::rules::script;
+use crate::rules::utc;
 use crate::run::public;
 use crate::run::session::{self, Session};
 
@@ -29,9 +30,9 @@ pub fn server(config: &Config) -> Result<(Vec<Finding>, u32)> {
     let serves = observed.live_release();
     let known_good = observed.known_good_releases();
     let before = known_good.iter().map(|release| &release.id).find(|release| Some(*release) != serves);
-    let asked_at = Timestamp::now().as_second();
+    let asked_at = utc::seconds(SystemTime::now());
     let printed = session.host.text(&script::doctor(config, before))?;
-    let asked = (asked_at, Timestamp::now().as_second());
+    let asked = (asked_at, utc::seconds(SystemTime::now()));
     round_trips += 1;
     let facts = facts::parse(&printed).context("what the host said of itself breaks off")?;
     let site = session::site(of_live, observed);

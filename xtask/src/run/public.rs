@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use std::time::SystemTime;
 
 use crate::io::{console, http};
 use crate::rules::config::Config;
@@ -39,7 +39,7 @@ pub fn start(config: &Config, release: Option<&ReleaseId>) -> Option<Running> {
             asked,
             &config.health,
             release.as_ref(),
-            Timestamp::now(),
+            SystemTime::now(),
             console::masked,
         ));
     });

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use jiff::Timestamp;
+use std::time::SystemTime;
 
 use crate::io::console;
 use crate::io::host::admin::Admin;
@@ -15,6 +15,7 @@ use crate::rules::release;
 use crate::rules::removal::{self, Plan, Survey};
 use crate::rules::script::setup as scripts;
 use crate::rules::setup;
+use crate::rules::utc;
 
 const SHORT: Duration = Duration::from_secs(180);
 
@@ -45,7 +46,7 @@ pub fn prepare(config: &Config, admin: Admin, user: &str, key: &str) -> Result<P
     let arguments: Vec<&str> = arguments.chain([projects.as_str()]).collect();
     let printed = admin.run("look at the server", scripts::REMOVAL_SURVEY, &arguments, SHORT)?.text();
     let survey = Survey::parse(&printed).context("what the server said of itself breaks off")?;
-    let now = Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
+    let now = utc::compact(SystemTime::now());
     Ok(Prepared { plan: removal::plan(config, &survey, user, &now)?, admin, line })
 }
 

@@ -19,6 +19,7 @@ use crate::rules::report::Caller;
 use crate::rules::script::{self, Input};
 use crate::rules::secret::{Secret, mask};
 use crate::rules::shared_constants::FILES_NOT_AS_SHIPPED;
+use crate::rules::utc;
 
 /// Time for docker to give back the port of a container that has ended.
 const PORT_GONE: Duration = Duration::from_secs(3);
@@ -47,7 +48,7 @@ impl Session {
     /// # Errors
     /// The same, and [`Kind::Locked`] where another run holds the lock.
     pub fn connect_locked(config: &Config, caller: &Caller, purpose: &str, wait_seconds: u64) -> Result<Session> {
-        let since = caller.started_at.strftime("%Y-%m-%d %H:%M:%S UTC");
+        let since = utc::rfc3339(caller.started_at).replace('T', " ").replace('Z', " UTC");
         let holder = format!("{} since {since} for: {purpose}", caller.name);
         let claim = Claim { holder: &holder, wait_seconds };
         let mut session = Session::on(config, Host::connect(config, Some(&claim), script::inspect(config))?, true)?;

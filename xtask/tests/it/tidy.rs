@@ -18,7 +18,7 @@ const WORLD: [&str; 10] = [
     "std::net",
     "std::env",
     "std::thread",
-    "SystemTime",
+    "SystemTime::now",
     "duct::",
     "xshell::",
     "rustix::",

@@ -20,6 +20,7 @@ use crate::rules::release::tree::{self, Content, Reuse};
 use crate::rules::report::Caller;
 use crate::rules::script::Input;
 use crate::rules::secret::Secret;
+use crate::rules::utc;
 
 use super::secret_files;
 use commits::{LITERAL, Tree, commit_of_changes, commit_of_the_rest};
@@ -182,7 +183,7 @@ pub fn package(
         branch: &source.branch,
         dirty: !source.changed.is_empty(),
         created_by: &caller.name,
-        created_at: caller.started_at.to_string(),
+        created_at: utc::rfc3339(caller.started_at),
         archive_sha256: &sha256,
         content,
     };

@@ -15,6 +15,7 @@ use crate::rules::plan::Plan;
 use crate::rules::release::{ReleaseId, Slot};
 use crate::rules::report::{self, Outcome, Receipt, Report};
 use crate::rules::script;
+use crate::rules::utc;
 use crate::run::session::inspect;
 
 impl Execution<'_> {
@@ -80,7 +81,7 @@ impl Execution<'_> {
             environment: config.environment.name.clone(),
             url: config.environment.url.to_string(),
             by: self.caller.name.clone(),
-            started_at: self.caller.started_at.to_string(),
+            started_at: utc::rfc3339(self.caller.started_at),
             release: plan.release.clone(),
             from_release: plan.from_release.clone(),
             slot: serving.as_ref().map(|(slot, _)| *slot),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use jiff::Timestamp;
+use std::time::SystemTime;
 
 use super::*;
 use crate::io::host::{Claim, Host};
@@ -37,7 +37,7 @@ fn plan(steps: Vec<Step>) -> Plan {
 }
 
 fn run(session: &Session, plan: &Plan) -> (Report, Result<()>) {
-    let caller = Caller { name: "a test".to_owned(), started_at: Timestamp::UNIX_EPOCH };
+    let caller = Caller { name: "a test".to_owned(), started_at: SystemTime::UNIX_EPOCH };
     Execution::of_stored(session, &session.config, &caller, "switch").execute(plan)
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use jiff::Timestamp;
+use std::time::SystemTime;
 
 use super::Wishes;
 use crate::io::local::dotenv::Env;
@@ -214,7 +214,7 @@ fn proposal(
     config.environment.env_file = SecretSource::Content(content.clone());
     let files = found.files.keys().map(|path| (path.clone(), Secret::new(""))).collect();
     let env = Env { content, files, values: Vec::new(), names: BTreeSet::new(), profiles: String::new() };
-    let caller = Caller { name: "init".to_owned(), started_at: Timestamp::now() };
+    let caller = Caller { name: "init".to_owned(), started_at: SystemTime::now() };
     let package = packaged(&config, &caller)?;
     let printed = review::read_here(&config, &package, &env)?.ok_or_else(review::no_compose)?;
     let lies_in = format!("{}/releases/{}", printed.folder, package.release);

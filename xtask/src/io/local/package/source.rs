@@ -1,12 +1,13 @@
 //! The tree that is to be packaged, as git sees it.
 
 use anyhow::{Context, Result};
-use jiff::Timestamp;
+use std::time::SystemTime;
 
 use crate::io::process::{self, Command};
 use crate::rules::config::Config;
 use crate::rules::failure::Kind;
 use crate::rules::release::{ReleaseId, tree};
+use crate::rules::utc;
 
 use super::commits::LITERAL;
 
@@ -66,12 +67,12 @@ impl Source {
     ///
     /// # Errors
     /// Where the commit's time is none.
-    pub fn release_id(&self, now: Timestamp) -> Result<ReleaseId> {
+    pub fn release_id(&self, now: SystemTime) -> Result<ReleaseId> {
         let dirty = !self.changed.is_empty();
-        let time = if dirty { now } else { Timestamp::from_second(self.committed_at).context("the commit's time")? };
+        let time = if dirty { now } else { utc::from_seconds(self.committed_at).context("the commit's time")? };
         let revision: String = self.revision.chars().take(7).collect();
         let suffix = if dirty { "-dirty" } else { "" };
-        ReleaseId::parse(&format!("{}-{revision}{suffix}", time.strftime("%Y%m%d-%H%M%S")))
+        ReleaseId::parse(&format!("{}-{revision}{suffix}", utc::compact(time)))
     }
 
     /// # Errors

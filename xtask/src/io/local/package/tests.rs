@@ -1,6 +1,6 @@
 //! Packages of real repositories, by git.
 
-use jiff::Timestamp;
+use std::time::SystemTime;
 
 use super::*;
 use crate::testing::fixtures::config;
@@ -41,9 +41,9 @@ impl Repository {
     }
 
     fn package(&self, folder: &str) -> Result<Package> {
-        let caller = Caller { name: "a test".to_owned(), started_at: Timestamp::UNIX_EPOCH };
+        let caller = Caller { name: "a test".to_owned(), started_at: SystemTime::UNIX_EPOCH };
         let source = source(&self.config)?;
-        let release = source.release_id(Timestamp::UNIX_EPOCH)?;
+        let release = source.release_id(SystemTime::UNIX_EPOCH)?;
         package(&self.config, &source, &release, &caller, &self.folder.path().join(folder), None)
     }
 }
