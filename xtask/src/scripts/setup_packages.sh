@@ -7,9 +7,17 @@ fail() {
   printf '%s\n' "$*" >&2
   exit 1
 }
+answers() { timeout 10 docker info >/dev/null 2>&1; }
 if [ -n "$limits" ] && [ ! -e /etc/docker/daemon.json ]; then
   mkdir -p /etc/docker
   printf '%s' "$limits" >/etc/docker/daemon.json
+  # An engine that runs reads it at its next start.
+  if answers && [ -n "$(docker ps -q)" ]; then
+    echo "docker limits logs once it is started again, which stops what runs for a moment: systemctl restart docker. A container has its limit from when it was made"
+  elif answers; then
+    echo "restarting docker, which runs no container"
+    if [ -d /run/systemd/system ]; then systemctl restart docker; else service docker restart >/dev/null 2>&1; fi
+  fi
 fi
 if [ $# -gt 0 ]; then
   echo "apt-get update"
@@ -20,7 +28,6 @@ if [ $# -gt 0 ]; then
   apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
     --no-install-recommends install "$@" >/dev/null </dev/null
 fi
-answers() { timeout 10 docker info >/dev/null 2>&1; }
 if ! answers; then
   echo "starting docker"
   if [ -d /run/systemd/system ]; then
