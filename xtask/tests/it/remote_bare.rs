@@ -308,9 +308,9 @@ fn what_serves_by_hand_is_taken_over_without_a_failed_request() {
     server.root("useradd --create-home --shell /bin/bash deploy; usermod -aG docker deploy");
     server.receive(market.root(), "/opt/market");
     server.root(
-        "cd /opt/market && docker compose --progress quiet up -d --build 2>&1 && docker compose run --rm orders python -m services.orders.migrate 2>&1
+        "cd /opt/market && docker compose --progress quiet up -d --build 2>&1 && docker compose run -T --rm orders python -m services.orders.migrate 2>&1 </dev/null
          printf 'server {\\n  listen 80;\\n  server_name market.example;\\n  location / {\\n    proxy_pass http://127.0.0.1:8000;\\n    proxy_set_header Host $host;\\n  }\\n}\\n' >/etc/nginx/sites-enabled/market
-         nginx -s reload; docker compose exec -T queue redis-cli set mailed 7",
+         nginx -s reload; docker compose exec -T queue redis-cli set mailed 7 </dev/null",
     );
     market.adopts_the_market();
 
