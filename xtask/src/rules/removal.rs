@@ -54,10 +54,11 @@ pub fn plan(config: &Config, survey: &Survey, user: &str, now: &str) -> anyhow::
     if survey.is_locked {
         problems.push("a deploy is at work: run this again when it has ended".to_owned());
     }
-    if survey.user.is_none() && (survey.has_folder || !survey.containers.is_empty()) {
+    let runs = survey.containers.iter().any(|container| container.state == "running");
+    if survey.user.is_none() && (survey.has_folder || runs) {
         problems.push(format!("there is no user {user} on this server; name the one that deploys: --user NAME"));
     }
-    if survey.has_docker_program && !survey.has_docker {
+    if !survey.has_docker && (survey.has_docker_program || survey.has_folder) {
         problems.push(format!(
             "docker does not answer {user}, so nobody knows which containers run: start it (systemctl start docker), or let {user} use it \
              (usermod -aG docker {user})"
@@ -72,7 +73,7 @@ pub fn plan(config: &Config, survey: &Survey, user: &str, now: &str) -> anyhow::
             .error(format!("nothing can be taken away yet, nothing was touched:\n- {}", problems.join("\n- "))));
     }
     plan.ends = ends(config, survey);
-    plan.has_containers = !survey.containers.is_empty();
+    plan.has_containers = survey.user.is_some() && !survey.containers.is_empty();
     plan.has_folder = survey.has_folder;
     plan.releases = survey.releases.iter().filter_map(|release| ReleaseId::parse(release).ok()).collect();
     plan.releases.sort();
@@ -100,10 +101,8 @@ fn of_nginx(config: &Config, survey: &Survey, now: &str) -> Result<OfNginx, Stri
         let of_this = folders.iter().any(|folder| {
             upstream.link == format!("{folder}/{LIVE_UPSTREAM_FILE}") || flag == format!("{folder}/{FLAG_FILE}")
         });
-        // A link into a folder that is gone has no content.
-        let is_gone = !upstream.link.is_empty() && upstream.content.is_empty();
         let names = upstream.content.contains(&format!("return 200 \"{} ", config.project.name));
-        if !of_this || !(names || is_gone) {
+        if !of_this || !(names || upstream.is_gone) {
             return Err(format!(
                 "{} is not of the environment {} in {}: look which one it is of, and what `name` and `folder` say in deploy.toml",
                 nginx.upstream_file, config.project.name, survey.folder
@@ -126,7 +125,7 @@ fn of_nginx(config: &Config, survey: &Survey, now: &str) -> Result<OfNginx, Stri
     if site.link.is_empty() && written.contains(&site.content) {
         return Ok((files, Some(Site { file: path, copy: None }), live_port));
     }
-    let is_of_one_name = server_names(&site.content).all(|name| name == config.environment.url.host);
+    let is_of_one_name = is_of_one_name(&site.content, &config.environment.url.host);
     if site.link.is_empty() && is_of_one_name && written.iter().any(|written| has_all_lines(&site.content, written)) {
         let copy = format!("/var/backups/nginx-site-{}-{now}.conf", config.project.name);
         return Ok((files, Some(Site { file: path, copy: Some(copy) }), live_port));
@@ -148,12 +147,14 @@ fn has_all_lines(content: &str, of: &str) -> bool {
     of.lines().map(str::trim).all(|line| there.contains(line))
 }
 
-/// A site of a person's own may have been added to the file.
-fn server_names(content: &str) -> impl Iterator<Item = &str> {
-    content
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("server_name")?.split(';').next())
-        .flat_map(str::split_whitespace)
+/// Whether each server block is of this name and of no other: a site of a person's own may have been added to the file.
+fn is_of_one_name(content: &str, host: &str) -> bool {
+    let code: Vec<&str> = content.lines().map(|line| line.split('#').next().unwrap_or_default()).collect();
+    let code = code.join(" ");
+    let directives: Vec<&str> = code.split(['{', '}', ';']).map(str::trim).collect();
+    let servers = directives.iter().filter(|directive| **directive == "server").count();
+    let names: Vec<&str> = directives.iter().filter_map(|directive| directive.strip_prefix("server_name ")).collect();
+    names.len() == servers && names.iter().flat_map(|names| names.split_whitespace()).all(|name| name == host)
 }
 
 /// Lines of the site that name what this environment's files define.
@@ -238,6 +239,11 @@ fn stays(config: &Config, survey: &Survey) -> Vec<String> {
             config.project.name,
             unmanaged.join(", ")
         ));
+    }
+    if survey.user.is_none() && !survey.containers.is_empty() {
+        let stopped: BTreeSet<&str> = survey.containers.iter().map(|container| container.service.as_str()).collect();
+        let stopped: Vec<&str> = stopped.into_iter().collect();
+        stays.push(format!("containers that have written into themselves, stopped: {}", stopped.join(", ")));
     }
     let host = &config.environment.url.host;
     if survey.file("site").is_some_and(|site| site.content.contains(&format!("/etc/letsencrypt/live/{host}/"))) {

@@ -13,10 +13,15 @@ use crate::rules::shared_constants::USER_MARK;
 pub const DOCKER_LOG_LIMITS: &str =
     "{\n  \"log-driver\": \"json-file\",\n  \"log-opts\": { \"max-size\": \"10m\", \"max-file\": \"3\" }\n}\n";
 
-/// The line of `authorized_keys` that lets a key in for commands alone. It names the environment, so that another one with the same
-/// key keeps its own.
+/// The last word of the lines of `authorized_keys` that `setup` writes. It names the environment, so that another one with the same key
+/// keeps its own.
+pub fn key_mark(config: &Config) -> String {
+    format!("{USER_MARK}:{}", config.project.name)
+}
+
+/// The line of `authorized_keys` that lets a key in for commands alone.
 pub fn authorized_line(config: &Config, key: &str) -> String {
-    format!("restrict {key} {USER_MARK}:{}", config.project.name)
+    format!("restrict {key} {}", key_mark(config))
 }
 
 /// What a server said of itself before it was set up.
@@ -139,8 +144,8 @@ pub fn plan(config: &Config, survey: &Survey, wishes: &Wishes) -> anyhow::Result
 /// What a site that a person has written lacks.
 fn site_that_leads_elsewhere(config: &Config, site: &str, mode: SwitchMode) -> Option<String> {
     let needed = server_setup::needed_in_site(config, mode);
-    // What comes after its first part, the script of `setup` sees.
-    if site.contains(&needed.word) || site.len() >= 65536 {
+    // What comes after its first part, and what this could not read, the script of `setup` sees.
+    if site.contains(&needed.word) || site.len() >= 65536 || site.is_empty() {
         return None;
     }
     let other = if mode == SwitchMode::Instant { SwitchMode::Reload } else { SwitchMode::Instant };

@@ -23,8 +23,6 @@ const SHORT: Duration = Duration::from_secs(180);
 pub struct Prepared {
     pub plan: Plan,
     admin: Admin,
-    /// Of `authorized_keys`.
-    line: String,
 }
 
 /// Looks, and changes nothing. `key` is the public half of the key that lets this tool in.
@@ -32,7 +30,7 @@ pub struct Prepared {
 /// # Errors
 /// [`Kind::Connection`], [`Kind::Preflight`] with all that is in the way.
 pub fn prepare(config: &Config, admin: Admin, user: &str, key: &str) -> Result<Prepared> {
-    let line = setup::authorized_line(config, key);
+    let mark = setup::key_mark(config);
     let name = &config.project.name;
     let (folder, projects) = (&config.environment.folder, release::own_projects(name).join(" "));
     let files = [
@@ -42,12 +40,12 @@ pub fn prepare(config: &Config, admin: Admin, user: &str, key: &str) -> Result<P
         &config.environment.nginx.site_file,
         &nginx::server_setup::sudo_file(config),
     ];
-    let arguments = [name.as_str(), folder, user, key, &line].into_iter().chain(files.map(|file| file.as_str()));
+    let arguments = [name.as_str(), folder, user, key, &mark].into_iter().chain(files.map(|file| file.as_str()));
     let arguments: Vec<&str> = arguments.chain([projects.as_str()]).collect();
     let printed = admin.run("look at the server", scripts::REMOVAL_SURVEY, &arguments, SHORT)?.text();
     let survey = Survey::parse(&printed).context("what the server said of itself breaks off")?;
     let now = utc::compact(SystemTime::now());
-    Ok(Prepared { plan: removal::plan(config, &survey, user, &now)?, admin, line })
+    Ok(Prepared { plan: removal::plan(config, &survey, user, &now)?, admin })
 }
 
 /// Does what was planned.
@@ -55,7 +53,7 @@ pub fn prepare(config: &Config, admin: Admin, user: &str, key: &str) -> Result<P
 /// # Errors
 /// With what failed; what was done before stays done, and running it again goes on from there.
 pub fn carry_out(config: &Config, user: &str, prepared: &Prepared) -> Result<()> {
-    let Prepared { plan, admin, line } = prepared;
+    let Prepared { plan, admin } = prepared;
     out_of_nginx(config, user, plan, admin)?;
     if plan.has_folder || plan.has_containers {
         console::note("containers");
@@ -64,9 +62,10 @@ pub fn carry_out(config: &Config, user: &str, prepared: &Prepared) -> Result<()>
         admin.run_as(user, &scripts::removal_of_folder(config, &plan.releases))?;
     }
     console::note(&format!("what {user} was given"));
-    let line = if plan.takes_key { line.as_str() } else { "-" };
+    let mark = setup::key_mark(config);
+    let mark = if plan.takes_key { mark.as_str() } else { "-" };
     let removes_user = if plan.removes_user { "yes" } else { "no" };
-    let arguments = [user, line, removes_user, &config.environment.folder].into_iter();
+    let arguments = [user, mark, removes_user, &config.environment.folder].into_iter();
     let arguments: Vec<&str> = arguments.chain(plan.files.iter().map(String::as_str)).collect();
     admin.run_showing("take back what the user was given", scripts::REMOVAL_ACCOUNT, &arguments, SHORT)
 }

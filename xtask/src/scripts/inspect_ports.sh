@@ -1,10 +1,26 @@
 # Part of `inspect.sh`: which ports the slots and the switch have, and who answers there. Its functions use those of that file.
 
+# The ports of this host on which somebody listens, in hex. The kernel names listening sockets before all others (tcp_seq_start in
+# net/ipv4/tcp_ipv4.c), which a busy server has by ten thousands: reading them too would take longer than all else here.
+find_taken() {
+  local table address state
+  taken=' '
+  for table in /proc/net/tcp /proc/net/tcp6; do
+    [ -r "$table" ] || continue
+    while read -r _ address _ state _; do
+      case $state in
+        0A) taken+="${address##*:} " ;;
+        st) ;; # the head of the table
+        *) break ;;
+      esac
+    done <"$table"
+  done
+}
 # Whether somebody listens on a port of this host.
 is_taken() {
   local hex
-  printf -v hex ':%04X ' "$1"
-  grep -qsE "${hex}[0-9A-F]+:0000 0A" /proc/net/tcp /proc/net/tcp6
+  printf -v hex '%04X' "$1"
+  [[ $taken == *" $hex "* ]]
 }
 port_in() {
   [[ $upstream_text =~ $1 ]] && [ "${BASH_REMATCH[1]}" -le 65535 ] && port=${BASH_REMATCH[1]}
@@ -41,9 +57,10 @@ find_ports() {
     [[ $pair != ' '*' '* ]] || pairs[$of]=${pair# }
   done
   # Where the tool's own nginx is to be made, ports that nobody has.
-  if [ -n "$private_pid" ]; then
+  find_taken
+  read -r -a wanted <<<"$more_upstreams"
+  if [ -n "$private_pid" ] && { [ -z "$filed" ] || [ ${#wanted[@]} -gt 0 ]; }; then
     free=()
-    read -r -a wanted <<<"$more_upstreams"
     for ((port = 8000; port < 9000 && ${#free[@]} < 3 + 2 * ${#wanted[@]}; port++)); do
       case " $site_port $ports_given $filed ${pairs[*]-} " in *" $port "*) ;; *) is_taken "$port" || free+=("$port") ;; esac
     done

@@ -46,6 +46,8 @@ compiled() {
 
 prune() {
   local release=$1 place=$releases/.pruned-$1 kept=$folder/meta/$1 images left kept_at number digest there
+  # Of an earlier run, and gone already.
+  if [ ! -e "$releases/$release" ] && [ ! -e "$place" ] && [ ! -r "$kept/sums" ]; then return; fi
   [ -r "$kept/sums" ] || {
     problems+=("release $release is of an earlier version of this tool, which did not keep what came with it; remove $releases/$release by hand")
     return

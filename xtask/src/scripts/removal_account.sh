@@ -1,11 +1,35 @@
-# Takes back what a user was given to deploy with. Runs as root. Arguments: the user; the line of `authorized_keys` to take out, or -; `yes` where the user
+# Takes back what a user was given to deploy with. Runs as root. Arguments: the user; the last word of lines of `authorized_keys` to take out, or -; `yes` where the user
 # goes too; the environment's folder; then files to remove.
 set -eu -o pipefail
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-8
-user=$1 line=$2 removes_user=$3 folder=$(readlink -m -- "$4")
+user=$1 mark=$2 removes_user=$3 folder=$4
 shift 4
 rm -f -- "$@"
-if [ "$line" != - ]; then
+# Whether nobody but root decides where a path leads.
+is_of_root() {
+  local above
+  [ ! -L "$1" ] || [ "$(stat -c %U -- "$1")" = root ] || return 1
+  above=$(dirname -- "$(readlink -m -- "$1")")
+  while [ "$above" != / ]; do
+    [ "$(stat -c %U -- "$above")" = root ] || return 1
+    above=$(dirname -- "$above")
+  done
+}
+if is_of_root "$folder"; then
+  folder=$(readlink -m -- "$folder")
+  if [ -d "$folder" ] && ! rmdir -- "$folder" 2>/dev/null && [ "$removes_user" = yes ]; then
+    # The next user that is made may have the number of this one. What lies in there is a container's, and keeps its owner.
+    chown root:root -- "$folder"
+    for place in "$folder/shared" "$folder/leftovers"; do
+      if [ -d "$place" ] && [ ! -L "$place" ]; then
+        chown -h root:root -- "$place"
+        chmod 0700 -- "$place"
+      fi
+    done
+  fi
+fi
+[ ! -d "$folder" ] || find "$folder" -mindepth 1 -maxdepth 1 | sed -n '1,20s/^/stays    /p'
+if [ "$mark" != - ]; then
   # What lies in a home is changed as its owner.
   # shellcheck disable=SC2016 # for the sh that reads it
   runuser -u "$user" -- sh -c '
@@ -13,8 +37,8 @@ if [ "$line" != - ]; then
     umask 077
     cd && new=$(mktemp .ssh/authorized_keys.XXXXXX)
     trap "rm -f $new" EXIT
-    grep -vxF -- "$1" .ssh/authorized_keys >"$new" || [ $? = 1 ]
-    mv "$new" .ssh/authorized_keys' sh "$line"
+    awk -v mark="$1" "!(\$1 == \"restrict\" && \$NF == mark)" .ssh/authorized_keys >"$new"
+    mv "$new" .ssh/authorized_keys' sh "$mark"
 fi
 if [ "$removes_user" = yes ] && home=$(getent passwd "$user" | cut -d: -f6); then
   userdel "$user" >/dev/null
@@ -24,18 +48,8 @@ if [ "$removes_user" = yes ] && home=$(getent passwd "$user" | cut -d: -f6); the
       own=$home/${new##*/}
       if [ -f "$new" ] && [ -f "$own" ] && [ ! -L "$own" ] && cmp -s "$new" "$own"; then rm -f -- "$own"; fi
     done
-    find "$home" -xdev -depth ! -type d \( -path "$home/.ssh/authorized_keys" -o -path "$home/.docker/buildx/*" -o -path "$home/.docker/.*" -o -path "$home/.bash_history" \) -delete
-    find "$home" -xdev -depth -type d -empty -delete
+    find "$home" -xdev -depth ! -type d \( -path "$home/.ssh/authorized_keys" -o -path "$home/.docker/buildx/*" -o -path "$home/.docker/.*" -o -path "$home/.bash_history" \) -delete || true
+    find "$home" -xdev -depth -type d -empty -delete || true
     [ ! -e "$home" ] || echo "stays    $home"
   fi
-fi
-if [ -d "$folder" ] && ! rmdir -- "$folder" 2>/dev/null; then
-  # The next user that is made may have the number of the one that went. What lies in there is a container's, and keeps its owner.
-  if [ "$removes_user" = yes ]; then
-    for place in "$folder" "$folder/shared" "$folder/leftovers"; do
-      if [ -d "$place" ] && [ ! -L "$place" ]; then chown -h root:root -- "$place"; fi
-    done
-    chmod 0700 -- "$folder"
-  fi
-  find "$folder" -mindepth 1 -maxdepth 1 | sed -n '1,20s/^/stays    /p'
 fi

@@ -12,8 +12,10 @@ rm -f -- "$folder/$flag_file" "$folder/$live_upstream_file" "$folder/$record_fil
 [ -L "$folder/$static_folder" ] || rm -rf -- "${folder:?}/$static_folder"
 [ -L "$folder/meta" ] || rm -rf -- "${folder:?}/meta"
 # Folders for data that nobody has put any into.
-[ ! -d "$folder/shared" ] || [ -L "$folder/shared" ] || find "$folder/shared" -xdev -depth -mindepth 1 -type d -empty -delete
+[ ! -d "$folder/shared" ] || [ -L "$folder/shared" ] || find "$folder/shared" -xdev -depth -mindepth 1 -type d -empty -delete 2>/dev/null || true # those of a container stay
 for place in releases live leftovers shared; do
-  [ ! -d "$folder/$place" ] || rmdir --ignore-fail-on-non-empty -- "$folder/$place"
+  [ ! -d "$folder/$place" ] || [ -L "$folder/$place" ] || rmdir --ignore-fail-on-non-empty -- "$folder/$place"
 done
 rm -f -- "$folder/$lock_file"
+# Where the folder above is the user's too; else root does it.
+rmdir -- "$folder" 2>/dev/null || true

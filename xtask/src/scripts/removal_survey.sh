@@ -1,7 +1,7 @@
 # Prints what a server has of an environment, a fact a line, fields apart by tabs. Runs as root, and only reads. What belongs to the
 # user who deploys is read as that user.
 set -u
-name=$1 folder=$(readlink -m -- "$2") user=$3 key=$4 line=$5 upstream_file=$6 include_file=$7 static_file=$8 site_file=$9 sudo_file=${10} projects=${11}
+name=$1 folder=$(readlink -m -- "$2") user=$3 key=$4 mark=$5 upstream_file=$6 include_file=$7 static_file=$8 site_file=$9 sudo_file=${10} projects=${11}
 base=${projects%% *}
 export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-8
 unset DOCKER_HOST DOCKER_CONTEXT
@@ -28,18 +28,23 @@ if [ -n "${uid-}" ]; then
   [ ! -S "/run/user/$uid/docker.sock" ] || engine=("DOCKER_HOST=unix:///run/user/$uid/docker.sock")
   fact user "$comment" "$home"
   keys=$home/.ssh/authorized_keys
-  if [ -n "$key" ] && as_user grep -qsF -- "$key" "$keys"; then
-    if [ ! -L "$keys" ] && as_user grep -qsxF -- "$line" "$keys"; then fact key; fi
-    ! as_user grep -sF -- "$key" "$keys" | grep -qvF -- "restrict $key $user_mark:" || fact key-otherwise
-  fi
+  # shellcheck disable=SC2016 # for awk
+  is_ours='$1 == "restrict" && $NF == mark'
+  # Lines that `setup` has not written for this environment.
+  other_lines() { as_user awk -v mark="$mark" "!($is_ours)" "$keys" 2>/dev/null | head -c 65536; }
+  if [ ! -L "$keys" ] && as_user awk -v mark="$mark" "$is_ours { found = 1 } END { exit !found }" "$keys" 2>/dev/null; then fact key; fi
+  if [ -n "$key" ] && other_lines | grep -F -- "$key" | grep -qvE "^restrict .* $user_mark:[^ ]+\$"; then fact key-otherwise; fi
   # What is in the home beside what a new user has, this key, and what docker's client writes for itself.
   {
     awk -v home="$home/" 'index($5, home) == 1 { print $5 }' /proc/self/mountinfo
+    # Its jobs would end with it.
+    for jobs in "/var/spool/cron/crontabs/$user" "/var/spool/cron/$user"; do [ ! -s "$jobs" ] || printf '%s\n' "$jobs"; done
+    grep -rlsE "^User=$user\$" /etc/systemd/system
     find "$home" -xdev \( -path "$home/.docker/buildx" -o -path "$home/.docker/.*" -o -path "$home/.bash_history" \) -prune -o ! -type d -print 2>/dev/null
   } | while IFS= read -r path; do
     below=${path#"$home"/}
     if [ -f "$path" ] && [ ! -L "$path" ]; then
-      if [ "$path" = "$keys" ] && ! as_user grep -qvxF -- "$line" "$path"; then continue; fi
+      if [ "$path" = "$keys" ] && [ -z "$(other_lines)" ]; then continue; fi
       if [ -f "/etc/skel/$below" ] && as_user cmp -s "$path" "/etc/skel/$below"; then continue; fi
     fi
     fact in-home "$below"

@@ -43,15 +43,11 @@ while [ ! -d "$above" ]; do above=$(dirname "$above"); done
 # Where somebody else can change what is above it, nothing is made or given away as root.
 [ "$(stat -c %U "$above")" = root ] || as_user mkdir -p "$folder"
 [ -d "$folder" ] || install -d -m 0755 -o "$user" -g "$(id -gn "$user")" "$folder"
-for part in "$folder" "$folder"/{releases,live,meta,shared}; do
+for part in "$folder" "$folder"/{releases,live,meta,shared,leftovers}; do
   # Docker makes what a container is to mount, as root. A link is left as it is.
-  if [ "$(stat -c %U "$above")" = root ] && [ -d "$part" ] && [ ! -L "$part" ] && [ "$(stat -c %U "$part")" = root ]; then
-    chown -h "$user:" "$part"
-    # What was taken away from another user was closed.
-    [ "$part" != "$folder" ] || chmod 0755 "$part"
-  fi
+  if [ "$(stat -c %U "$above")" = root ] && [ -d "$part" ] && [ ! -L "$part" ] && [ "$(stat -c %U "$part")" = root ]; then chown -h "$user:" "$part"; fi
 done
-for part in "$folder"/{releases,live,meta,shared}; do
+for part in "$folder"/{releases,live,meta,shared,leftovers}; do
   [ ! -d "$part" ] || [ -L "$part" ] || [ "$(stat -c %U "$part")" = "$user" ] ||
     fail "$part belongs to $(stat -c %U "$part"), and $user has to make files there: chown $user: $part"
 done

@@ -12,11 +12,16 @@ if [ -n "$limits" ] && [ ! -e /etc/docker/daemon.json ]; then
   mkdir -p /etc/docker
   printf '%s' "$limits" >/etc/docker/daemon.json
   # An engine that runs reads it at its next start.
-  if answers && [ -n "$(docker ps -q)" ]; then
-    echo "docker limits logs once it is started again, which stops what runs for a moment: systemctl restart docker. A container has its limit from when it was made"
-  elif answers; then
+  restart() { if [ -d /run/systemd/system ]; then systemctl restart docker; else service docker restart; fi >/dev/null 2>&1; }
+  if answers && running=$(docker ps -q) && [ -z "$running" ]; then
     echo "restarting docker, which runs no container"
-    if [ -d /run/systemd/system ]; then systemctl restart docker; else service docker restart >/dev/null 2>&1; fi
+    restart || {
+      rm -f /etc/docker/daemon.json
+      restart || true
+      fail "docker did not start with a limit for logs in /etc/docker/daemon.json, so that file was taken away again. Set \`log-opts\` where docker has its settings on this server, in a file of that name too, and run this again"
+    }
+  elif answers; then
+    echo "docker limits logs once it is started again, which stops what runs for a moment: systemctl restart docker. A container has its limit from when it was made"
   fi
 fi
 if [ $# -gt 0 ]; then

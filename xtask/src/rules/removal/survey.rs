@@ -11,6 +11,8 @@ pub struct ServerFile {
     pub link: String,
     /// At most 64 KiB of it.
     pub content: String,
+    /// It is a link that leads nowhere.
+    pub is_gone: bool,
 }
 
 /// A container that this tool has started.
@@ -69,7 +71,8 @@ impl Survey {
                 "end" => return Some(survey),
                 "folder" => survey.folder = field(1),
                 "file" => {
-                    let file = ServerFile { link: field(2), content: unescaped(&field(3)) };
+                    let file =
+                        ServerFile { link: field(2), content: unescaped(&field(3)), is_gone: field(4) == "gone" };
                     survey.files.insert(field(1), file);
                 }
                 "other" => drop(survey.others.insert(field(1))),

@@ -75,8 +75,11 @@ fn a_site_that_a_person_wrote_is_not_removed_and_named_where_it_needs_what_goes(
 #[test]
 fn a_file_that_has_a_site_of_a_person_s_own_too_is_not_removed() {
     let second = "server_name shop.example;\\n}\\nserver {\\n    server_name blog.example;\\n";
-    let said = refused(&served(SwitchMode::Instant).replacen("server_name shop.example;", second, 1));
-    assert!(said.contains("not as `setup` writes it"), "{said}");
+    let on_one_line = "server_name shop.example;\\n}\\nserver { listen 80; return 200; }\\nserver {\\n";
+    for added in [second, on_one_line] {
+        let said = refused(&served(SwitchMode::Instant).replacen("server_name shop.example;", added, 1));
+        assert!(said.contains("not as `setup` writes it"), "{said}");
+    }
 }
 
 #[test]
@@ -84,7 +87,7 @@ fn a_folder_that_is_reached_through_a_link_is_the_same_folder() {
     let moved = served(SwitchMode::Reload).replace("folder\t/srv/shop", "folder\t/mnt/disk/shop");
     assert!(!planned(&moved).unwrap().nginx_files.is_empty());
     // The folder was deleted by hand, and nginx's link leads nowhere.
-    let gone = "folder\t/srv/shop\nfile\tupstream\t/srv/shop/live/upstream.conf\t\nend\n";
+    let gone = "folder\t/srv/shop\nfile\tupstream\t/srv/shop/live/upstream.conf\t\tgone\nend\n";
     assert_eq!(planned(gone).unwrap().nginx_files, [config().environment.nginx.upstream_file]);
 }
 
