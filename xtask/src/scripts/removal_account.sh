@@ -17,8 +17,8 @@ is_of_root() {
 }
 if is_of_root "$folder"; then
   folder=$(readlink -m -- "$folder")
-  if [ -d "$folder" ] && ! rmdir -- "$folder" 2>/dev/null && [ "$removes_user" = yes ]; then
-    # The next user that is made may have the number of this one. What lies in there is a container's, and keeps its owner.
+  if [ -d "$folder" ] && ! rmdir -- "$folder" 2>/dev/null; then
+    # This user may go later, and the next one that is made have its number. What lies in there is a container's, and keeps its owner.
     chown root:root -- "$folder"
     for place in "$folder/shared" "$folder/leftovers"; do
       if [ -d "$place" ] && [ ! -L "$place" ]; then

@@ -63,7 +63,12 @@ while :; do
   failed=$(grep -E '^(restarting|exited|dead|created|running again)' <<<"$workers" || true)
   [ -z "$failed" ] || {
     for name in $(printf '%s\n' "$failed" | grep -o ' /[^ ]*'); do docker logs --tail 20 "${name#/}" >&2 || true; done
-    fail "these workers do not keep running:" "$failed"
+    hint=''
+    for name in $(printf '%s\n' "$failed" | grep -o '^exited /[^ ]*'); do
+      [ "$(docker inspect --format '{{.State.ExitCode}}' "${name#*/}" 2>/dev/null)" != 0 ] ||
+        hint=$'\n'"${name#*/} has ended well: what does its work once is no worker. Let a hook do it before each version boots ([hooks] before_boot = [[\"word\", \"word\"]] in deploy.toml), and name the service in \`off\`"
+    done
+    fail "these workers do not keep running:" "$failed$hint"
   }
   [ "$SECONDS" -lt "$deadline" ] || break
 done

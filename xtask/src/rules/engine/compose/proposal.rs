@@ -67,13 +67,14 @@ pub fn propose(
     let mut project = Project::read(config)?;
     project.leave_out(|_, service| !service.wanted(Some("")));
     let completed: BTreeSet<String> = project.services.values().flat_map(Service::completed_dependencies).collect();
+    let needed: BTreeSet<&str> = project.services.values().flat_map(Service::dependencies).collect();
     let mut proposal = Proposal::default();
     let (mut webs, mut jobs, mut rest) = (Vec::new(), Vec::new(), Vec::new());
     for (name, service) in &project.services {
         let one = Candidate { name, service, image: image(service, folder, read) };
         match () {
             () if one.is_proxy() => proposal.off.push((name.clone(), "the host's nginx is the proxy")),
-            () if completed.contains(name) || one.is_job() => jobs.push(name.clone()),
+            () if completed.contains(name) || one.is_job(needed.contains(name.as_str())) => jobs.push(name.clone()),
             () if TOOLS.contains(&name.as_str()) && service.build.is_some() => {
                 proposal.off.push((name.clone(), "(?) it looks like a tool, or is run by hand"));
             }

@@ -93,10 +93,12 @@ impl Candidate<'_> {
         }
     }
 
-    /// What ends by itself: docker starts what has ended well only where it is to start always.
-    pub fn is_job(&self) -> bool {
-        let policy = self.service.rest.get("restart").and_then(Value::as_str).unwrap_or("no");
-        JOBS.contains(&self.name) && !matches!(policy, "always" | "unless-stopped")
+    /// What ends by itself: docker starts what has ended well only where it is to start always. `is_needed`: others depend on it.
+    pub fn is_job(&self, is_needed: bool) -> bool {
+        let policy = self.service.rest.get("restart").and_then(Value::as_str);
+        // Who writes that it is not to be started again, and has others wait for it, prepares something for them.
+        let prepares = is_needed && policy == Some("no") && self.service.build.is_some() && !self.may_be_web();
+        prepares || (JOBS.contains(&self.name) && !matches!(policy, Some("always" | "unless-stopped")))
     }
 
     pub fn may_be_web(&self) -> bool {

@@ -90,6 +90,18 @@ fn a_command_with_a_variable_becomes_no_hook() {
 }
 
 #[test]
+fn what_is_not_started_again_and_others_wait_for_is_a_hook() {
+    let services = "  web: {build: {context: .}, ports: ['8000:8000'], depends_on: [createdb, redis]}\n\
+         \x20 createdb: {build: {context: .}, restart: 'no', command: [python, -m, app.db]}\n\
+         \x20 worker: {build: {context: .}, restart: unless-stopped, command: [python, -m, app.worker]}\n\
+         \x20 report: {build: {context: .}, restart: 'no', command: [python, -m, app.report]}\n\
+         \x20 redis: {image: 'redis:7', restart: 'no'}\n";
+    let proposal = proposed(services);
+    assert_eq!(proposal.before_boot, [["python", "-m", "app.db"]]);
+    assert_eq!(proposal.workers, ["report", "worker"]);
+}
+
+#[test]
 fn a_proxy_that_is_built_is_a_proxy() {
     let services = "  nginx: {build: {context: /srv/shop/nginx}, ports: ['80:80'], depends_on: [backend]}\n  backend: {build: {context: /srv/shop}}\n";
     let read = |path: &str| {
