@@ -7,6 +7,15 @@ fail() {
   printf '%s\n' "$*" >&2
   exit 1
 }
+# A set-up that was cut off leaves an apt that goes on, or packages whose programs are there and which nobody has set up.
+if command -v dpkg >/dev/null && [ -n "$(dpkg --audit 2>/dev/null)" ]; then
+  echo "packages that are half installed: their installation is brought to its end"
+  for _ in $(seq 300); do
+    grep -qsxE 'apt-get|dpkg' /proc/[0-9]*/comm || break
+    sleep 1
+  done
+  dpkg --configure -a --force-confdef --force-confold >/dev/null </dev/null
+fi
 answers() { timeout 10 docker info >/dev/null 2>&1; }
 if [ -n "$limits" ] && [ ! -e /etc/docker/daemon.json ]; then
   mkdir -p /etc/docker

@@ -220,6 +220,25 @@ const GUEST_BOOK: Page = Page { path: "/", says: "Guest book" };
 /// A reload of nginx ends connections that are kept, and what was added to a server or taken from it takes one.
 const EACH_ITS_OWN: [Client; 1] = [Client::NewConnection];
 
+#[test]
+fn a_set_up_that_was_cut_off_is_gone_on_with() {
+    let server = Server::bare();
+    let newcomer = Newcomer::with("flask", &server);
+    newcomer.xtask(&["init", "--url", "http://guests.example"]).must_end_with(0);
+    newcomer.commit("deploy with cargo xtask");
+    // All programs are there, and nothing is set up.
+    server.root(
+        "export DEBIAN_FRONTEND=noninteractive; apt-get update -q >/dev/null; \
+         apt-get install -qy --no-install-recommends --download-only docker.io docker-compose nginx curl sudo iptables ca-certificates >/dev/null
+         dpkg --unpack --force-confold --force-depends /var/cache/apt/archives/*.deb >/dev/null 2>&1 </dev/null; [ -n \"$(dpkg --audit)\" ]",
+    );
+    let said = newcomer.set_up(&["--yes"]).must_end_with(0).to_string();
+    for part in ["docker, compose, nginx, curl and sudo are installed", "half installed", "this server is ready"] {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+    assert_eq!(server.root("dpkg --audit"), "");
+}
+
 /// A server that has docker with compose v2, and nginx, and serves nothing.
 fn prepared_by_another_hand() -> Server {
     let server = Server::bare();

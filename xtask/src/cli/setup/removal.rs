@@ -22,9 +22,9 @@ impl Setup {
         self.confirm()?;
         removal::carry_out(config, user, &prepared)?;
         console::result(&format!(
-            "\n{} ({name}) is taken away from {admin}. Here is left what led there, .deploy/keys/{name}*, and at GitHub the secrets of its \
-             environment {name}",
-            config.project.name
+            "\n{} ({name}) is taken away from {admin}. Requests for {} are answered by the first site that nginx has, as long as DNS leads them there. \
+             Here is left what led there, .deploy/keys/{name}*, and at GitHub the secrets of its environment {name}",
+            config.project.name, config.environment.url.host
         ));
         Ok(())
     }

@@ -128,12 +128,17 @@ impl Admin {
         if finished.code != Some(NO_CONNECTION) {
             return finished.success();
         }
-        Err(Kind::Connection.error(format!(
-            "no connection to {} as its administrator:\n{}\nConnect once by hand (`ssh {}`), so that its host key is known, and have the key of a \
-             passphrase in an agent (`ssh-add`)",
-            self.destination,
-            process::indent(&finished.tail),
-            self.destination
-        )))
+        let destination = &self.destination;
+        let advice = match finished.tail.contains("Permission denied") {
+            true => format!(
+                "The server lets none of your keys in as that user. Name another user, or give ssh the key that it knows (`IdentityFile` in \
+                 ~/.ssh/config, or `ssh-add`), until `ssh {destination}` asks for nothing"
+            ),
+            false => format!(
+                "Connect once by hand (`ssh {destination}`), so that its host key is known, and have the key of a passphrase in an agent (`ssh-add`)"
+            ),
+        };
+        let said = process::indent(&finished.tail);
+        Err(Kind::Connection.error(format!("no connection to {destination} as its administrator:\n{said}\n{advice}")))
     }
 }

@@ -40,7 +40,7 @@ pub fn here(config: &Config, here: Here) -> Vec<Finding> {
             format!("not set here: {}", variables.join(", ")),
             "they lead to the server, so nothing there was looked at",
             format!(
-                "set them, as in `export {}=…`; in GitHub they are secrets of the environment {name}",
+                "source .deploy/keys/{name}.variables, which `setup --admin` writes, or set them, as in `export {}=…`; in GitHub they are secrets of the environment {name}",
                 variables[0]
             ),
         )),
