@@ -18,11 +18,11 @@ mod test;
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser};
 use serde::Serialize;
-use std::time::SystemTime;
 
 use crate::io::local::compose_file;
 use crate::io::{console, interrupt, process, random};

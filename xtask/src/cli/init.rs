@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
-use std::time::SystemTime;
 
 use super::{Flags, Invocation, USUAL_ENVIRONMENT, caller_name, check};
 use crate::io::console;

@@ -1,10 +1,9 @@
 //! The site as its users reach it: by its public name, from outside. What is wrong there is told, and undoes nothing: a proxy
 //! in front, a name that has not moved yet, a site that only the inside reaches are normal.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
-use std::time::SystemTime;
 
 use crate::rules::config::Health;
 use crate::rules::health::{self, Answer};

@@ -136,7 +136,7 @@ fn of_nginx(config: &Config, survey: &Survey, now: &str) -> Result<OfNginx, Stri
     }
     Err(format!(
         "{path} is not as `setup` writes it, so it stays yours, and nginx would refuse it without this environment's files. Take these lines out, \
-         or the file (mv {path} /root/), reload nginx, and run this again:\n    {}",
+         or the file (mv {path} ~), reload nginx, and run this again:\n    {}",
         lines.join("\n    ")
     ))
 }

@@ -2,11 +2,10 @@
 
 pub mod github;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
-use std::time::SystemTime;
 
 use crate::rules::failure::{self, Kind};
 use crate::rules::public_site::PublicSite;

@@ -11,7 +11,7 @@ pub fn from_seconds(seconds: i64) -> Option<SystemTime> {
     Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
-/// Seconds since 1970.
+/// Seconds since 1970; of a time before that, 0.
 pub fn seconds(time: SystemTime) -> i64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)

@@ -1,7 +1,8 @@
 //! Asks a server what `doctor` wants to know: two questions on one connection, and one to the site from outside.
 
-use anyhow::{Context, Result};
 use std::time::SystemTime;
+
+use anyhow::{Context, Result};
 
 use crate::rules::config::Config;
 use crate::rules::host::doctor::{self, Finding, facts};

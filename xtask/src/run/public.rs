@@ -1,9 +1,7 @@
 //! Asking the site as its users reach it, beside what else is done.
 
 use std::sync::mpsc;
-use std::time::Duration;
-
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::io::{console, http};
 use crate::rules::config::Config;

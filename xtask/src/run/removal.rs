@@ -1,10 +1,9 @@
 //! `setup --remove`: looks what a server has of an environment, plans, and takes it away, nginx first: what nginx refuses to be without
 //! keeps the rest where it is.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
-use std::time::SystemTime;
 
 use crate::io::console;
 use crate::io::host::admin::Admin;

@@ -1,21 +1,12 @@
-# Takes back what a user was given to deploy with. Runs as root. Arguments: the user; the last word of lines of `authorized_keys` to take out, or -; `yes` where the user
-# goes too; the environment's folder; then files to remove.
+# Takes back what a user was given to deploy with. Runs as root. Arguments: the user; the last word of the lines of `authorized_keys`
+# to take out, or -; `yes` where the user goes too; the environment's folder; then files to remove.
 set -eu -o pipefail
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C.UTF-8
 user=$1 mark=$2 removes_user=$3 folder=$4
 shift 4
 rm -f -- "$@"
-# Whether nobody but root decides where a path leads.
-is_of_root() {
-  local above
-  [ ! -L "$1" ] || [ "$(stat -c %U -- "$1")" = root ] || return 1
-  above=$(dirname -- "$(readlink -m -- "$1")")
-  while [ "$above" != / ]; do
-    [ "$(stat -c %U -- "$above")" = root ] || return 1
-    above=$(dirname -- "$above")
-  done
-}
-if is_of_root "$folder"; then
+# A link that the user has made, or a folder of the user's above it, would let root be led elsewhere.
+if { [ ! -L "$folder" ] || [ "$(stat -c %u -- "$folder")" = 0 ]; } && is_of_root "$(dirname -- "$(readlink -m -- "$folder")")"; then
   folder=$(readlink -m -- "$folder")
   if [ -d "$folder" ] && ! rmdir -- "$folder" 2>/dev/null; then
     # This user may go later, and the next one that is made have its number. What lies in there is a container's, and keeps its owner.
@@ -48,7 +39,7 @@ if [ "$removes_user" = yes ] && home=$(getent passwd "$user" | cut -d: -f6); the
       own=$home/${new##*/}
       if [ -f "$new" ] && [ -f "$own" ] && [ ! -L "$own" ] && cmp -s "$new" "$own"; then rm -f -- "$own"; fi
     done
-    find "$home" -xdev -depth ! -type d \( -path "$home/.ssh/authorized_keys" -o -path "$home/.docker/buildx/*" -o -path "$home/.docker/.*" -o -path "$home/.bash_history" \) -delete || true
+    find "$home" -xdev -depth ! -type d \( -path "$home/.ssh/authorized_keys" -o -path "$home/.docker/buildx/*" -o -path "$home/.docker/.*" \) -delete || true
     find "$home" -xdev -depth -type d -empty -delete || true
     [ ! -e "$home" ] || echo "stays    $home"
   fi

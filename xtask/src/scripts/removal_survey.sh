@@ -40,7 +40,7 @@ if [ -n "${uid-}" ]; then
     # Its jobs would end with it.
     for jobs in "/var/spool/cron/crontabs/$user" "/var/spool/cron/$user"; do [ ! -s "$jobs" ] || printf '%s\n' "$jobs"; done
     grep -rlsE "^User=$user\$" /etc/systemd/system
-    find "$home" -xdev \( -path "$home/.docker/buildx" -o -path "$home/.docker/.*" -o -path "$home/.bash_history" \) -prune -o ! -type d -print 2>/dev/null
+    find "$home" -xdev \( -path "$home/.docker/buildx" -o -path "$home/.docker/.*" \) -prune -o ! -type d -print 2>/dev/null
   } | while IFS= read -r path; do
     below=${path#"$home"/}
     if [ -f "$path" ] && [ ! -L "$path" ]; then

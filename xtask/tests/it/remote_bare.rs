@@ -115,7 +115,7 @@ impl Team for Newcomer {
 const CERTBOT: &str = r#"cat >/usr/local/bin/certbot <<'END' && chmod 0755 /usr/local/bin/certbot
 #!/bin/sh
 set -eu
-echo "$*" >>/root/certbot.log
+echo "$*" >>/var/log/certbot.log
 place=/etc/letsencrypt/live/guests.example
 mkdir -p "$place"
 openssl req -x509 -newkey rsa:2048 -nodes -days 90 -subj /CN=guests.example -keyout "$place/privkey.pem" -out "$place/fullchain.pem" 2>/dev/null
@@ -181,7 +181,7 @@ fn a_bare_server_serves_after_init_setup_and_deploy() {
     let mode = std::fs::metadata(newcomer.root().join(".deploy/keys/prod")).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "others can read the key");
     assert_github_was_told(&newcomer, &server);
-    let asked = server.root("cat /root/certbot.log");
+    let asked = server.root("cat /var/log/certbot.log");
     assert_eq!(asked, "--nginx --non-interactive --agree-tos --redirect -m anna@guests.example -d guests.example\n");
     server.give_images(&["python:3.11-slim"]);
 
@@ -359,7 +359,7 @@ fn what_serves_by_hand_is_taken_over_without_a_failed_request() {
         .must_end_with(4)
         .must_say(&["not as `setup` writes it", "proxy_pass http://$market_backend;"]);
     assert_same(&serving, &state(&server));
-    server.root("mv /etc/nginx/sites-enabled/market /root/; nginx -s reload");
+    server.root("mv /etc/nginx/sites-enabled/market /opt/market.conf; nginx -s reload");
     let said = market.set_up(&["--remove", "--yes"]).must_end_with(0).to_string();
     for part in [
         "the user deploy: it was not made by `setup`",

@@ -20,7 +20,7 @@ pub const REMOVAL_SURVEY: &str = plain!("shared_constants.sh", "fact.sh", "remov
 /// Arguments stand above it.
 pub const REMOVAL_NGINX: &str = plain!("shared_constants.sh", "plain_request.sh", "removal_nginx.sh");
 /// Arguments stand above it.
-pub const REMOVAL_ACCOUNT: &str = plain!("removal_account.sh");
+pub const REMOVAL_ACCOUNT: &str = plain!("fact.sh", "removal_account.sh");
 
 /// Ends all that runs of an environment. The user that deploys runs it.
 pub fn removal_of_containers(config: &Config) -> Script {

@@ -1,7 +1,6 @@
 //! Plans that are run on this machine, by the real shell. Their steps need no docker.
 
 use std::path::Path;
-
 use std::time::SystemTime;
 
 use super::*;

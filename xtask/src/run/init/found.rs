@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
-use std::time::SystemTime;
 
 use super::Wishes;
 use crate::io::local::dotenv::Env;

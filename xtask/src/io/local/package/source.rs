@@ -1,7 +1,8 @@
 //! The tree that is to be packaged, as git sees it.
 
-use anyhow::{Context, Result};
 use std::time::SystemTime;
+
+use anyhow::{Context, Result};
 
 use crate::io::process::{self, Command};
 use crate::rules::config::Config;
