@@ -5,6 +5,7 @@ pub mod compose_choice;
 pub mod compose_sources;
 pub mod deploy_toml;
 pub mod env_template;
+pub mod health_route;
 pub mod manifest;
 pub mod test_runner;
 pub mod workflows;

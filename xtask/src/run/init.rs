@@ -161,6 +161,7 @@ fn described(found: &Found) -> Vec<(&'static str, String)> {
     for web in &proposal.webs {
         let health = match &web.health {
             Health::Path(path) => format!("healthy where {path} answers 200"),
+            Health::Route { path, file } => format!("healthy where {path} answers 200 (a route of {file})"),
             Health::AnyAnswer => "healthy where / answers at all (a route for it is better)".to_owned(),
         };
         lines.push(("web", format!("{}, port {}, {health}", web.service, web.port)));

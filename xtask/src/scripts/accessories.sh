@@ -32,6 +32,7 @@ is_there() {
   [ -n "${names[$1]+known}" ] || names[$1]=$(docker "$1" ls --format '{{.Name}} {{.Label "com.docker.compose.project"}}') || fail "docker does not list its ${1}s"
   owner=$(awk -v name="$2" '$1 == name { print $2; found = 1; exit } END { exit !found }' <<<"${names[$1]}")
 }
+of_project() { docker ps "$@" --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.oneoff=False; }
 # Resources come as kind, name, count, and that many options. What others make must be there before anything is started, and what
 # they use must not be used by two.
 resources=("$@")
@@ -48,6 +49,17 @@ for ((at = 0; at < $#; at += 3 + resources[at + 2])); do
       if is_there volume "$name" || [ "$(docker volume inspect --format '{{index .Labels "com.docker.compose.volume"}}' "$old" 2>/dev/null)" = "${resources[at + 6]}" ]; then continue; fi
       fail "the volume $name is not on this host, so it would be new and empty, and ${resources[at + 4]} has had the volume $old at ${resources[at + 5]}: what is in that one would be out of sight. To keep it, give the new one its name in the compose file (\`name: $old\` under \`volumes\`). Where a new one is meant: docker volume create ${resources[at + 7]} $name"
       ;;
+    own-container)
+      owner=$(docker ps -a --format '{{.Names}}|{{.Label "com.docker.compose.project"}}' | awk -F '|' -v name="$name" '$1 == name { print $2 ? $2 : "none" }')
+      if [ -z "$owner" ] || [[ " $own_projects " = *" $owner "* ]]; then continue; fi
+      [ "$owner" != none ] || owner='no compose project'
+      fail "a container $name, which is the \`container_name\` of a service, is on this host already, of $owner. Where nobody needs it: docker rm -f $name (its data stays). Else give the service another name, or leave \`container_name\` out"
+      ;;
+    port-*)
+      if [ -n "$(of_project -q --filter "label=com.docker.compose.service=$kind")" ] || ! (exec 3<>"/dev/tcp/127.0.0.1/$name") 2>/dev/null; then continue; fi
+      owner=$(docker ps --filter "publish=$name" --format '{{.Names}}' | head -n 1)
+      fail "the service $kind publishes port $name of this host, which ${owner:+the container }${owner:-another program} has. Containers reach each other without it: leave \`ports\` out, or take the port from a variable of the \`.env\`"
+      ;;
     own-*)
       is_there "$kind" "$name" || continue
       if [ -z "$owner" ] || [[ " $own_projects " = *" $owner "* ]]; then continue; fi
@@ -55,7 +67,6 @@ for ((at = 0; at < $#; at += 3 + resources[at + 2])); do
       ;;
   esac
 done
-of_project() { docker ps "$@" --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.oneoff=False; }
 up() {
   COMPOSE_IGNORE_ORPHANS=true "${compose[@]}" -p "$project" -f "$base_file" up -d --no-recreate "$@"
   names=()

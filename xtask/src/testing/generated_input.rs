@@ -295,6 +295,7 @@ pub fn rendered(config: &str) -> anyhow::Result<compose::RenderedCompose> {
         config,
         &RenderInput {
             project: "shop",
+            production: "shop",
             folder: "/srv/shop",
             web: "api",
             more_webs: &[],

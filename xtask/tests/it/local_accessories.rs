@@ -1,6 +1,7 @@
 //! What is neither the web service nor a worker: started where it is missing, left alone where it runs, and named where it is
 //! not what the compose file says any more.
 
+use crate::support::ports::free_port;
 use crate::support::project::Project;
 use crate::support::team::{Run, Team};
 
@@ -183,4 +184,50 @@ fn a_built_accessory_keeps_its_image_until_it_is_made_anew() {
         assert_eq!(log, "1\n2\n", "what runs once did not run once for each definition");
         project.status();
     }
+}
+
+/// Docker has each name of a container, and each port of the machine, once.
+#[test]
+fn a_name_or_port_that_another_container_has_stops_a_deploy_and_no_second_environment() {
+    let project = Project::new("instant");
+    let (ledger, port) = (format!("{}-ledger", project.name), free_port());
+    let fixed = |published: u16| {
+        format!(
+            "  ledger:\n    image: redis:7-alpine\n    container_name: {ledger}\n    ports: [\"127.0.0.1:{published}:6379\"]\n    restart: always\n    \
+             command: [redis-server, --protected-mode, \"no\"]"
+        )
+    };
+    add(&project, &fixed(port));
+    project.rewrite(
+        COMPOSE,
+        "  worker:\n    build: .\n",
+        &format!("  clerk:\n    image: redis:7-alpine\n    restart: always\n    command: [sh, -c, \"redis-cli -h {ledger} ping && exec sleep 600\"]\n    depends_on: [ledger]\n  worker:\n    build: .\n"),
+    );
+    project.commit("with a ledger");
+    // Another project's, which is left as it is.
+    let label = format!("com.docker.compose.project={}-dev", project.name);
+    let publish = format!("127.0.0.1:{port}:6379");
+    let words = ["run", "-d", "--name", &ledger, "--label", &label, "-p", &publish, "redis:7-alpine", "redis-server"];
+    let other = project.docker(&words);
+    let remedy = format!("docker rm -f {ledger}");
+    let refused = project.xtask(&["deploy", "--skip-tests"]).must_end_with(15);
+    refused.must_say(&[&format!("of {}-dev", project.name), "container_name", &remedy]);
+    assert_eq!(project.containers(true).len(), 0, "{:?}", project.containers(true));
+
+    // An environment beside production gives it a name that is its own.
+    let name = format!("name = \"{}\"", project.name);
+    project.rewrite("deploy.toml", &name, &name.replace("test", "prod"));
+    project.rewrite("deploy.toml", "[environments.local]\n", &format!("[environments.local]\n{name}\n"));
+    project.commit("an environment beside production");
+    let refused = project.xtask(&["deploy", "--skip-tests"]).must_end_with(15);
+    refused.must_say(&[&format!("publishes port {port}"), &format!("the container {ledger}"), "`ports`"]);
+    project.rewrite(COMPOSE, &fixed(port), &fixed(free_port()));
+    project.commit("a port of its own");
+    project.deploy();
+    let clerk = project.containers(false).into_iter().find(|name| name.contains("clerk")).unwrap();
+    assert_eq!(project.docker(&["logs", &clerk]), "PONG");
+    let is_other = project.docker(&["inspect", "--format", "{{.Id}} {{.State.Running}}", &ledger]);
+    assert_eq!(is_other, format!("{other} true"));
+    project.deploy();
+    project.docker(&["rm", "-f", "-v", &ledger]);
 }

@@ -204,6 +204,7 @@ fn resolve(
         let (name, known) = (name.escape_debug(), known.join(", "));
         Problem::at("environments", format!("there is no environment `{name}`; there are: {known}"))
     })?;
+    raw.project.production = raw.project.name.clone();
     raw.project.name = match (&environment.name, name) {
         (Some(own), _) => {
             checks::name(own).map_err(|problem| Problem::at("name", problem).of_environment(name))?;

@@ -46,6 +46,8 @@ pub use resources::{Made, MountedVolume};
 pub struct RenderInput<'a> {
     /// The environment's name: the base compose project.
     pub project: &'a str,
+    /// That of the environment `prod`, as `[project]` names it. In others, names that docker knows once on a host are left out.
+    pub production: &'a str,
     /// The environment's folder on the host.
     pub folder: &'a str,
     pub web: &'a str,
@@ -87,6 +89,11 @@ impl RenderInput<'_> {
     /// Whether it is left out: by `off`, or because its profile is not on.
     fn is_off(&self, name: &str, service: &Service) -> bool {
         self.off.iter().any(|off| off == name) || !(self.is_released(name) || service.wanted(self.profiles))
+    }
+
+    /// Whether the compose file's names of containers are this environment's.
+    fn has_fixed_names(&self) -> bool {
+        self.project == self.production
     }
 
     fn is_web(&self, name: &str) -> bool {
@@ -135,7 +142,7 @@ pub struct RenderedCompose {
     pub replacing: Vec<(MountedVolume, String)>,
     /// Networks and volumes that slots and workers expect to find.
     pub made: Vec<Made>,
-    /// Networks and volumes of the project by kind and name: `external-network`, `own-volume`.
+    /// What a host has once, by kind and name: `external-network`, `own-volume`, `own-container`, or `port-db` of the service `db`.
     pub resources: Vec<(String, String)>,
     pub shared: Vec<Shared>,
     /// What a person should know: parts of the file that a slot cannot have.
@@ -235,7 +242,7 @@ pub fn render(config: &str, rendering: &RenderInput) -> Result<RenderedCompose> 
         volumes: resources::volumes(&project, &released, rendering.project),
         replacing: Vec::new(),
         made: resources::made(&project, &released, rendering.project)?,
-        resources: resources::used(&project, rendering.project),
+        resources: resources::used(&project, &roles, rendering),
         accessories,
         one_shots,
         images_of_accessories: roles

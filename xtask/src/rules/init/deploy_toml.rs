@@ -123,6 +123,10 @@ fn health(health: &Health) -> String {
                 quoted(path)
             )
         }
+        Health::Route { path, file } => format!(
+            "path = {}   # (?) a route of {file}; where it lies below a prefix, add that\nstatus = [200, 204]\n",
+            quoted(path)
+        ),
         Health::AnyAnswer => format!(
             "path = \"/\"   # (?) nothing tells how this app says that it is healthy; a route for it is better: path = \"/health\", status = 200\n\
              status = {ANY_ANSWER}   # all but a failure of its own\n"
@@ -146,6 +150,9 @@ fn further(project: &str, web: &ProposedWeb) -> String {
     let health = match &web.health {
         Health::Path(path) => {
             format!("health = {{ path = {}, status = [200, 204, 301, 302, 307, 308] }}\n", quoted(path))
+        }
+        Health::Route { path, file } => {
+            format!("health = {{ path = {}, status = [200, 204] }}   # (?) a route of {file}\n", quoted(path))
         }
         Health::AnyAnswer => {
             format!("health = {{ path = \"/\", status = {ANY_ANSWER} }}   # (?) a route for it is better\n")
@@ -263,8 +270,11 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
 
+    fn web(service: &str, port: u16, health: Health) -> ProposedWeb {
+        ProposedWeb { service: service.to_owned(), port, health, code: None }
+    }
+
     fn found() -> Found {
-        let web = |service: &str, port: u16, health: Health| ProposedWeb { service: service.to_owned(), port, health };
         let proposal = Proposal {
             webs: vec![web("api", 9000, Health::Path("/up?a=\"b\"".to_owned())), web("front", 3000, Health::AnyAnswer)],
             workers: vec!["celery".to_owned()],
@@ -280,11 +290,17 @@ mod tests {
         let words = |words: &[&str]| -> Vec<String> { words.iter().map(|word| (*word).to_owned()).collect() };
         let pytest =
             Tests::Pytest { requirements: "back/requirements.txt".to_owned(), folder: "back/tests".to_owned() };
+        let route = |file: &str| Health::Route { path: "/healthz".to_owned(), file: file.to_owned() };
+        let with_routes = Proposal {
+            webs: vec![web("api", 8000, route("a b.py")), web("front", 3000, route("é.js"))],
+            ..Proposal::default()
+        };
         for found in [
             found(),
             Found { env_file: Some("env.local".to_owned()), url: Some("https://shop.org/api".to_owned()), ..found() },
             Found { tests: Tests::Commands(vec![words(&["npm", "ci"]), words(&["npm", "test"])]), ..found() },
             Found { tests: pytest, slots: Some((8010, 8011)), ..found() },
+            Found { proposal: with_routes, ..found() },
             Found { proposal: Proposal::default(), compose: words(&["ops/stack.yml"]), ..found() },
             Found {
                 files: [("keys/a.pem".to_owned(), "PROD_KEYS_A_PEM".to_owned())].into(),

@@ -12,9 +12,10 @@ use crate::io::local::package;
 use crate::io::local::repository::{self, Repository};
 use crate::rules::config::deploy_toml::{is_project_name, load};
 use crate::rules::config::{Config, SecretSource};
-use crate::rules::engine::compose::proposal::{self, Proposal};
+use crate::rules::engine::compose::proposal::{self, Health, Proposal, ProposedWeb};
 use crate::rules::init::compose_choice::{self, Choice};
 use crate::rules::init::compose_sources::{self, ComposeSource};
+use crate::rules::init::health_route::{self, Route};
 use crate::rules::init::{Found, deploy_toml, env_template, test_runner};
 use crate::rules::report::Caller;
 use crate::rules::secret::Secret;
@@ -68,6 +69,7 @@ pub fn found(repository: &Repository, wishes: &Wishes) -> Result<Looked> {
     found.env_file = own.clone().or_else(|| env.as_ref().map(|_| env_template::PATH.to_owned()));
 
     found.proposal = proposal(repository, &found, &choice, &variables)?;
+    routes(repository, &found.app, &mut found.proposal.webs);
     found.shared = empty_folders(repository, &found.app, &found.proposal.written);
     let published = &found.proposal.published;
     found.ports = deploy_toml::free_ports(|port| !published.contains(&port) && repository::is_free(port));
@@ -240,6 +242,34 @@ fn empty_folders(repository: &Repository, app: &str, written: &[String]) -> Vec<
     written.iter().filter(is_empty).cloned().collect()
 }
 
+/// Looks in the source for the route of a web service of which compose's files tell none.
+fn routes(repository: &Repository, app: &str, webs: &mut [ProposedWeb]) {
+    let all = webs.iter().filter_map(|web| web.code.clone()).collect::<Vec<String>>();
+    // Of two services of the same code nobody knows whose a route is.
+    let own = |code: &String| all.iter().filter(|other| *other == code).count() == 1;
+    for web in webs.iter_mut().filter(|web| web.health == Health::AnyAnswer) {
+        let Some(code) = web.code.as_ref().filter(|code| own(code)) else { continue };
+        let below = if code.is_empty() { in_app(app, "") } else { in_app(app, &format!("{code}/")) };
+        // Those of another one's folder inside of this one.
+        let others: Vec<String> = all
+            .iter()
+            .filter(|other| *other != code && other.starts_with(code))
+            .map(|other| in_app(app, &format!("{other}/")))
+            .collect();
+        let is_its = |path: &&String| path.starts_with(&below) && !others.iter().any(|other| path.starts_with(other));
+        let paths = repository.files.iter().filter(is_its).filter(|path| health_route::is_read(&path[below.len()..]));
+        let texts: Vec<(&str, String)> =
+            paths.take(MOST_SOURCES).filter_map(|path| Some((&path[below.len()..], repository.text(path)?))).collect();
+        if let Some(Route { path, file }) = health_route::find(texts.iter().map(|(path, text)| (*path, text.as_str())))
+        {
+            web.health = Health::Route { path, file: format!("{below}{file}") };
+        }
+    }
+}
+
+/// Files of source that are read: a large project has some thousand.
+const MOST_SOURCES: usize = 5000;
+
 fn tests(repository: &Repository, app: &str) -> test_runner::Tests {
     let below = in_app(app, "");
     let in_app = repository.files.iter().filter_map(|path| path.strip_prefix(&below).map(str::to_owned));
@@ -253,6 +283,20 @@ fn notes(found: &Found) -> Vec<String> {
     let mut notes = Vec::new();
     if found.proposal.webs.is_empty() {
         notes.push("no service publishes or exposes a port; name the one that users reach as `web` in deploy.toml, and its port as `web_port`".to_owned());
+    }
+    let unknown: Vec<&str> = found
+        .proposal
+        .webs
+        .iter()
+        .filter(|web| web.health == Health::AnyAnswer)
+        .map(|web| web.service.as_str())
+        .collect();
+    if !unknown.is_empty() {
+        notes.push(format!(
+            "{}: no health route was found, neither in a health check of the compose file nor in the source. Until there is one, any answer of `/` but a \
+             failure of its own counts, so a version that cannot reach its database may get the traffic. Add a route, and set [health] (docs/HEALTH.md of the tool)",
+            unknown.join(", ")
+        ));
     }
     let jobs = &found.proposal.not_hooked;
     if !jobs.is_empty() {

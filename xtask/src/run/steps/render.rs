@@ -175,6 +175,7 @@ fn with_input<T>(
     };
     use_it(&RenderInput {
         project: &config.project.name,
+        production: &config.project.production,
         folder,
         web: &config.project.web,
         more_webs: &config.more_webs,

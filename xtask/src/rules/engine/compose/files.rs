@@ -151,6 +151,11 @@ pub fn base_file(
     };
     for (name, service) in roles.accessories() {
         let mut body = service.whole();
+        if !rendering.has_fixed_names()
+            && let Some(Value::String(fixed)) = body.remove("container_name")
+        {
+            called(&mut body, &fixed);
+        }
         body.remove("profiles");
         if let Some(Value::Object(dependencies)) = body.get_mut("depends_on") {
             dependencies.retain(|dependency, _| stays(dependency));
@@ -180,6 +185,21 @@ pub fn base_file(
     file.insert("volumes".to_owned(), json!(project.volumes));
     file.extend(project.secrets_and_configs());
     text(file)
+}
+
+/// Other containers reach it by this name on its networks, as they would if it were its own.
+fn called(body: &mut Map<String, Value>, name: &str) {
+    let Some(Value::Object(networks)) = body.get_mut("networks") else { return };
+    for settings in networks.values_mut() {
+        if settings.is_null() {
+            *settings = json!({});
+        }
+        let Some(settings) = settings.as_object_mut() else { continue };
+        match settings.get_mut("aliases") {
+            Some(Value::Array(aliases)) => aliases.push(json!(name)),
+            _ => drop(settings.insert("aliases".to_owned(), json!([name]))),
+        }
+    }
 }
 
 /// An accessory that is built keeps the image it was built with; one that is defined otherwise gets an image of its own.

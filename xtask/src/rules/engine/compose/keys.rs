@@ -66,7 +66,12 @@ pub const KEYS: &[Key] = &[
     kept("cgroup_parent"),
     kept("command"),
     kept("configs"),
-    key("container_name", Adapted("left out: two versions run at once"), Adapted("left out"), Kept),
+    key(
+        "container_name",
+        Adapted("left out: two versions run at once"),
+        Adapted("left out"),
+        Adapted("kept in `prod`; elsewhere a name on its networks alone: docker has it once on a host"),
+    ),
     kept("cpu_count"),
     kept("cpu_percent"),
     kept("cpu_period"),

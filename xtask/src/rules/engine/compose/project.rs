@@ -56,7 +56,7 @@ pub struct Service {
     pub ports: Option<Value>,
     depends_on: Option<Value>,
     pub links: Option<Vec<String>>,
-    container_name: Option<String>,
+    pub container_name: Option<String>,
     profiles: Option<Vec<String>>,
     pub network_mode: Option<String>,
     pub deploy: Option<Value>,

@@ -17,6 +17,8 @@ pub struct ProposedWeb {
     /// Inside its container.
     pub port: u16,
     pub health: Health,
+    /// The folder of the app that it is built from: empty for the app's own.
+    pub code: Option<String>,
 }
 
 /// By what a healthy version is known.
@@ -24,6 +26,8 @@ pub struct ProposedWeb {
 pub enum Health {
     /// The path that the service's own health check asks, with any good answer.
     Path(String),
+    /// A route that the source has, in this file of the app.
+    Route { path: String, file: String },
     /// Nothing tells of one: its first page, with any answer but a failure of its own.
     AnyAnswer,
 }
@@ -91,7 +95,7 @@ pub fn propose(
         webs.extend(exposing.map(|at| rest.remove(at)));
     }
     rest.extend(not_webs(&mut webs));
-    proposal.webs = webs.iter().filter_map(|one| one.web(is_known)).collect();
+    proposal.webs = webs.iter().filter_map(|one| one.web(folder, is_known)).collect();
     hooks(&mut proposal, &project, jobs, &webs, is_known);
     let codes: Vec<_> = webs.iter().filter_map(|one| code(one.service)).collect();
     for Candidate { name, service, image } in &rest {

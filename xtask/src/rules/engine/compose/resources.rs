@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::project::{Project, Resource, Service, scalar};
+use super::{RenderInput, Roles};
 
 /// A network or volume that must be there, with the options by which `docker network create` or `docker volume create` makes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,15 +132,26 @@ fn ipam(key: &str, value: &Value) -> Result<Vec<String>> {
     Ok(options)
 }
 
-/// What services use, by kind and name: `external-volume` is made by somebody else, `own-volume` for this project alone.
-pub fn used(project: &Project, base: &str) -> Vec<(String, String)> {
+/// What services use and a host has once, by kind and name: `external-volume` is made by somebody else, `own-volume` for this project alone;
+/// `own-container` and `port-db` are the fixed name and a published port of an accessory.
+pub fn used(project: &Project, roles: &Roles, rendering: &RenderInput) -> Vec<(String, String)> {
     type Keys = fn(&Service) -> Vec<String>;
     let named = |kind: &str, select: Keys, resources: &BTreeMap<String, Option<Resource>>| {
         let keys: BTreeSet<String> = project.services.values().flat_map(select).collect();
         let whose = |key: &String| if Resource::external(resources, key) { "external" } else { "own" };
-        let named = keys.iter().map(|key| (format!("{}-{kind}", whose(key)), Resource::name(resources, key, base)));
+        let named = keys
+            .iter()
+            .map(|key| (format!("{}-{kind}", whose(key)), Resource::name(resources, key, rendering.project)));
         named.collect::<Vec<_>>()
     };
     let networks = named("network", Service::network_keys, &project.networks);
-    networks.into_iter().chain(named("volume", Service::volume_keys, &project.volumes)).collect()
+    let names = roles.accessories().filter_map(|(_, service)| service.container_name.clone());
+    let names = names.filter(|_| rendering.has_fixed_names()).map(|name| ("own-container".to_owned(), name));
+    let stay = roles.accessories().filter(|(name, _)| !roles.one_shots.contains(*name));
+    let ports = stay.flat_map(|(name, service)| {
+        let claimed = service.published().into_iter().filter(|port| port.claims_loopback);
+        claimed.filter_map(move |port| Some((format!("port-{name}"), port.outside?.to_string())))
+    });
+    let volumes = named("volume", Service::volume_keys, &project.volumes);
+    networks.into_iter().chain(volumes).chain(names).chain(ports).collect()
 }

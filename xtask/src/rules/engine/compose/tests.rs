@@ -35,6 +35,7 @@ fn rendered_with<'a>(config: &str, change: impl FnOnce(&mut RenderInput<'a>)) ->
     let (commit, found) = Box::leak(Box::new((commit(), BTreeMap::new())));
     let mut rendering: RenderInput<'a> = RenderInput {
         project: "shop",
+        production: "shop",
         folder: FOLDER,
         web: "api",
         more_webs: &[],

@@ -109,7 +109,8 @@ impl Candidate<'_> {
         port(self.service, &self.image).is_some() && !self.is_store() && !for_people && !is_a_tool
     }
 
-    pub fn web(&self, is_known: &dyn Fn(&str) -> bool) -> Option<ProposedWeb> {
+    /// `folder`: where the app lies in what compose printed.
+    pub fn web(&self, folder: &str, is_known: &dyn Fn(&str) -> bool) -> Option<ProposedWeb> {
         let port = port(self.service, &self.image).or(self.image.port)?;
         let asked = match health_check_url(self.service) {
             Some(asked) => Some(asked),
@@ -119,7 +120,8 @@ impl Candidate<'_> {
         let plain = |path: &String| path.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
         let path = asked.filter(|(checked, _)| checked.is_none_or(|checked| checked == port)).map(|(_, path)| path);
         let health = path.filter(|path| plain(path) && is_known(path)).map_or(Health::AnyAnswer, Health::Path);
-        Some(ProposedWeb { service: self.name.to_owned(), port, health })
+        let code = super::code(self.service).and_then(|(context, _)| data::inside(context?, folder)).map(str::to_owned);
+        Some(ProposedWeb { service: self.name.to_owned(), port, health, code })
     }
 }
 

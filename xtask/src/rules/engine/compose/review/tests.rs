@@ -14,6 +14,7 @@ fn of(config: &str) -> Review {
     let (workers, none) = (words(&["mailer"]), Vec::new());
     let input = RenderInput {
         project: "shop",
+        production: "shop",
         folder: "/srv/shop",
         web: "web",
         more_webs: &[],
