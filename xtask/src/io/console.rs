@@ -21,6 +21,8 @@ const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const RED: Style = AnsiColor::Red.on_default().bold();
 
 static MASK: Mutex<Mask> = Mutex::new(Mask::new());
+/// Each line once, in the order in which they came.
+static WARNED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static ACTIONS: OnceLock<github::Actions> = OnceLock::new();
 /// Whether Actions has been told to take what follows as text.
 static STOPPED: AtomicBool = AtomicBool::new(false);
@@ -120,10 +122,20 @@ pub fn note(text: &str) {
 
 pub fn warning(text: &str) {
     let text = plain(text);
+    let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !warned.contains(&text) {
+        warned.push(text.clone());
+    }
+    drop(warned);
     match ACTIONS.get() {
         Some(actions) => command(actions, &github::annotation("warning", &text)),
         None => print_error(&format!("{YELLOW}warning{YELLOW:#}: {text}")),
     }
+}
+
+/// All that this run has warned of, each once, masked.
+pub fn warned() -> Vec<String> {
+    WARNED.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// The error chain, outermost first, and as an annotation where Actions reads along.

@@ -122,7 +122,7 @@ fn of_nginx(config: &Config, survey: &Survey, now: &str) -> Result<OfNginx, Stri
     let Some(site) = survey.file("site") else { return Ok((files, None, live_port)) };
     let path = nginx.site_file.clone();
     let written = [SwitchMode::Instant, SwitchMode::Reload].map(|mode| server_setup::site(config, mode));
-    if site.link.is_empty() && written.contains(&site.content) {
+    if site.link.is_empty() && written.contains(&server_setup::without_ipv6(&site.content)) {
         return Ok((files, Some(Site { file: path, copy: None }), live_port));
     }
     let is_of_one_name = is_of_one_name(&site.content, &config.environment.url.host);

@@ -116,6 +116,9 @@ pub struct Report {
     pub serves: Option<ReleaseId>,
     pub outcome: Outcome,
     pub undone: Vec<String>,
+    /// What a person should know, each line as it was printed when it came up.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     pub stages: Vec<StageTime>,
     pub seconds: f64,
     pub receipt: Option<Receipt>,
@@ -154,6 +157,8 @@ impl Report {
         if let Some(public) = &self.public {
             lines.push(format!("public   {}", public.describe()));
         }
+        // They were printed among the lines of the stages, of which there may be hundreds.
+        lines.extend(self.warnings.iter().map(|warning| format!("warning  {}", warning.replace('\n', "\n         "))));
         if let Some(next) = self.next() {
             lines.push(format!("next     {next}"));
         }
@@ -243,6 +248,7 @@ mod tests {
             serves: Some(release(9)),
             outcome,
             undone: Vec::new(),
+            warnings: Vec::new(),
             stages: vec![
                 StageTime { name: "Build the images".to_owned(), seconds: 1.5 },
                 StageTime { name: "Hook before boot: a | b".to_owned(), seconds: 0.25 },
@@ -263,7 +269,8 @@ mod tests {
     fn failed(exit_code: Kind) -> Report {
         let outcome = Outcome::Failed { exit_code: exit_code as u8, error: "stage 2 of 9: ```no```".to_owned() };
         let undone = vec!["Remove the failed version from slot green".to_owned()];
-        Report { undone, slot: Some(Slot::Blue), serves: Some(release(2)), ..report(outcome) }
+        let warnings = vec!["the accessory db has no `restart`".to_owned()];
+        Report { undone, warnings, slot: Some(Slot::Blue), serves: Some(release(2)), ..report(outcome) }
     }
 
     #[test]

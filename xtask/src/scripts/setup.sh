@@ -235,7 +235,9 @@ elif [ -e "$static_file" ]; then
   # The site may include it still.
   : >"$static_file"
 fi
-[ -e "$site_file" ] || site_text >"$site_file"
+# Where the kernel has no IPv6, nginx would not start with it.
+with_ipv6() { if [ -e /proc/net/if_inet6 ]; then sed "s/^    listen 80;\$/&\n$listen_ipv6/"; else cat; fi; }
+[ -e "$site_file" ] || site_text | with_ipv6 >"$site_file"
 problem=$(nginx -t 2>&1) || restore "nginx refuses this: $problem"
 # Of this nginx only warns, and lets one of the two have all requests.
 names=$(sed -nE 's/^[[:space:]]*server_name[[:space:]]+([^;]*);.*/\1/p' "$site_file" | tr -s '[:space:]' '\n')

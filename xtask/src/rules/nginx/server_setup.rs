@@ -65,6 +65,7 @@ fn values(config: &Config, user: &str, switching: SwitchMode) -> Vec<(&'static s
         ("green", config.slots.green.to_string()),
         ("live_given", yes(config.fixed.live_port)),
         ("live_port", nginx.live_port.to_string()),
+        ("listen_ipv6", LISTEN_IPV6.to_owned()),
         ("site_scheme", if url.tls { "https" } else { "http" }.to_owned()),
         ("site_host", url.host.clone()),
         ("site_port", url.port.to_string()),
@@ -126,6 +127,14 @@ fn upstream_text(config: &Config, switching: SwitchMode) -> String {
     marked
         .iter()
         .fold(text, |text, (port, mark)| text.replace(&format!("127.0.0.1:{port};"), &format!("127.0.0.1:{mark};")))
+}
+
+/// The line that a site has too where the server has IPv6.
+const LISTEN_IPV6: &str = "    listen [::]:80;";
+
+/// The text of a site without what depends on the server.
+pub(in crate::rules) fn without_ipv6(site: &str) -> String {
+    site.replace(&format!("{LISTEN_IPV6}\n"), "")
 }
 
 /// Where sudo has the rule that lets the deploying user reload nginx.

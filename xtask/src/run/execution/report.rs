@@ -88,6 +88,7 @@ impl Execution<'_> {
             serves: serving.and_then(|(_, release)| release),
             outcome: Outcome::of(outcome, console::masked),
             undone,
+            warnings: console::warned(),
             stages: self.stages.clone(),
             seconds: report::seconds(took),
             receipt,
