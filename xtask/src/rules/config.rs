@@ -32,6 +32,8 @@ pub struct Config {
     /// Folder of `deploy.toml`: the repository's root.
     pub root: PathBuf,
     pub project: Project,
+    /// The name that `[project]` gives: that of the environment `prod`.
+    pub production: String,
     /// Web services beside the first one.
     pub more_webs: Vec<Web>,
     /// Ports of the slots: as configured; else, once the host has been looked at, as its nginx has them.
@@ -119,9 +121,6 @@ pub struct Project {
     /// Name of the environment's base compose project; slots are `<name>-blue` and `<name>-green`. Everything made on a host
     /// carries it, and the folder beside it: together they are the environment's identity there.
     pub name: String,
-    /// The name that `[project]` gives, which is that of the environment `prod`.
-    #[serde(skip)]
-    pub production: String,
     /// Folder of the application, relative to `deploy.toml`: what is packaged and shipped.
     pub app: String,
     /// Compose files, relative to `app`. Where they are not given, the one that is there by one of compose's own names.

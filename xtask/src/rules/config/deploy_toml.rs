@@ -204,7 +204,7 @@ fn resolve(
         let (name, known) = (name.escape_debug(), known.join(", "));
         Problem::at("environments", format!("there is no environment `{name}`; there are: {known}"))
     })?;
-    raw.project.production = raw.project.name.clone();
+    let production = raw.project.name.clone();
     raw.project.name = match (&environment.name, name) {
         (Some(own), _) => {
             checks::name(own).map_err(|problem| Problem::at("name", problem).of_environment(name))?;
@@ -235,6 +235,7 @@ fn resolve(
     Ok(Config {
         root,
         project: raw.project,
+        production,
         more_webs,
         slots,
         fixed: Fixed { slots: given.is_some(), live_port: live_port.is_some() },

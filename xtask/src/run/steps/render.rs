@@ -175,7 +175,7 @@ fn with_input<T>(
     };
     use_it(&RenderInput {
         project: &config.project.name,
-        production: &config.project.production,
+        production: &config.production,
         folder,
         web: &config.project.web,
         more_webs: &config.more_webs,

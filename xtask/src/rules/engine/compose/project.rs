@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::build::Build;
 use super::published::Published;
+use super::words::Words;
 
 /// Text values by name; `None` is a name without a value.
 pub type Texts = BTreeMap<String, Option<String>>;
@@ -100,37 +101,6 @@ impl Resource {
         resource.and_then(|resource| resource.name.clone()).or(old).unwrap_or_else(|| {
             if Resource::external(resources, key) { key.to_owned() } else { format!("{project}_{key}") }
         })
-    }
-}
-
-/// A command: one line, or its words.
-#[derive(Serialize, Clone)]
-#[serde(untagged)]
-enum Words {
-    Line(String),
-    List(Vec<String>),
-}
-
-impl<'de> Deserialize<'de> for Words {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Words, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Words;
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a command line or a list of words")
-            }
-            fn visit_str<E>(self, line: &str) -> Result<Words, E> {
-                Ok(Words::Line(line.to_owned()))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut words: A) -> Result<Words, A::Error> {
-                let mut list = Vec::new();
-                while let Some(word) = words.next_element::<String>()? {
-                    list.push(word);
-                }
-                Ok(Words::List(list))
-            }
-        }
-        deserializer.deserialize_any(Reader)
     }
 }
 
@@ -293,12 +263,16 @@ impl Service {
             && self.rest.get("restart").and_then(Value::as_str) != Some("no")
     }
 
+    /// Keys whose line cannot be taken apart.
+    pub fn lines_without_end(&self) -> Vec<&'static str> {
+        let lines = [("command", &self.command), ("entrypoint", &self.entrypoint)];
+        let is_endless = |words: &Option<Words>| words.as_ref().is_some_and(|words| words.split().is_none());
+        lines.into_iter().filter(|(_, words)| is_endless(words)).map(|(key, _)| key).collect()
+    }
+
     /// Its command as words, each as the container gets it.
     pub fn command_words(&self) -> Option<Vec<String>> {
-        let words = match self.command.as_ref()? {
-            Words::List(words) => words.clone(),
-            Words::Line(line) => super::words::split(line)?,
-        };
+        let words = self.command.as_ref()?.split()?;
         // Compose prints a `$` as two.
         Some(words.iter().map(|word| word.replace("$$", "$")).collect())
     }

@@ -30,6 +30,7 @@ pub fn all(project: &Project, roles: &Roles, rendering: &RenderInput) -> Vec<Ref
         tell(Some(name), above_the_app(name, service, rendering));
         tell(Some(name), of_the_tool(name, service, rendering));
         tell(Some(name), path_within_a_text(name, service, rendering).into_iter().collect());
+        tell(Some(name), without_end(name, service));
         tell(Some(name), configs_of_v1(name, service, project).into_iter().collect());
     }
     tell(None, volumes_in_a_release(project, rendering));
@@ -72,6 +73,18 @@ pub fn unknown_keys(project: &Project) -> Vec<String> {
         )
     });
     of_top.into_iter().chain(of_services).collect()
+}
+
+/// Compose v1 prints such a line as it is, and fails with a traceback of Python when it is to run. What v2 cannot take apart, it refuses.
+fn without_end(name: &str, service: &Service) -> Vec<String> {
+    let lines = service.lines_without_end().into_iter();
+    let told = lines.map(|key| {
+        format!(
+            "service `{name}` has a `{key}` of one line in which a quote or a backslash has no end; it may come from the value of a variable. \
+             Write it as a list, where values stand as they are: `{key}: [program, \"${{VARIABLE}}\"]`"
+        )
+    });
+    told.collect()
 }
 
 /// Compose v1 leaves them out with a warning, and the container starts without its file.

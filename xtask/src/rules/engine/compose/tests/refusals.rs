@@ -100,3 +100,16 @@ fn configs_are_refused_where_compose_v1_would_leave_them_out() {
     );
     assert!(!told(of_v2).contains("has `configs`"), "{}", told(of_v2));
 }
+
+#[test]
+fn a_command_whose_quote_has_no_end_is_refused() {
+    for (service, key) in [
+        ("cache: {image: redis, command: \"redis-server --requirepass it's\"}", "command"),
+        ("cache: {image: redis, entrypoint: 'sh -c \"x'}", "entrypoint"),
+    ] {
+        let error = with(service).err().expect(service).to_string();
+        assert!(error.contains("service `cache`") && error.contains(&format!("`{key}: [program")), "{error}");
+        assert!(!error.contains("it's"), "{error}");
+    }
+    with("cache: {image: redis, command: [redis-server, --requirepass, \"it's\"]}").unwrap();
+}
