@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::figures::{Figures, Plot};
 use super::first_traffic;
 use super::floor::Floor;
+use super::stages::Stages;
 use super::subject::{self, Used, used};
 use crate::support::project::Project;
 use crate::support::server::{Compose, Server};
@@ -17,27 +18,6 @@ use crate::support::slow_link::SlowLink;
 use crate::support::team::Team;
 
 const TIMES: usize = 5;
-
-/// Seconds of each stage of several deploys, in their order, by its name without what differs from run to run.
-#[derive(Default)]
-struct Stages(Vec<(String, Vec<f64>)>);
-
-impl Stages {
-    fn add(&mut self, report: &Value) {
-        for stage in report["stages"].as_array().unwrap() {
-            let name = stage["name"].as_str().unwrap().split(" (").next().unwrap();
-            let fixed = |word: &&str| {
-                !word.starts_with("20") && !["blue", "green", "in", "slot", "to", "release", "for"].contains(word)
-            };
-            let name = name.split(' ').filter(fixed).collect::<Vec<&str>>().join(" ");
-            let seconds = stage["seconds"].as_f64().unwrap();
-            match self.0.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, all)) => all.push(seconds),
-                None => self.0.push((name, vec![seconds])),
-            }
-        }
-    }
-}
 
 /// What several deploys to one place took.
 #[derive(Default)]

@@ -97,6 +97,10 @@ impl Figures {
         self.push(Figure { what: what.to_owned(), unit: unit.to_owned(), values, bar: Some(bar) });
     }
 
+    pub fn add_against(&mut self, what: &str, unit: &str, values: Vec<f64>, bar: Option<f64>) {
+        self.push(Figure { what: what.to_owned(), unit: unit.to_owned(), values, bar });
+    }
+
     fn push(&mut self, figure: Figure) {
         assert!(!figure.values.is_empty(), "{}: nothing was measured", figure.what);
         let bar = figure.bar.map(|bar| format!(", at most {bar}")).unwrap_or_default();

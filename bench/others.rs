@@ -5,8 +5,9 @@ use std::process::{Child, Command, Stdio};
 
 use super::figures::Figures;
 use super::first_traffic;
+use super::seen;
 use super::subject::{never_said, used};
-use super::traffic::{self, Subject};
+use super::traffic::Subject;
 use crate::support::load::Address;
 use crate::support::ports::free_port;
 use crate::support::server::{docker_with_compose_v2, repository, said};
@@ -37,7 +38,7 @@ pub fn measure(figures: &mut Figures) {
         let address = Address { port: port.parse().expect("BENCH_OTHER_PORT is a port"), host };
         latency.push(External { name, command, app: app.into(), address }.measure(figures));
     }
-    figures.plot(traffic::plot("others", latency));
+    figures.plot(seen::plot("others", latency));
 }
 
 /// Somebody else's tool: `command` is run in the app's folder after each change of it.
@@ -86,7 +87,10 @@ impl External {
             what: name.clone(),
             address: self.address.clone(),
             prepare: &|number| self.prepare(number),
-            deploy: &|number| self.deploy(2 * TIMES + number),
+            deploy: &|number| {
+                self.deploy(2 * TIMES + number);
+                None
+            },
         };
         let line = subject.under_traffic(figures, TIMES, &[]);
         subject.in_flight(figures, false);

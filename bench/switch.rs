@@ -1,8 +1,9 @@
 //! What the switch itself does to the answers of the site: a warm rollback, in which nothing is built and nothing boots.
 
 use super::figures::Figures;
+use super::seen;
 use super::subject;
-use super::traffic::{self, Subject};
+use super::traffic::Subject;
 use crate::support::load::{BOTH, Client};
 use crate::support::team::Team;
 
@@ -20,9 +21,9 @@ pub fn measure(figures: &mut Figures) {
             what: format!("{mode} mode, local, warm rollback"),
             address: project.address(),
             prepare: &|_| (),
-            deploy: &|_| drop(project.xtask(&["rollback"]).must_end_with(0)),
+            deploy: &|_| Some(project.xtask(&["rollback", "--json"]).must_end_with(0).json()),
         };
         latency.push(subject.under_traffic(figures, TIMES, bars));
     }
-    figures.plot(traffic::plot("switch", latency));
+    figures.plot(seen::plot("switch", latency));
 }
