@@ -63,6 +63,9 @@ pub struct Figures {
     pub parts: BTreeMap<String, Part>,
     #[serde(skip)]
     current: String,
+    /// What the part that is measured now had before.
+    #[serde(skip)]
+    pub before: Vec<Figure>,
 }
 
 fn file() -> PathBuf {
@@ -82,7 +85,13 @@ impl Figures {
 
     pub fn begin(&mut self, part: &str) {
         self.current = part.to_owned();
-        self.parts.insert(part.to_owned(), Part { with: machine(), ..Part::default() });
+        let new = Part { with: machine(), ..Part::default() };
+        self.before = self.parts.insert(part.to_owned(), new).map(|part| part.figures).unwrap_or_default();
+    }
+
+    /// What is measured of the part so far.
+    pub fn measured(&self) -> &[Figure] {
+        &self.parts[&self.current].figures
     }
 
     fn part(&mut self) -> &mut Part {

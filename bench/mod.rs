@@ -11,6 +11,7 @@ mod growth;
 mod others;
 mod page;
 mod plot;
+mod quick;
 mod rollback;
 mod seen;
 mod size;
@@ -26,7 +27,7 @@ use figures::Figures;
 type Measure = fn(&mut Figures);
 
 /// In the order in which they are measured: what needs a quiet machine comes first.
-const PARTS: [(&str, Measure); 9] = [
+const PARTS: [(&str, Measure); 10] = [
     ("start", start::measure),
     ("deploys", deploys::measure),
     ("rollback", rollback::measure),
@@ -36,6 +37,7 @@ const PARTS: [(&str, Measure); 9] = [
     ("traffic", traffic::measure),
     ("traffic-over-ssh", traffic::measure_over_ssh),
     ("others", others::measure),
+    ("quick", quick::measure),
 ];
 
 #[test]
