@@ -11,6 +11,7 @@ use crate::rules::config::Tests;
 use crate::rules::host::preflight;
 use crate::rules::plan::step::Step;
 use crate::rules::plan::{self, Plan};
+use crate::rules::script::Pace;
 use crate::run::candidate::Candidate;
 use crate::run::execution::Execution;
 use crate::run::session::Session;
@@ -56,8 +57,13 @@ impl Deploy {
             self.refuse_early(invocation, &session, &candidate, &plan)?;
             return dry_run(invocation, &plan);
         }
-        let session =
-            Session::connect_locked(config, caller, &format!("deploy of {}", candidate.base), self.lock.lock_wait)?;
+        let session = Session::connect_locked(
+            config,
+            caller,
+            &format!("deploy of {}", candidate.base),
+            self.lock.lock_wait,
+            Pace::Gentle,
+        )?;
         let plan = plan(&session)?;
         execute(invocation, Execution::of_candidate(&session, caller, "deploy", candidate), &plan)
     }

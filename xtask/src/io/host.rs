@@ -20,7 +20,7 @@ use crate::io::process::{self, Child, Command, Finished};
 use crate::io::random;
 use crate::rules::config::{Config, Reach};
 use crate::rules::failure::Kind;
-use crate::rules::script::{self, Script};
+use crate::rules::script::{self, Pace, Script};
 
 /// A host that can be reached.
 pub struct Host {
@@ -37,10 +37,11 @@ enum Connected {
     Ssh(Box<Connection>),
 }
 
-/// Who holds the lock, in one line, and how many seconds to wait for it.
+/// Who holds the lock, in one line; how many seconds to wait for it; how the run takes the host's processors.
 pub struct Claim<'a> {
     pub holder: &'a str,
     pub wait_seconds: u64,
+    pub pace: Pace,
 }
 
 impl Host {
@@ -53,7 +54,8 @@ impl Host {
         // A word that no script prints by accident, nor an app on purpose.
         let token = format!("deploy-shell.{}", random::token()?);
         let wait_seconds = claim.map_or(0, |claim| claim.wait_seconds);
-        let script = script::shell(config, &token, claim.map(|claim| claim.holder), wait_seconds, &first);
+        let pace = claim.map_or(Pace::Gentle, |claim| claim.pace);
+        let script = script::shell(config, &token, claim.map(|claim| claim.holder), wait_seconds, &first, pace);
         // Besides, it waits for the last script of a run that has died.
         let start =
             Start { script, token, first, wait: Duration::from_secs(wait_seconds).saturating_add(script::GRACE * 2) };

@@ -16,7 +16,7 @@ use crate::rules::host::observed::{self, Observed, StoredRelease};
 use crate::rules::release::ReleaseId;
 use crate::rules::release::settings::Settings;
 use crate::rules::report::Caller;
-use crate::rules::script::{self, Input};
+use crate::rules::script::{self, Input, Pace};
 use crate::rules::secret::{Secret, mask};
 use crate::rules::shared_constants::FILES_NOT_AS_SHIPPED;
 use crate::rules::utc;
@@ -47,10 +47,16 @@ impl Session {
     ///
     /// # Errors
     /// The same, and [`Kind::Locked`] where another run holds the lock.
-    pub fn connect_locked(config: &Config, caller: &Caller, purpose: &str, wait_seconds: u64) -> Result<Session> {
+    pub fn connect_locked(
+        config: &Config,
+        caller: &Caller,
+        purpose: &str,
+        wait_seconds: u64,
+        pace: Pace,
+    ) -> Result<Session> {
         let since = utc::rfc3339(caller.started_at).replace('T', " ").replace('Z', " UTC");
         let holder = format!("{} since {since} for: {purpose}", caller.name);
-        let claim = Claim { holder: &holder, wait_seconds };
+        let claim = Claim { holder: &holder, wait_seconds, pace };
         let mut session = Session::on(config, Host::connect(config, Some(&claim), script::inspect(config))?, true)?;
         session.wait_for_port_release()?;
         Ok(session)

@@ -1,6 +1,6 @@
 # Runs the scripts of one run of the tool, one after the other, and holds the deploy lock meanwhile.
 #
-# Standard input: per script a line `run NUMBER LINE_BYTES INPUT_BYTES NAME` (or `then`: only if the one before succeeded),
+# Standard input: per script a line `run NUMBER LINE_BYTES INPUT_BYTES PACE NAME` (or `then`: only if the one before succeeded),
 # its command line, its input. The first script comes as the argument $7: ssh sends no input before the command has been
 # answered for. `stop` ends the script that runs, the second time by force; an empty line says that the
 # deploying side lives. Standard output: around what each script prints, a line that says it begins and one that it has
@@ -14,6 +14,7 @@ set -u
 export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C
 token=$1 folder=$2 holder=$3 wait_seconds=$4 silence_seconds=$5 grace_seconds=$6 first=$7
 lock=$folder/$8
+pace=$9
 
 # A run that is ending by itself, or has nothing left but its last child, is waited for without being asked to.
 ending='ending: '
@@ -48,15 +49,30 @@ take_lock() {
   printf '%s\n' "$holder" >"$lock"
 }
 
+# Whether a good part of the processors' time since the last look, or at first since a minute ago, was nobody's, or that of scripts of this
+# kind, which have a lower priority.
+is_calm() {
+  local user nice system idle waited further before_free=${free-} before_all=${all-}
+  { read -r _ user nice system idle waited further && read -r load _ </proc/loadavg; } </proc/stat || return
+  free=$((nice + idle + waited)) all=$((user + nice + system + idle + waited))
+  for part in $further; do all=$((all + part)); done
+  if [ -n "$before_all" ] && [ $((all - before_all)) -gt 0 ]; then
+    [ $((4 * (free - before_free))) -ge $((all - before_all)) ]
+  else
+    [ "${load%.*}" -lt "$(grep -c '^cpu[0-9]' /proc/stat)" ]
+  fi
+}
+
 # The scripts, each in a process group of its own.
 work() {
-  local job='' code=0 go_on=yes stops=0 chain number line_bytes input_bytes line
+  local job='' code=0 go_on=yes stops=0 chain number line_bytes input_bytes wanted line
   exec 4>&2 2>/dev/null # what bash itself says of a job that was ended is nothing of the script's
   exec 5<&0             # all that is still to come
   trap 'go_on=no' USR1
   trap stop USR2
+  { [ -r /proc/stat ] && command -v chrt && command -v nice; } >/dev/null || pace=full
   set -m
-  while [ $go_on = yes ] && read -r chain number line_bytes input_bytes _; do
+  while [ $go_on = yes ] && read -r chain number line_bytes input_bytes wanted _; do
     IFS= read -r -N "$line_bytes" line || break
     if [ "$chain" = "then" ] && [ "$code" != 0 ]; then
       [ "$input_bytes" = 0 ] || head -c "$input_bytes" >/dev/null
@@ -67,6 +83,9 @@ work() {
     # What a script does not read of its input must not be taken for the next one, also where it is ended before it could.
     exec 6</dev/null
     [ "$input_bytes" = 0 ] || exec 6< <(head -c "$input_bytes" <&5)
+    # Where there is time that nobody else wants, it is enough, and who serves never waits for a script: Linux lets a process run on for some
+    # milliseconds whatever its priority, but for one of this class (sched(7), SCHED_IDLE). Where there is none, it would hardly get on.
+    [ "$pace" = full ] || [ "$wanted" = full ] || ! is_calm || line="exec chrt -i 0 nice -n 19 ${line#exec }"
     (eval "$line") <&6 2>&4 4>&- 5<&- 6<&- &
     job=$!
     # The signal that stops a script ends the waiting too.
@@ -111,7 +130,7 @@ exec 3>&-
 worker=$WORK_PID
 # What a login prints may have no line end.
 printf '\n%s ready %s\n' "$token" "$$"
-[ -z "$first" ] || printf 'run 1 %s 0 first\n%s' "${#first}" "$first" >&"${WORK[1]}"
+[ -z "$first" ] || printf 'run 1 %s 0 gentle first\n%s' "${#first}" "$first" >&"${WORK[1]}"
 while IFS= read -r -t "$silence_seconds" header; do
   # Without the one who runs them, no script would ever end.
   kill -0 "$worker" 2>/dev/null || break

@@ -1,7 +1,7 @@
 //! What nginx is told: files, a reload, the switch.
 
 use super::text::{MINUTES, SHORT, bundle, changing, script};
-use super::{Input, Script};
+use super::{Input, Pace, Script};
 use crate::rules::config::{Config, Environment, NginxOwner, SwitchMode};
 use crate::rules::engine::compose::RenderedCompose;
 use crate::rules::nginx::routes::{self, Choices};
@@ -55,13 +55,14 @@ pub fn switch(config: &Config, switching: SwitchMode, to: Slot) -> Script {
     let folder = config.environment.folder.clone();
     match switching {
         SwitchMode::Instant => {
-            script("switch the traffic", changing!("switch_instant.sh"), SHORT, [folder, to.to_string()])
+            let switch = script("switch the traffic", changing!("switch_instant.sh"), SHORT, [folder, to.to_string()]);
+            Script { pace: Pace::Full, ..switch }
         }
         SwitchMode::Reload => {
             let mut arguments = vec![folder, config.environment.nginx.upstream_file.clone()];
             arguments.extend(nginx_words(config));
             let switch = script("switch the traffic", changing!("switch_reload.sh"), SHORT, arguments);
-            Script { input: Input::Bytes(upstream(config, to).into_bytes()), ..switch }
+            Script { input: Input::Bytes(upstream(config, to).into_bytes()), pace: Pace::Full, ..switch }
         }
     }
 }
@@ -112,5 +113,6 @@ pub fn private_nginx(config: &Config, switching: SwitchMode, live: Slot) -> Scri
     ];
     let arguments = [folder.clone(), switching.to_string(), live.to_string()];
     let start = script("start the private nginx", changing!("private_nginx.sh"), SHORT, arguments);
-    Script { input: Input::Bytes(bundle(&files)), ..start }
+    // The nginx that it starts serves.
+    Script { input: Input::Bytes(bundle(&files)), pace: Pace::Full, ..start }
 }

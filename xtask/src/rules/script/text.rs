@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Input, Script};
+use super::{Input, Pace, Script};
 
 /// These files of `scripts/`, one after the other.
 macro_rules! plain {
@@ -39,7 +39,14 @@ pub fn script<A: Into<String>>(
     limit: Duration,
     arguments: impl IntoIterator<Item = A>,
 ) -> Script {
-    Script { name, text, arguments: arguments.into_iter().map(Into::into).collect(), input: Input::Nothing, limit }
+    Script {
+        name,
+        text,
+        arguments: arguments.into_iter().map(Into::into).collect(),
+        input: Input::Nothing,
+        limit,
+        pace: Pace::Gentle,
+    }
 }
 
 /// Several files as one stream: of each its name, its size, its bytes.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::io::process::{Command, spawn};
-use crate::rules::script::{Input, Script};
+use crate::rules::script::{Input, Pace, Script};
 use crate::rules::shared_constants::LOCK_FILE;
 
 const TOKEN: &str = "deploy-shell-test";
@@ -20,7 +20,7 @@ fn held(folder: &Path, holder: &str, wait_seconds: u64, silence: &str, first: &s
 
 fn start(folder: &Path, holder: &str, wait_seconds: u64, silence: &str, first: &str) -> Command {
     let arguments =
-        [TOKEN, folder.to_str().unwrap(), holder, &wait_seconds.to_string(), silence, "5", first, LOCK_FILE];
+        [TOKEN, folder.to_str().unwrap(), holder, &wait_seconds.to_string(), silence, "5", first, LOCK_FILE, "gentle"];
     let start = Script {
         text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/shell.sh")),
         ..script("shell", arguments)
@@ -34,7 +34,7 @@ fn ready(shell: &Shell) -> Result<()> {
 
 fn script<const COUNT: usize>(text: &'static str, arguments: [&str; COUNT]) -> Script {
     let arguments = arguments.map(str::to_owned).to_vec();
-    Script { name: "try", text, arguments, input: Input::Nothing, limit: Duration::from_secs(20) }
+    Script { name: "try", text, arguments, input: Input::Nothing, limit: Duration::from_secs(20), pace: Pace::Gentle }
 }
 
 fn run(shell: &Shell, script: &Script) -> Finished {
