@@ -1,8 +1,7 @@
 //! Processes on this machine: the only file that starts one.
 //!
-//! duct and xshell are not used raw elsewhere, because duct's errors print the whole argument list and neither limits
-//! time nor keeps the last lines of output for the error. Each command runs in a process group of its own, so that a
-//! time-out ends its children too, and Ctrl-C is ours to pass on.
+//! duct and xshell are not used raw elsewhere, because duct's errors print the whole argument list and neither limits time nor keeps the last
+//! lines of output for the error. Each command runs in a process group of its own, so that a time-out ends its children too.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -19,8 +18,9 @@ use crate::io::{console, interrupt};
 use crate::rules::script::{ENVIRONMENT, Input};
 
 mod child;
-
+mod gently;
 pub use child::{Child, Line, Next, Writer, spawn};
+pub use gently::gently;
 
 /// Lines of standard error kept for an error message.
 const TAIL_LINES: usize = 25;

@@ -50,12 +50,15 @@ pub fn no_compose() -> anyhow::Error {
 /// # Errors
 /// As [`compose_project`].
 pub fn read_here(config: &Config, package: &Package, env: &Env) -> Result<Option<Printed>> {
-    let script = script_for(config, package, env, "")?;
-    let command = Command::new(script.name, script.words())
-        .reading(script.input.clone())
-        .within(script.limit)
-        .in_clean_environment();
-    printed(config, process::finish(&command)?, "as this machine's compose reads them")
+    let read = process::gently(&config.environment.reach, || {
+        let script = script_for(config, package, env, "")?;
+        let command = Command::new(script.name, script.words())
+            .reading(script.input.clone())
+            .within(script.limit)
+            .in_clean_environment();
+        process::finish(&command)
+    });
+    printed(config, read?, "as this machine's compose reads them")
 }
 
 /// # Errors

@@ -7,6 +7,7 @@ use crate::io::console;
 use crate::io::host::shell::Ticket;
 use crate::io::local::dotenv;
 use crate::io::local::package::{self, Earlier};
+use crate::io::process;
 use crate::rules::engine::compose::Commit;
 use crate::rules::failure::Kind;
 use crate::rules::plan::script_of_step;
@@ -83,8 +84,11 @@ impl Execution<'_> {
         let config = self.config;
         let folder = package::fresh_folder(config)?;
         let Candidate { source, env, .. } = self.candidate()?;
-        let package = package::package(config, source, release, self.caller, &folder, earlier)?;
-        let package = package.with_secret_files(&env.files)?;
+        let caller = self.caller;
+        let made = process::gently(&config.environment.reach, || {
+            package::package(config, source, release, caller, &folder, earlier)?.with_secret_files(&env.files)
+        });
+        let package = made?;
         let note = match &package.reuse {
             Some(reuse) => format!("{} bytes; {} files are on the host already", package.bytes, reuse.sums.len()),
             None => format!("{} bytes, sha256 {}", package.bytes, package.sha256),
