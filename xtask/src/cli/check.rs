@@ -65,6 +65,7 @@ pub fn review(invocation: &Invocation) -> Result<Review> {
     let package = package::package(config, &source, &release, caller, folder.path(), None)?;
     let package = package.with_secret_files(&env.files)?;
     let missing = dotenv::problems_of_compose_files(config, &env)?;
+    notes.extend(dotenv::notes_of_compose_files(config, &env));
     let mut review = match read(config, &package, &env) {
         Ok((review, read_by)) => {
             notes.push(format!("read by the compose {read_by}"));

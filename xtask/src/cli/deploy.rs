@@ -48,7 +48,11 @@ impl Deploy {
         let tests = if skip { plan::TestStage::Skip } else { plan::TestStage::Run };
         let plan = |session: &Session| {
             let release = session.choose_release(&candidate.base, &candidate.env)?;
-            preflight::way_back(&session.observed).iter().for_each(|told| console::warning(told));
+            let (way_back, lost) = (
+                preflight::way_back(&session.observed),
+                preflight::lost_variables(&session.observed, &candidate.env.names),
+            );
+            way_back.iter().chain(&lost).for_each(|told| console::warning(told));
             plan::deploy(&session.config, &session.observed, &release, tests)
         };
         if self.plan.dry_run {

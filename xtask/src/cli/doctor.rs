@@ -1,13 +1,14 @@
 //! `cargo xtask doctor`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
 
-use super::{Invocation, check, print};
+use super::{Invocation, USUAL_ENVIRONMENT, check, print};
 use crate::io::local::{dotenv, repository};
-use crate::rules::config::{Config, NginxOwner, Reach, Tests};
+use crate::rules::config::{Config, NginxOwner, Reach, Tests, deploy_toml};
 use crate::rules::failure::{self, Kind};
 use crate::rules::host::doctor::{self, Diagnosis, Finding, Here, Mark};
 use crate::run::doctor::server;
@@ -63,9 +64,19 @@ fn here<'a>(invocation: &Invocation<'a>) -> Here<'a> {
                 invocation.config.require_for_shipping().err().map(|error| failure::chain(&error))
             }
         },
-        env: dotenv::env_file(invocation.config).map(|env| env.names.len()).map_err(|error| failure::chain(&error)),
+        env: dotenv::env_file(invocation.config).map(|env| env.names).map_err(|error| failure::chain(&error)),
+        local: names_of_local(invocation.config),
         review: check::review(invocation).map_err(|error| failure::chain(&error)),
     }
+}
+
+/// What the `.env` of the environment `local` sets, where there is one and this is another environment.
+fn names_of_local(config: &Config) -> BTreeSet<String> {
+    let file = config.root.join("deploy.toml");
+    let text = std::fs::read_to_string(&file).unwrap_or_default();
+    let local = deploy_toml::load(&text, &file, USUAL_ENVIRONMENT, &BTreeMap::new());
+    let local = local.ok().filter(|local| local.environment.name != config.environment.name);
+    local.and_then(|local| dotenv::env_file(&local).ok()).map(|env| env.names).unwrap_or_default()
 }
 
 /// What a deploy runs on this machine, each with how to get it where it is not here.

@@ -60,7 +60,8 @@ impl Init {
         if !flags.common.json {
             console::result(&proposed.describe());
         }
-        let review = if self.dry_run { None } else { Some(self.review(&repository, variables)?) };
+        let review = if self.dry_run { None } else { Some(self.review(&repository, variables)) };
+        let review = review.transpose().context("all that is named above was written; what a deploy would make of it cannot be said yet. Change what follows, then: cargo xtask check")?;
         if flags.common.json {
             console::result(&serde_json::to_string_pretty(&Initialised {
                 proposed: &proposed,

@@ -13,6 +13,7 @@ use crate::io::process;
 use crate::rules::failure;
 use crate::rules::report::github;
 use crate::rules::secret::mask::Mask;
+use crate::rules::shared_constants::WARNING_MARK;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -113,6 +114,9 @@ fn command(actions: &github::Actions, line: &str) {
 
 /// A line of a child process.
 pub fn child_line(line: &str) {
+    if let Some(told) = line.strip_prefix(WARNING_MARK) {
+        return warning(told.trim_start());
+    }
     print_error(&format!("      {DIM}{}{DIM:#}", plain(line)));
 }
 

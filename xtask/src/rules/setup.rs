@@ -163,13 +163,20 @@ fn site_that_leads_elsewhere(config: &Config, site: &str, mode: SwitchMode) -> O
     ))
 }
 
+/// Whether what runs there was started by a deploy of this environment.
+fn is_of_a_release(config: &Config, place: &str) -> bool {
+    let below =
+        |folder: &str| place.strip_prefix(&config.environment.folder).is_some_and(|rest| rest.starts_with(folder));
+    below("/meta/") || below("/releases/")
+}
+
 /// What is there already, of this project and of others.
 fn found(config: &Config, survey: &Survey) -> Vec<String> {
     let mut found = Vec::new();
     let own: Vec<&str> = survey
         .runs
         .iter()
-        .filter(|(project, _, _)| *project == config.project.name)
+        .filter(|(project, _, place)| *project == config.project.name && !is_of_a_release(config, place))
         .map(|(_, service, _)| service.as_str())
         .collect();
     if !own.is_empty() {

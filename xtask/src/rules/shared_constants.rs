@@ -33,6 +33,9 @@ pub const SECRET_FILES: &str = constant("secret_files");
 /// What `passwd` says of a user that `setup` has made.
 pub const USER_MARK: &str = constant("user_mark");
 
+/// What a line begins with that is a warning of a script that shows what programs print.
+pub const WARNING_MARK: &str = constant("warning_mark");
+
 /// What a script ends with where files of a release are not what they were.
 pub const FILES_NOT_AS_SHIPPED: i32 = number(constant("files_not_as_shipped"));
 

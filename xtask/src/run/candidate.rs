@@ -31,6 +31,7 @@ impl Candidate {
         let env = dotenv::env_file(config)?;
         console::mask(env.values.iter().cloned());
         dotenv::check_compose_files(config, &env)?;
+        dotenv::notes_of_compose_files(config, &env).iter().for_each(|told| console::warning(told));
         Ok(Candidate { base: source.release_id(caller.started_at)?, source, env })
     }
 }

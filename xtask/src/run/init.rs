@@ -157,6 +157,7 @@ fn described(found: &Found) -> Vec<(&'static str, String)> {
         .as_ref()
         .map(|file| format!("; {file} is for development, and not used"))
         .unwrap_or_default();
+    lines.push(("name", format!("{}, on the server too; `--name` gives another", found.name)));
     lines.push(("compose", format!("{files}, in {app}{beside}")));
     for web in &proposal.webs {
         let health = match &web.health {

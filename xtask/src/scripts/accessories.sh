@@ -35,7 +35,7 @@ is_there() {
 of_project() { docker ps "$@" --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.oneoff=False; }
 # Resources come as kind, name, count, and that many options. What others make must be there before anything is started, and what
 # they use must not be used by two.
-resources=("$@")
+resources=("$@") needed=()
 for ((at = 0; at < $#; at += 3 + resources[at + 2])); do
   kind=${resources[at]#*-} name=${resources[at + 1]}
   case ${resources[at]} in
@@ -49,6 +49,7 @@ for ((at = 0; at < $#; at += 3 + resources[at + 2])); do
       if is_there volume "$name" || [ "$(docker volume inspect --format '{{index .Labels "com.docker.compose.volume"}}' "$old" 2>/dev/null)" = "${resources[at + 6]}" ]; then continue; fi
       fail "the volume $name is not on this host, so it would be new and empty, and ${resources[at + 4]} has had the volume $old at ${resources[at + 5]}: what is in that one would be out of sight. To keep it, give the new one its name in the compose file (\`name: $old\` under \`volumes\`). Where a new one is meant: docker volume create ${resources[at + 7]} $name"
       ;;
+    needed-service) needed+=("$name") ;;
     own-container)
       owner=$(docker ps -a --format '{{.Names}}|{{.Label "com.docker.compose.project"}}' | awk -F '|' -v name="$name" '$1 == name { print $2 ? $2 : "none" }')
       if [ -z "$owner" ] || [[ " $own_projects " = *" $owner "* ]]; then continue; fi
@@ -97,7 +98,7 @@ if [ ${#left[@]} -gt 0 ]; then
       remove_containers "label=com.docker.compose.project=$project" status=created
       fail "the service ${left[at + 2]}, which the compose file does not start any more, still runs (container ${left[at + 1]}) and writes to $both. A service that this deploy starts would write there too and damage the data. When the old one may be down, run: docker rm -f ${left[at + 1]} (its data stays); then deploy again"
     fi
-    echo "warning: the service ${left[at + 2]}, which the compose file does not start any more, still runs. Where nobody needs it: docker rm -f ${left[at + 1]} (its data stays)"
+    warn "the service ${left[at + 2]}, which the compose file does not start any more, still runs. Where nobody needs it: docker rm -f ${left[at + 1]} (its data stays)"
   done
 fi
 # Waits for the end of what runs once, and tells how it ended.
@@ -157,6 +158,13 @@ started_now() {
       grep -qxF -- "${line##* }" <<<"$running" || [[ " ${once[*]-} " == *" ${line##* } "* ]] || [[ " ${accessories[*]-} " != *" ${line##* } "* ]] || printf '%s\n' "$line"
     done || true
 }
+in_words() { sed -E 's|^([a-z]+)( [a-z]+)? (-?[0-9]+) restarts:([0-9]+) /?([^ ]+) [^ ]+ ([^ ]+)$|\6 (container \5): \1\2, exit code \3, \4 restarts|' <<<"$1"; }
+# What the first of these has printed last.
+last_lines() {
+  local name=${1%%$'\n'*}
+  name=${name#*/}
+  docker logs --tail 20 "${name%% *}" >&2 || true
+}
 if [ $started = yes ]; then
   # Between two starts a container runs for a moment, so all of them have to be as they were for more than two seconds.
   deadline=$((SECONDS + 20)) since=$SECONDS seen=
@@ -165,7 +173,11 @@ if [ $started = yes ]; then
     [ "$all" = "$seen" ] || since=$SECONDS
     seen=$all
     ended=$(grep -E '^(restarting|dead|running unhealthy|exited( [a-z]+)? [1-9])' <<<"$all" || true)
-    failed=$(grep -v ' no [^ ]*$' <<<"$ended" || true)
+    # One that nobody depends on may have done its work, as well as it could.
+    failed=$(while IFS= read -r line; do
+      if [[ $line == *' no '* ]] && [[ " ${needed[*]-} " != *" ${line##* } "* ]]; then continue; fi
+      [ -z "$line" ] || printf '%s\n' "$line"
+    done <<<"$ended")
     if [ -z "$failed" ] && [ $((SECONDS - since)) -ge 3 ]; then break; fi
     [ "$SECONDS" -lt "$deadline" ] || {
       [ -n "$failed" ] || failed=$(grep -v ' restarts:0 ' <<<"$all" || true)
@@ -174,12 +186,13 @@ if [ $started = yes ]; then
     sleep 0.5
   done
   [ -z "$failed" ] || {
-    name=${failed%%$'\n'*}
-    name=${name#*/}
-    docker logs --tail 20 "${name%% *}" >&2 || true
-    fail "these accessories do not run:" "$failed"
+    last_lines "$failed"
+    fail "these accessories do not run:"$'\n'"$(in_words "$failed")"$'\n'"What no host is to run belongs in \`off\` ([project] in deploy.toml). Where the compose file or the \`.env\` was corrected since it was made, \`docker rm -f\` it on the host, and deploy again: data in volumes stays"
   }
-  [ -z "$ended" ] || echo "warning: these accessories have ended, and docker does not start them again (\`restart\` in the compose file):" "$ended"
+  if [ -n "$ended" ]; then
+    last_lines "$ended"
+    warn "these accessories have ended, and docker does not start them again (\`restart\` in the compose file): $(in_words "$ended" | paste -s -d ';')"
+  fi
 fi
 while [ $# -gt 0 ]; do
   kind=$1 name=$2 count=$3

@@ -9,5 +9,5 @@ cut_build_cache() {
     said=$(docker builder prune --all --force --keep-storage "$1") || break
   done
   [[ $said == *[[:space:]]0B ]] ||
-    echo "warning: the build cache could not be cut down to $1 (\`build_cache\`, [project] in deploy.toml)"
+    warn "the build cache could not be cut down to $1 (\`build_cache\`, [project] in deploy.toml)"
 }

@@ -14,6 +14,10 @@ fail() {
   exit 1
 }
 
+# Where what programs print is shown too, this line is a warning of the deploy.
+# shellcheck disable=SC2317 # not every script needs it
+warn() { printf '%s %s\n' "$warning_mark" "$*"; }
+
 # No registry has the images of a release: compose must not be let to look for them there.
 # shellcheck disable=SC2317 # not every script needs it
 refuse_missing_images() {

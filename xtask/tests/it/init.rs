@@ -168,13 +168,15 @@ fn no_value_of_an_env_file_is_written_or_shown() {
         (".gitignore", ".env\n"),
         (".env.example", "TOKEN=\n"),
     ]);
-    repository.write(".env", &format!("TOKEN={SECRET}\nDATA_DIR=/srv/{SECRET}\n"));
+    repository.write(".env", &format!("TOKEN={SECRET}\nDATA_DIR=/srv/{SECRET}\nMOTTO={SECRET}\n"));
     let run = repository.xtask(&["init"]);
     assert!(!run.to_string().contains(SECRET), "{run}");
     says(&run, &["migrate: no hook was written", "healthy where / answers"]);
     for (path, content) in repository.all().into_iter().filter(|(path, _)| !path.ends_with(".env")) {
         assert!(!String::from_utf8_lossy(&content).contains(SECRET), "{}", path.display());
     }
+    let template = repository.read("env.template");
+    assert!(template.lines().any(|line| line == "MOTTO="), "{template}");
     assert!(!repository.read("deploy.toml").contains("before_boot"), "{}", repository.read("deploy.toml"));
 }
 

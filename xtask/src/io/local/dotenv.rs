@@ -154,6 +154,15 @@ fn stand_in(config: &Config) -> Result<Env> {
     })
 }
 
+/// What does not arrive as the `.env` has it, and is not refused: it may be meant.
+pub fn notes_of_compose_files(config: &Config, env: &Env) -> Vec<String> {
+    let assignments = env_file::read(env.content.expose()).unwrap_or_default();
+    let app = config.root.join(&config.project.app);
+    let texts =
+        config.project.compose.iter().filter_map(|name| Some((name, std::fs::read_to_string(app.join(name)).ok()?)));
+    texts.flat_map(|(name, text)| compose::split_values(name, &text, &assignments)).collect()
+}
+
 /// # Errors
 /// [`Kind::Configuration`] with all of it.
 pub fn check_compose_files(config: &Config, env: &Env) -> Result<()> {

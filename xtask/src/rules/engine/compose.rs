@@ -39,7 +39,7 @@ pub use images::Pulled;
 /// The names by which compose finds its file; of several this tool takes the first of these.
 pub const FILE_NAMES: [&str; 4] = ["docker-compose.yml", "docker-compose.yaml", "compose.yaml", "compose.yml"];
 
-pub use interpolation::{required, undefined, variables};
+pub use interpolation::{required, split_values, undefined, variables};
 pub use resources::{Made, MountedVolume};
 
 /// What the compose files of a release are rendered for.

@@ -1,6 +1,8 @@
 //! What is in the way on a host, told before anything is touched: each with its cause, its place and its remedy. Pure.
 
-use crate::rules::config::{Config, NginxOwner, SwitchMode, Web};
+use std::collections::BTreeSet;
+
+use crate::rules::config::{Config, NginxOwner, SwitchMode, Web, env_file};
 use crate::rules::failure::Kind;
 use crate::rules::host::observed::Observed;
 use crate::rules::nginx;
@@ -166,6 +168,19 @@ pub fn way_back(observed: &Observed) -> Option<String> {
         Some(_) => return None,
     };
     Some(format!("a rollback to release {live}, which serves now, would not be ready after this deploy: {why}"))
+}
+
+/// Variables that the version that serves has, and the `.env` of the next one does not set.
+pub fn lost_variables(observed: &Observed, names: &BTreeSet<String>) -> Option<String> {
+    let serves = observed.release(observed.live_release()?)?;
+    let before = env_file::read(serves.env.expose()).unwrap_or_default();
+    let lost: BTreeSet<String> = before.into_iter().map(|one| one.name).filter(|name| !names.contains(name)).collect();
+    (!lost.is_empty()).then(|| {
+        format!(
+            "the release that serves has variables in its `.env` that this one's does not set: {}",
+            lost.into_iter().collect::<Vec<String>>().join(", ")
+        )
+    })
 }
 
 /// Where what is on the host is not this environment's.

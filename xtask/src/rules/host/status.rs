@@ -139,7 +139,11 @@ fn missing_webs(config: &Config, observed: &Observed) -> Vec<String> {
     let (Some(live), Some(release)) = (observed.live(), observed.live_release()) else { return Vec::new() };
     let missing = observed.missing_in(config, live, Some(release)).into_iter();
     missing
-        .map(|service| format!("the web service {service} of release {release} does not run in live slot {live}"))
+        .map(|service| {
+            format!(
+                "the web service {service} of release {release} does not run in live slot {live}; a deploy starts it"
+            )
+        })
         .collect()
 }
 

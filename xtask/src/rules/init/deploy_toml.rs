@@ -82,7 +82,11 @@ pub fn text(found: &Found) -> String {
 fn project(found: &Found) -> String {
     let Proposal { webs, workers, accessories, off, .. } = &found.proposal;
     let mut lines = vec![
-        ("name", quoted(&found.name), "the compose project; where its databases run already, the name they run under"),
+        (
+            "name",
+            quoted(&found.name),
+            "(?) the compose project; where its databases run already, the name they run under",
+        ),
         ("app", quoted(&found.app), "the folder that is shipped, as committed"),
     ];
     if !found.compose.is_empty() {
@@ -155,13 +159,14 @@ fn further(project: &str, web: &ProposedWeb) -> String {
             format!("health = {{ path = {}, status = [200, 204] }}   # (?) a route of {file}\n", quoted(path))
         }
         Health::AnyAnswer => {
-            format!("health = {{ path = \"/\", status = {ANY_ANSWER} }}   # (?) a route for it is better\n")
+            let status = ANY_ANSWER.replace("404, ", "");
+            format!("health = {{ path = \"/\", status = {status} }}   # (?) a route for it is better\n")
         }
     };
     let ProposedWeb { service, port, .. } = web;
     let path = quoted(&format!("/{service}/"));
     format!(
-        "\n[web.{}]   # (?) moves with the first one; users reach it below its path\nport = {port}\npath = {path}\n{}{health}",
+        "\n[web.{}]   # (?) moves with the first one; users reach it below its path, which nginx passes on as it is\nport = {port}\npath = {path}\n{}{health}",
         key(service),
         upstream(project, service)
     )

@@ -41,7 +41,9 @@ pub fn is_read(path: &str) -> bool {
         ["package.json", "pyproject.toml", "composer.json", "Gemfile", "setup.cfg", "tox.ini", "pytest.ini", "Pipfile"];
     let name = path.rsplit('/').next().unwrap_or_default();
     path.matches('/').count() <= 2
-        && (NAMES.contains(&name) || (name.starts_with("requirements") && name.ends_with(".txt")))
+        && (NAMES.contains(&name)
+            || is_python_test(path)
+            || (name.starts_with("requirements") && name.ends_with(".txt")))
 }
 
 /// The tests of an app: of its folder, or of the folders in it that have some. `app` is the app's folder in the repository.
@@ -98,6 +100,7 @@ fn of_folder(files: &Files, folder: &str) -> Vec<Vec<String>> {
         return commands;
     }
     match () {
+        () if folder.is_empty() && unittest(files).is_some() => unittest(files).into_iter().collect(),
         () if has("go.mod") && some(&["_test.go"]) => vec![inside(folder, &["go", "test", "./..."])],
         () if has("composer.json") && (has("phpunit.xml") || has("phpunit.xml.dist")) => {
             vec![inside(folder, &["composer", "install", "--no-interaction"]), inside(folder, &["vendor/bin/phpunit"])]
@@ -118,6 +121,27 @@ fn of_folder(files: &Files, folder: &str) -> Vec<Vec<String>> {
         () if folder.is_empty() && some(&[".sln", "Tests.csproj"]) => vec![words(&["dotnet", "test"])],
         () => Vec::new(),
     }
+}
+
+/// Tests of Python's own, where nothing names another runner.
+fn unittest(files: &Files) -> Option<Vec<String>> {
+    let imports = |path: &&String| {
+        let text = files.texts.get(*path);
+        text.is_some_and(|text| {
+            text.lines().any(|line| {
+                line.trim_start().starts_with("import unittest") || line.trim_start().starts_with("from unittest")
+            })
+        })
+    };
+    let first = files.paths.iter().filter(|path| is_python_test(path)).find(imports)?;
+    let names_pytest = files.texts.iter().any(|(path, text)| !path.ends_with(".py") && text.contains("pytest"));
+    let folder = first.rsplit_once('/').map_or(".", |(folder, _)| folder);
+    (!names_pytest).then(|| words(&["python3", "-m", "unittest", "discover", "-s", folder]))
+}
+
+fn is_python_test(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    name.ends_with(".py") && (name.starts_with("test_") || name.ends_with("_test.py"))
 }
 
 /// `scripts.test` of a package.json, but for the one that npm writes itself.
@@ -142,10 +166,7 @@ fn node(files: &Files, folder: &str) -> Option<Vec<Vec<String>>> {
 /// Where pytest is what the project names, with a file of requirements that has it.
 fn pytest(files: &Files, folder: &str, app: &str) -> Option<Tests> {
     let below = at(folder, "");
-    let is_test = |path: &&String| {
-        let name = path.rsplit('/').next().unwrap_or_default();
-        path.starts_with(&below) && name.ends_with(".py") && (name.starts_with("test_") || name.ends_with("_test.py"))
-    };
+    let is_test = |path: &&String| path.starts_with(&below) && is_python_test(path);
     let first = files.paths.iter().find(is_test)?;
     let has = |name: &str| files.paths.iter().any(|path| *path == at(folder, name));
     for (lock, runner) in [("uv.lock", "uv"), ("poetry.lock", "poetry")] {
@@ -199,6 +220,7 @@ mod tests {
             (&[("go.mod", ""), ("cmd/x/main_test.go", "")], &["go test ./..."]),
             (&[("api/go.mod", ""), ("api/main_test.go", "")], &["sh -c cd 'api' && 'go' 'test' './...'"]),
             (&[("pyproject.toml", ""), ("uv.lock", ""), ("tests/test_x.py", "")], &["uv sync", "uv run pytest"]),
+            (&[("server/test_app.py", "import unittest\n")], &["python3 -m unittest discover -s server"]),
             (&[("pom.xml", "")], &["mvn --batch-mode test"]),
             (&[("Gemfile", ""), ("spec/x_spec.rb", "")], &["bundle install", "bundle exec rspec"]),
         ] {

@@ -11,7 +11,7 @@ use crate::io::local::dotenv::Env;
 use crate::io::local::package;
 use crate::io::local::repository::{self, Repository};
 use crate::rules::config::deploy_toml::{is_project_name, load};
-use crate::rules::config::{Config, SecretSource};
+use crate::rules::config::{Config, SecretSource, env_file};
 use crate::rules::engine::compose::proposal::{self, Health, Proposal, ProposedWeb};
 use crate::rules::init::compose_choice::{self, Choice};
 use crate::rules::init::compose_sources::{self, ComposeSource};
@@ -62,7 +62,9 @@ pub fn found(repository: &Repository, wishes: &Wishes) -> Result<Looked> {
         .find(|path| repository.committed.contains(path) && repository.text(path).is_some());
     let example_text = example.as_ref().and_then(|path| repository.text(path)).unwrap_or_default();
     let own = Some(in_app(&found.app, ".env")).filter(|path| repository.text(path).is_some());
-    let mut env = env_template::text(&variables, &example_text);
+    let set = own.as_ref().and_then(|path| repository.text(path)).unwrap_or_default();
+    let set = env_file::read(set.as_bytes()).unwrap_or_default().into_iter().map(|assignment| assignment.name);
+    let mut env = env_template::text(&variables, &example_text, &set.collect());
     if env.is_none() && own.is_none() && refers_to_env(&found.app, &sources) {
         env = Some(env_template::EMPTY.to_owned());
     }
@@ -296,6 +298,15 @@ fn notes(found: &Found) -> Vec<String> {
             "{}: no health route was found, neither in a health check of the compose file nor in the source. Until there is one, any answer of `/` but a \
              failure of its own counts, so a version that cannot reach its database may get the traffic. Add a route, and set [health] (docs/HEALTH.md of the tool)",
             unknown.join(", ")
+        ));
+    }
+    let further: Vec<String> =
+        found.proposal.webs.iter().skip(1).map(|web| format!("{0} below /{0}/", web.service)).collect();
+    if !further.is_empty() {
+        notes.push(format!(
+            "users reach {}, and nginx passes the path on as it is: a proxy of yours that took it off (`proxy_pass` with a path) has no counterpart here, so the \
+             service has to serve it, or `path` in its section of deploy.toml has to be what it serves",
+            further.join(", ")
         ));
     }
     let jobs = &found.proposal.not_hooked;

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use yaml_serde::Value;
 
+use super::words;
+use crate::rules::config::env_file::Assignment;
+
 /// Names that compose has from elsewhere than the `.env`: of the shell that runs it, or of its own.
 const ELSEWHERE: [&str; 5] = ["PATH", "HOME", "PWD", "USER", "COMPOSE_PROJECT_NAME"];
 
@@ -35,6 +38,52 @@ pub fn required(text: &str) -> BTreeSet<String> {
         (rest.trim_start_matches(':').starts_with('?') && !name.is_empty()).then_some(name)
     });
     named.collect()
+}
+
+/// Where a value of the `.env` does not arrive as it was written: a command of one line is taken apart into words after its variables were put in.
+pub fn split_values(file: &str, text: &str, assignments: &[Assignment]) -> Vec<String> {
+    let document = yaml_serde::from_str::<Value>(text).unwrap_or_default();
+    let services = document.get("services").and_then(Value::as_mapping).into_iter().flatten();
+    let lines = services.flat_map(|(service, body)| {
+        let lines = ["command", "entrypoint"].into_iter().filter_map(move |key| Some((key, body.get(key)?.as_str()?)));
+        lines.map(move |(key, line)| (service.as_str().unwrap_or_default(), key, line))
+    });
+    let mut told = Vec::new();
+    for (service, key, line) in lines {
+        let mut names = BTreeSet::new();
+        each(line, &mut |name, _, _| {
+            names.insert(name.to_owned());
+        });
+        let values = assignments.iter().filter(|one| names.contains(&one.name) && !is_meant_to_be_split(&one.name));
+        for Assignment { name, .. } in values.filter(|one| !arrives_whole(line, one)) {
+            told.push(format!(
+                "{file}: the value of {name} does not arrive whole in the `{key}` of service `{service}`: a line is taken apart at blanks and quotes. \
+                 Write it as a list: `{key}: [program, \"${{{name}}}\"]`"
+            ));
+        }
+    }
+    told
+}
+
+/// Whether the words of a line, with the value put in, have it as it was written.
+fn arrives_whole(line: &str, Assignment { name, value }: &Assignment) -> bool {
+    const MARK: &str = "\u{1}";
+    let with = |put: &str| {
+        let mut text = line.to_owned();
+        while let Some(at) = text.find(&format!("${{{name}")) {
+            let inside = at + 2;
+            let end = inside + closing(&text[inside..]);
+            text.replace_range(at..(end + 1).min(text.len()), MARK);
+        }
+        words::split(&text.replace(&format!("${name}"), MARK).replace(MARK, put))
+    };
+    let meant = with(MARK).map(|words| words.iter().map(|word| word.replace(MARK, value)).collect::<Vec<String>>());
+    with(value) == meant
+}
+
+/// A variable that holds several words on purpose.
+fn is_meant_to_be_split(name: &str) -> bool {
+    ["OPT", "ARG", "FLAG", "PARAM", "CMD", "COMMAND", "EXTRA"].iter().any(|part| name.contains(part))
 }
 
 fn strings(value: &Value, take: &mut impl FnMut(&str)) {
@@ -134,6 +183,28 @@ mod tests {
     fn what_nobody_sets_is_named_with_its_line() {
         let text = "services:\n  web: # $COMMENTED\n    image: \"shop:${TAG}\"\n    command: [echo, $WORD, $$not, \"${SET}\"]\n";
         assert_eq!(found(text), ["docker-compose.yml:3: TAG", "docker-compose.yml:4: WORD"]);
+    }
+
+    #[test]
+    fn a_value_that_a_command_of_one_line_takes_apart_is_told() {
+        let told = |command: &str, name: &str, value: &str| {
+            let text = format!("services:\n  redis:\n    command: {command}\n");
+            let one = Assignment { name: name.to_owned(), value: value.to_owned() };
+            split_values("compose.yml", &text, &[one]).join("; ")
+        };
+        let line = "redis-server --requirepass ${PASS}";
+        for value in ["two words", "it's", "a\\b", "\"x\""] {
+            let told = told(line, "PASS", value);
+            assert!(
+                told.contains("PASS") && told.contains("service `redis`") && !told.contains(value),
+                "{value}: {told}"
+            );
+        }
+        assert_eq!(told(line, "PASS", "pl@in#1"), "");
+        assert_eq!(told("[redis-server, --requirepass, \"${PASS}\"]", "PASS", "two words"), "");
+        assert_eq!(told("'redis-server --requirepass \"${PASS:-x}\"'", "PASS", "two words"), "");
+        assert_eq!(told("gunicorn $GUNICORN_ARGS", "GUNICORN_ARGS", "-w 4"), "");
+        assert_ne!(told("x $PASS", "PASS", "two words"), "");
     }
 
     #[test]

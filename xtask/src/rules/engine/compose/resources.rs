@@ -133,7 +133,7 @@ fn ipam(key: &str, value: &Value) -> Result<Vec<String>> {
 }
 
 /// What services use and a host has once, by kind and name: `external-volume` is made by somebody else, `own-volume` for this project alone;
-/// `own-container` and `port-db` are the fixed name and a published port of an accessory.
+/// `own-container` and `port-db` are the fixed name and a published port of an accessory; `needed-service` is one on which others depend.
 pub fn used(project: &Project, roles: &Roles, rendering: &RenderInput) -> Vec<(String, String)> {
     type Keys = fn(&Service) -> Vec<String>;
     let named = |kind: &str, select: Keys, resources: &BTreeMap<String, Option<Resource>>| {
@@ -153,5 +153,8 @@ pub fn used(project: &Project, roles: &Roles, rendering: &RenderInput) -> Vec<(S
         claimed.filter_map(move |port| Some((format!("port-{name}"), port.outside?.to_string())))
     });
     let volumes = named("volume", Service::volume_keys, &project.volumes);
-    networks.into_iter().chain(volumes).chain(names).chain(ports).collect()
+    let needed: BTreeSet<&str> = project.services.values().flat_map(Service::dependencies).collect();
+    let needed = roles.accessories().filter(|(name, _)| needed.contains(name));
+    let needed = needed.map(|(name, _)| ("needed-service".to_owned(), name.to_owned()));
+    networks.into_iter().chain(volumes).chain(names).chain(ports).chain(needed).collect()
 }

@@ -92,6 +92,7 @@ pub fn review(config: &str, rendering: &RenderInput) -> Result<Review> {
     services.sort_by(|one, other| (one.role, &one.name).cmp(&(other.role, &other.name)));
     let mut refused: Vec<String> = refused.into_iter().map(|refusal| refusal.text).collect();
     let mut notes = refusals::unknown_keys(&project);
+    let of_ports = ports(&roles, rendering);
     let asks = services.iter().filter(|one| matches!(one.role, Role::Web | Role::Worker));
     let asks = asks.filter(|one| rendering.processors.is_empty() && one.kept.iter().any(|key| key == "platform"));
     let asks: Vec<String> = asks
@@ -99,11 +100,35 @@ pub fn review(config: &str, rendering: &RenderInput) -> Result<Review> {
         .collect();
     if refused.is_empty() && services.iter().all(|service| service.refused.is_empty()) {
         match super::render(config, rendering) {
-            Ok(rendered) => notes = rendered.notes.into_iter().chain(asks).collect(),
+            Ok(rendered) => notes = rendered.notes.into_iter().chain(of_ports).chain(asks).collect(),
             Err(error) => refused.push(format!("{error:#}")),
         }
     }
     Ok(Review { services, refused, notes })
+}
+
+/// What a person should know of the ports that accessories publish.
+fn ports(roles: &Roles, rendering: &RenderInput) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (name, service) in roles.accessories() {
+        for port in service.published() {
+            let Some(outside) = port.outside else { continue };
+            if port.claims_loopback && !rendering.has_fixed_names() {
+                notes.push(format!(
+                    "service `{name}` publishes port {outside} of its host, and nothing else there can have that port meanwhile, such as the project as \
+                     it runs for development or another environment. Containers reach each other without it; or take it from a variable that each \
+                     `.env` sets"
+                ));
+            } else if port.claims_loopback && !port.loopback {
+                notes.push(format!(
+                    "service `{name}` publishes port {outside} to everybody who can reach the host: a firewall like ufw does not stop that, because \
+                     docker's rules come before its own. Where only the host is to get there: `127.0.0.1:{outside}:{}`",
+                    port.inside
+                ));
+            }
+        }
+    }
+    notes
 }
 
 fn role(name: &str, rendering: &RenderInput, one_shots: &BTreeSet<String>) -> Role {

@@ -1,5 +1,7 @@
 //! What is known on the machine that deploys, before the server is asked.
 
+use std::collections::BTreeSet;
+
 use super::Finding;
 use crate::rules::config::{Config, Reach};
 use crate::rules::engine::compose::review::Review;
@@ -10,8 +12,10 @@ pub struct Here<'a> {
     pub programs: Vec<(&'a str, Option<&'a str>)>,
     /// Which variables a deploy would ask for in vain.
     pub missing: Option<String>,
-    /// How many variables the `.env` sets, or why it cannot be used.
-    pub env: Result<usize, String>,
+    /// The variables that the `.env` sets, or why it cannot be used.
+    pub env: Result<BTreeSet<String>, String>,
+    /// Those that the `.env` of the environment `local` sets.
+    pub local: BTreeSet<String>,
     /// What a deploy would make of the compose files, or why nobody can say.
     pub review: Result<Review, String>,
 }
@@ -57,11 +61,7 @@ pub fn here(config: &Config, here: Here) -> Vec<Finding> {
         }),
     }
     findings.extend(here.missing.map(|missing| Finding::problem("secrets", missing)));
-    findings.push(match here.env {
-        Ok(0) => Finding::good(".env", "the app has none"),
-        Ok(variables) => Finding::good(".env", format!("well formed, {variables} variables")),
-        Err(why) => Finding::problem(".env", why),
-    });
+    findings.push(env(here.env, &here.local));
     findings.push(match here.review {
         Err(why) => Finding::problem("compose files", why),
         Ok(review) if review.refusals() == 0 => {
@@ -84,4 +84,23 @@ pub fn here(config: &Config, here: Here) -> Vec<Finding> {
         ),
     });
     findings
+}
+
+/// Whether the `.env` is one, and what it lacks of that of this machine.
+fn env(env: Result<BTreeSet<String>, String>, local: &BTreeSet<String>) -> Finding {
+    match env {
+        Ok(names) => {
+            let lacks: Vec<&str> = local.difference(&names).map(String::as_str).collect();
+            match lacks.as_slice() {
+                [] if names.is_empty() => Finding::good(".env", "the app has none"),
+                [] => Finding::good(".env", format!("well formed, {} variables", names.len())),
+                lacks => Finding::look(
+                    ".env",
+                    format!("well formed; the one of this machine also sets {}", lacks.join(", ")),
+                    "set what the app needs there too",
+                ),
+            }
+        }
+        Err(why) => Finding::problem(".env", why),
+    }
 }

@@ -34,6 +34,7 @@ pub fn server(config: &Config, server: &Server) -> Vec<Finding> {
     findings.extend(clock(server));
     findings.extend(sshd(config, server.facts));
     findings.extend(ready(config, server));
+    findings.extend(ended(server.observed));
     findings.push(site(config, server));
     findings.push(neighbours(server.facts));
     findings.extend(room(config, server.observed));
@@ -104,7 +105,9 @@ fn ready(config: &Config, server: &Server) -> Vec<Finding> {
         Ok(_) => Vec::new(),
         Err(error) => format!("{error:#}").split("\n- ").skip(1).map(str::to_owned).collect(),
     };
-    told.extend(server.problems.iter().cloned());
+    // Where docker does not answer, the deploy says it too.
+    let same = |problem: &&String| server.observed.docker_problem.is_some() && problem.starts_with("docker does not");
+    told.extend(server.problems.iter().filter(|problem| !same(problem)).cloned());
     told.extend(preflight::bypasses(server.observed));
     let mut once: Vec<String> = Vec::new();
     for problem in told {
@@ -114,6 +117,20 @@ fn ready(config: &Config, server: &Server) -> Vec<Finding> {
         }
     }
     once.into_iter().map(|problem| Finding::problem("ready", problem)).collect()
+}
+
+/// Accessories that ended well, and that docker does not start again: it may be that their work is done.
+fn ended(observed: &Observed) -> Vec<Finding> {
+    let ended = observed.others.iter().filter(|other| !other.worker && !other.unmanaged && other.exit_code == 0);
+    let ended = ended.filter(|other| matches!(other.status.as_str(), "exited" | "created"));
+    let told = ended.map(|other| {
+        Finding::look(
+            "accessories",
+            format!("{} ({}) does not run", other.service, other.name),
+            "where its work is done, that is well; else give it `restart: unless-stopped` in the compose file, start its container anew, and deploy",
+        )
+    });
+    told.collect()
 }
 
 fn site(config: &Config, server: &Server) -> Finding {
@@ -224,6 +241,9 @@ fn revision(release: &ReleaseId) -> &str {
 /// What a rollback would find.
 fn rollback(config: &Config, server: &Server) -> Finding {
     let observed = server.observed;
+    if observed.docker_problem.is_some() {
+        return Finding::look("rollback", "not known while docker does not answer", "start docker, and ask again");
+    }
     let live = observed.live_release();
     let good = observed.known_good_releases();
     let Some(before) = good.iter().map(|release| &release.id).find(|id| Some(*id) != live) else {

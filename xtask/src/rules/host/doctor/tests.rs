@@ -41,7 +41,8 @@ fn a_diagnosis_reads_like_this() {
     let here_is = Here {
         programs: vec![("git", None), ("ssh", None)],
         missing: None,
-        env: Ok(12),
+        env: Ok(["A", "B"].map(str::to_owned).into()),
+        local: ["A", "C"].map(str::to_owned).into(),
         review: Ok(Review::default()),
     };
     let mut config = fixtures::config();

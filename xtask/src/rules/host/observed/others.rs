@@ -48,12 +48,17 @@ impl Observed {
             let wanted = definitions.get(&other.service);
             wanted.is_some() && other.definition.is_some() && other.definition.as_ref() != wanted
         });
-        let told = changed.map(|other| {
-            format!(
+        let told = changed.map(|other| match other.status.as_str() {
+            "exited" | "dead" | "created" => format!(
+                "the accessory {} does not run, and docker would start it as an earlier compose file defines it. To renew it: docker rm -f {} (data in \
+                 volumes stays); then deploy again",
+                other.service, other.name
+            ),
+            _ => format!(
                 "the accessory {} runs as an earlier compose file defines it; a deploy never restarts one that runs. To renew it, at a \
                  time when it may be down: docker rm -f {}; then deploy again",
                 other.service, other.name
-            )
+            ),
         });
         told.chain(self.unwell(false)).collect()
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::rules::host::observed::Ports;
 use crate::rules::release::Slot;
+use crate::rules::secret::Secret;
 use crate::testing::fixtures::{config, container, foreign, release, server};
 
 /// What is told of it, in one text; the host itself must be refused for it.
@@ -289,4 +290,15 @@ fn a_way_back_that_is_not_ready_is_told_before_a_deploy() {
     observed.releases.pop();
     assert!(told(&observed).contains("not on the host any more"));
     assert_eq!(way_back(&Observed::default()), None);
+}
+
+#[test]
+fn a_variable_that_the_next_version_lacks_is_named_without_its_value() {
+    let mut observed = server(Slot::Blue, 2);
+    observed.releases[1].env = Secret::new("TOKEN=hunter2\nMOTTO=hunter3\n");
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<String>>();
+    let told = lost_variables(&observed, &names(&["TOKEN", "NEW"])).unwrap();
+    assert!(told.ends_with(": MOTTO") && !told.contains("hunter"), "{told}");
+    assert_eq!(lost_variables(&observed, &names(&["TOKEN", "MOTTO"])), None);
+    assert_eq!(lost_variables(&Observed::default(), &names(&[])), None);
 }
