@@ -92,7 +92,8 @@ while IFS= read -r -d '' path && IFS= read -r -d '' to; do
   mkdir -p "$context/$(dirname "./$path")"
   ln -s -- "$to" "$context/$path"
 done <"$kept/links"
-export BUILDKIT_PROGRESS=plain
+# The release's folder is no work tree, and git would tell of one that it may lie in.
+export BUILDKIT_PROGRESS=plain BUILDX_GIT_INFO=false
 options=()
 # The builder that v1 uses leaves the container of a failed step behind unless it is told not to.
 [ "${compose[0]}" != docker-compose ] || options=(--force-rm)

@@ -1,7 +1,7 @@
 # Prints the compose project as the host's compose understands it, and keeps it with the release; values of the env file
 # included: a secret. With $4 `stored`, what was kept is printed, once the release's files have been checked.
 release=$1 project=$2
-read -r -a compose <<<"$3"
+compose_as "$3"
 stored=$4
 shift 4
 cd "$folder/releases/$release" || fail "release $release is not on this host"

@@ -171,13 +171,10 @@ memory_of() {
 
 # `docker compose version` would take longer than all else here; it is asked only where no plugin is in its usual places.
 compose_of_this_host() {
-  local place
-  for place in "${DOCKER_CONFIG:-$HOME/.docker}" /usr/{local/,}{lib,libexec}/docker; do
-    if [ -x "$place/cli-plugins/docker-compose" ]; then
-      echo 'docker compose'
-      return
-    fi
-  done
+  if compose_plugin; then
+    echo 'docker compose'
+    return
+  fi
   if command -v docker-compose >/dev/null; then
     echo docker-compose
   elif docker compose version >/dev/null 2>&1; then

@@ -38,11 +38,18 @@ within() {
   wait "$running"
 }
 
+# Compose as it is called on this host, as the words `compose`.
+# shellcheck disable=SC2317 # not every script needs it
+compose_as() {
+  read -r -a compose <<<"$1"
+  if [ "$1" = 'docker compose' ] && compose_plugin; then compose=("$plugin"); fi
+}
+
 # Compose as it is called on this host, with the release's `.env`: a variable of it may be a secret or a config. What else an
 # `.env` can ask of compose is settled here.
 # shellcheck disable=SC2317 # not every script needs it
 use_compose() {
-  read -r -a compose <<<"$1"
+  compose_as "$1"
   compose+=(--env-file "$folder/meta/$release/env")
   export COMPOSE_ANSI=never COMPOSE_REMOVE_ORPHANS=false COMPOSE_IGNORE_ORPHANS=false COMPOSE_PROFILES=
   # The engine is that of this host's user, whatever the app's own settings are called. Docker 20.10 takes even an empty DOCKER_HOST for

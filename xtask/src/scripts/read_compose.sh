@@ -8,7 +8,9 @@ release=$1 project=$2
 read -r -a compose <<<"$3"
 shift 3
 if [ ${#compose[@]} = 0 ]; then
-  if docker compose version >/dev/null 2>&1; then
+  if compose_plugin; then
+    compose=("$plugin")
+  elif docker compose version >/dev/null 2>&1; then
     compose=(docker compose)
   elif command -v docker-compose >/dev/null; then
     compose=(docker-compose)

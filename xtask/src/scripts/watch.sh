@@ -1,6 +1,8 @@
 # Watches the container of a slot: once it has ended or was restarted, says how, and its last log lines. Ends with its
 # standard input.
 set -u
+# It is in no hurry, and takes no time from those who serve (`shell.sh`).
+chrt -i -p 0 $$ 2>/dev/null || true
 export PATH="$PATH:/usr/local/bin" LC_ALL=C.UTF-8
 project=$1 slot=$2 path=$3 compose_project=$4 service=$5
 printf -v since '%(%s)T' -1

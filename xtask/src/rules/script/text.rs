@@ -14,14 +14,14 @@ macro_rules! plain {
 /// A script that changes the host: the constants and the prelude, then its own text.
 macro_rules! changing {
     ($($file:literal),+) => {
-        $crate::rules::script::text::plain!("shared_constants.sh", "prelude.sh", $($file),+)
+        $crate::rules::script::text::plain!("shared_constants.sh", "compose_plugin.sh", "prelude.sh", $($file),+)
     };
 }
 
 /// A script that only reads.
 macro_rules! reading {
     ($($file:literal),+) => {
-        $crate::rules::script::text::plain!("shared_constants.sh", $($file),+)
+        $crate::rules::script::text::plain!("shared_constants.sh", "compose_plugin.sh", $($file),+)
     };
 }
 

@@ -129,7 +129,7 @@ fn asked(config: &Config, slot: Slot) -> String {
 
 /// Time from the start of one probe to the next: a version that is soon ready is soon seen, and one that is not is not flooded.
 fn pause(waited: Duration) -> Duration {
-    (waited / 20).clamp(POLL, SLOWEST_POLL)
+    (waited / 10).clamp(POLL, SLOWEST_POLL)
 }
 
 /// What the probes of a slot that never became healthy saw, in the order first seen.
