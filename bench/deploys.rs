@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::figures::{Figures, Plot};
+use super::figures::{Figures, Plot, Shape};
 use super::first_traffic;
 use super::floor::Floor;
 use super::stages::Stages;
@@ -100,6 +100,10 @@ pub fn measure(figures: &mut Figures) {
     figures.add("floor: docker stop", "s", floor.stop.clone());
     whole(figures);
     stages.extend(remote(figures, &floor));
+    // Under the names of the stages in which a deploy does the same.
+    let raw = [("Build the images", &floor.build), ("Boot", &floor.boot), ("Stop", &floor.stop)];
+    let raw = raw.map(|(stage, seconds)| (stage.to_owned(), median(seconds))).to_vec();
+    stages.push(("raw docker build, run until 200, stop", raw));
     figures.plot(by_stage(stages));
 }
 
@@ -276,7 +280,7 @@ fn raw(program: &str, server: &Server, port: u16, words: &[&str]) {
     assert!(status.success(), "{program} {words:?}");
 }
 
-/// A stage is a step of the plot; places are its lines.
+/// A stage is a part of a place's bar.
 fn by_stage(places: Vec<(&str, Vec<(String, f64)>)>) -> Plot {
     let mut steps: Vec<String> = Vec::new();
     for (name, _) in places.iter().flat_map(|(_, stages)| stages) {
@@ -291,7 +295,8 @@ fn by_stage(places: Vec<(&str, Vec<(String, f64)>)>) -> Plot {
     let series = places.iter().map(|(place, stages)| ((*place).to_owned(), line(stages))).collect();
     Plot {
         file: "stages.svg".to_owned(),
-        title: "Seconds of each stage of a deploy, median".to_owned(),
+        title: "A deploy by its stages, beside the raw commands; medians".to_owned(),
+        shape: Shape::Bars,
         unit: "s".to_owned(),
         steps,
         series,

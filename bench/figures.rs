@@ -40,11 +40,25 @@ impl Figure {
     }
 }
 
-/// A line per series, over the same steps.
+/// How series over the same steps are drawn.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub enum Shape {
+    /// A line each.
+    #[default]
+    Lines,
+    /// The same, where what is ten times as much is as far away everywhere.
+    LogLines,
+    /// A bar each, whose parts are the steps.
+    Bars,
+}
+
+/// Series over the same steps.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plot {
     pub file: String,
     pub title: String,
+    #[serde(default)]
+    pub shape: Shape,
     pub unit: String,
     pub steps: Vec<String>,
     pub series: BTreeMap<String, Vec<f64>>,

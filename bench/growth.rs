@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::deploys::median;
-use super::figures::{Figures, Plot};
+use super::figures::{Figures, Plot, Shape};
 use super::subject;
 use crate::support::team::Team;
 
@@ -41,6 +41,7 @@ pub fn measure(figures: &mut Figures) {
     figures.plot(Plot {
         file: "growth.svg".to_owned(),
         title: "Seconds, with 1, 10 and 100 times as much".to_owned(),
+        shape: Shape::LogLines,
         unit: "s".to_owned(),
         steps: STEPS.map(|step| format!("{step} times")).to_vec(),
         series,

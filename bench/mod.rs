@@ -1,7 +1,8 @@
 //! What a deploy costs, measured beside the least that it could cost: `make bench`. Everything is real and on this machine:
 //! containers, nginx, a test server behind SSH. Traffic goes to 127.0.0.1 only and is bounded in rate and time.
 //!
-//! `make bench PARTS="rollback size"` measures only those; the figures of the others stay as they were measured last.
+//! `make bench PARTS="rollback size"` measures only those; the figures of the others stay as they were measured last. `PARTS=page` measures
+//! nothing, and writes the page and the plots of what is there.
 
 mod deploys;
 mod figures;
@@ -45,9 +46,13 @@ fn what_deploys_cost() {
     let parts = std::env::var("PARTS").unwrap_or_default();
     let chosen: Vec<&str> = parts.split_whitespace().collect();
     for word in &chosen {
-        assert!(PARTS.iter().any(|(name, _)| name == word), "there is no part {word:?}; parts: {PARTS:?}");
+        assert!(
+            *word == "page" || PARTS.iter().any(|(name, _)| name == word),
+            "there is no part {word:?}; parts: {PARTS:?}"
+        );
     }
     let mut figures = Figures::load();
+    page::write(&figures);
     for (name, measure) in PARTS {
         if chosen.is_empty() || chosen.contains(&name) {
             println!("bench: {name}");

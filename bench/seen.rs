@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::figures::{Figures, Plot};
+use super::figures::{Figures, Plot, Shape};
 use super::stages;
 use crate::support::load::{Address, BOTH, Client, Load, Sample};
 
@@ -176,6 +176,7 @@ pub fn plot(part: &str, series: Vec<(String, Vec<f64>)>) -> Plot {
     Plot {
         file: format!("latency-{part}.svg"),
         title: "99th percentile of the answers, by seconds from the switch".to_owned(),
+        shape: Shape::LogLines,
         unit: "ms".to_owned(),
         steps: steps().map(|step| format!("{:+.1} s", (step * STEP) as f64 / 1000.0)).collect(),
         series: series.into_iter().collect(),

@@ -34,6 +34,13 @@ fi
 nginx=(nginx -p "$prefix/" -c "$prefix/nginx.conf")
 # Started by root, its workers must be root too, or they could not look into a private folder for the flag.
 if [ "$(id -u)" = 0 ]; then nginx+=(-g "user root;"); fi
+# A number alone may be another process's since the machine was restarted, the system's nginx for one.
+is_ours() {
+  [ "$(cat "/proc/$1/comm" 2>/dev/null)" = nginx ] && grep -qsaF "nginx: master process nginx -p $prefix/ " "/proc/$1/cmdline"
+}
+pid=$(cat "$prefix/nginx.pid" 2>/dev/null || true)
+# It runs with all of this already.
+if [ $changed = no ] && is_ours "$pid"; then exit 0; fi
 problem=$("${nginx[@]}" -t 2>&1) || {
   # What nginx has read stays what it would read again.
   for file in ${written[@]+"${written[@]}"}; do
@@ -43,11 +50,6 @@ problem=$("${nginx[@]}" -t 2>&1) || {
   fail "nginx refuses its configuration:" "$problem"
 }
 for file in ${written[@]+"${written[@]}"}; do rm -f "$file.before"; done
-# A number alone may be another process's since the machine was restarted, the system's nginx for one.
-is_ours() {
-  [ "$(cat "/proc/$1/comm" 2>/dev/null)" = nginx ] && grep -qsaF "nginx: master process nginx -p $prefix/ " "/proc/$1/cmdline"
-}
-pid=$(cat "$prefix/nginx.pid" 2>/dev/null || true)
 if ! is_ours "$pid"; then
   # Where the folder was emptied, by `git clean` for one, it runs on and only its pid file is gone.
   while IFS=/ read -r _ _ process _; do
