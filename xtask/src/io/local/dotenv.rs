@@ -14,6 +14,7 @@ use super::secret_files;
 use crate::io::process;
 
 /// A release's `.env`, and what else of it is not in its commit.
+#[derive(Clone)]
 pub struct Env {
     /// Byte for byte.
     pub content: Secret,

@@ -164,10 +164,7 @@ pub fn package(
     let as_committed = [LITERAL, "-c", "core.autocrlf=false", "-c", "core.eol=lf"];
     let words = ["archive", "--format=tar.gz", &output, &commit, "--", &config.project.app];
     process::line(&config.root, "git", &[&as_committed[..], &words].concat()).context("making the archive")?;
-    let strip = match config.project.app.trim_matches('/') {
-        "." => 0,
-        app => app.split('/').filter(|part| !matches!(*part, "" | ".")).count(),
-    };
+    let strip = strip(config);
     let sha256 = sha256(Input::File(archive.clone()))?;
     let Listed { mut sums, links, pointers } = files(&archive, strip)?;
     refuse_links_out_of_the_app(&links)?;
@@ -203,6 +200,22 @@ pub fn package(
         links,
         secret_files: BTreeMap::new(),
     })
+}
+
+/// How many folders are above the app's files in an archive of the repository.
+pub fn strip(config: &Config) -> usize {
+    match config.project.app.trim_matches('/') {
+        "." => 0,
+        app => app.split('/').filter(|part| !matches!(*part, "" | ".")).count(),
+    }
+}
+
+/// The commit that has all files of the release.
+///
+/// # Errors
+/// [`Kind::Package`] where submodules are not there; where git fails.
+pub fn whole_commit(config: &Config, source: &Source) -> Result<String> {
+    Ok(commit_of_all(config, source)?.0)
 }
 
 /// A commit that has all files of the release: with what is not committed, where that belongs to it, and with those of submodules.

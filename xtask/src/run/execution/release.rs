@@ -76,7 +76,8 @@ impl Execution<'_> {
         let earlier = steps::earlier(config, host, observed)?;
         let note = self.make_package(release, earlier.as_ref())?;
         let package = self.package.as_ref().context("there is no package")?;
-        steps::refuse_early(self.session, package, &self.candidate()?.env)?;
+        let candidate = self.candidate()?;
+        steps::refuse_early(self.session, package, &candidate.env, candidate.ahead())?;
         Ok(note)
     }
 

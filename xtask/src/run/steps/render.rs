@@ -108,10 +108,10 @@ pub fn render(
 ///
 /// # Errors
 /// [`Kind::Configuration`] with all of it.
-pub fn refuse_early(session: &Session, package: &Package, env: &Env) -> Result<()> {
+pub fn refuse_early(session: &Session, package: &Package, env: &Env, ahead: Option<review::Ahead>) -> Result<()> {
     let Session { config, observed, host, .. } = session;
     let there = observed.compose.as_deref().map(|compose| There { host, compose });
-    let read = match review::compose_project(config, package, env, there) {
+    let read = match review::compose_project(config, package, env, ahead, there) {
         Ok(read) => read,
         // What is wrong is not the files; a deploy finds out on the host.
         Err(error) if Kind::of(&error).is_none() => {
