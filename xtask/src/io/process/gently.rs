@@ -50,14 +50,17 @@ mod tests {
         let class =
             |text: String| text.lines().find_map(|line| line.strip_prefix("policy").map(str::to_owned)).unwrap();
         let read = || class(fs::read_to_string("/proc/thread-self/sched").unwrap());
-        let before = read();
+        let (before, was_calm) = (read(), is_calm());
         let during = gently(&Reach::Local, || {
             (read(), process::line(std::path::Path::new("/"), "cat", &["/proc/self/sched"]).unwrap())
         });
         assert_eq!(before, read());
         let policy = |text: &str| text.trim_start_matches([' ', ':']).to_owned();
-        if is_calm() {
-            assert_eq!((policy(&during.0), policy(&class(during.1))), ("5".to_owned(), "5".to_owned()));
+        let (own, child) = (policy(&during.0), policy(&class(during.1)));
+        assert_eq!(own, child, "what it starts is in another class");
+        // The load may have changed meanwhile.
+        if was_calm && is_calm() {
+            assert_eq!(own, "5");
         }
     }
 }
