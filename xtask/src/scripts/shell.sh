@@ -52,7 +52,7 @@ take_lock() {
 # Whether a good part of the processors' time since the last look, or at first since a minute ago, was nobody's, or that of scripts of this
 # kind, which have a lower priority.
 is_calm() {
-  local user nice system idle waited further before_free=${free-} before_all=${all-}
+  local user nice system idle waited further load part before_free=${free-} before_all=${all-}
   { read -r _ user nice system idle waited further && read -r load _ </proc/loadavg; } </proc/stat || return
   free=$((nice + idle + waited)) all=$((user + nice + system + idle + waited))
   for part in $further; do all=$((all + part)); done
