@@ -92,10 +92,17 @@ struct Measured {
 pub fn measure(figures: &mut Figures) {
     let project = subject::web_alone("instant");
     project.deploy();
+    let gentle = subject::web_alone("instant");
+    gentle.rewrite("deploy.toml", "bake = 0\n", "bake = 0\npace = \"gentle\"\n");
+    gentle.deploy();
     let naive = Naive::start();
-    let mut tools = vec![this_tool(&project), naive.tool()];
+    first_traffic_of_naive(figures, &naive, &naive.tool());
+    let mut tools = vec![
+        this_tool("this tool, instant mode, local", &project),
+        this_tool("this tool, gentle, instant mode, local", &gentle),
+        naive.tool(),
+    ];
     tools.extend(given());
-    first_traffic_of_naive(figures, &naive, &tools[1]);
     let mut all: Vec<Measured> = tools.iter().map(|_| Measured::default()).collect();
     for number in 0..TIMES {
         for (tool, measured) in tools.iter().zip(&mut all) {
@@ -171,9 +178,9 @@ fn killed(tool: &Tool, number: usize, measured: &mut Measured) {
     }
 }
 
-fn this_tool(project: &Project) -> Tool<'_> {
+fn this_tool<'a>(name: &str, project: &'a Project) -> Tool<'a> {
     Tool {
-        name: "this tool, instant mode, local".to_owned(),
+        name: name.to_owned(),
         address: project.address(),
         app: project.root().join("backend"),
         prepare: Box::new(|| project.commit("another version")),

@@ -19,6 +19,8 @@ use crate::support::site::Site;
 use crate::support::slow_link::SlowLink;
 use crate::support::team::Team;
 
+const GENTLE: &str = "bake = 0\npace = \"gentle\"\n";
+
 /// Something that can be deployed again and again.
 pub struct Subject<'a> {
     pub what: String,
@@ -110,6 +112,9 @@ pub fn measure(figures: &mut Figures) {
         if mode == "instant" {
             sustained(figures, &project);
             latency.push(raw_commands(figures, &project));
+            project.rewrite("deploy.toml", "bake = 0\n", GENTLE);
+            let gentle = Subject { what: "gentle, instant mode, local".to_owned(), ..subject };
+            latency.push(gentle.under_traffic(figures, 5, &BOTH));
         }
     }
     figures.plot(seen::plot("traffic", latency));
@@ -136,6 +141,17 @@ pub fn measure_over_ssh(figures: &mut Figures) {
             };
             latency.push(subject.under_traffic(figures, 5, bars));
             subject.in_flight(figures, true);
+        }
+        if mode == "instant" {
+            site.set("PROD_SSH_PORT", &server.ssh_port().to_string());
+            site.configure("bake = 0\n", GENTLE);
+            let gentle = Subject {
+                what: "gentle, instant mode, over SSH".to_owned(),
+                address: subject::address_of(&server),
+                prepare: &|number| subject::never_built(&site, number),
+                deploy: &|_| Some(site.deploy()),
+            };
+            latency.push(gentle.under_traffic(figures, 5, &BOTH));
         }
     }
     figures.plot(seen::plot("traffic-over-ssh", latency));

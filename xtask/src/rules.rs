@@ -2,6 +2,7 @@
 
 pub mod certificate;
 pub mod config;
+pub mod duration;
 pub mod engine;
 pub mod failure;
 pub mod health;

@@ -7,7 +7,7 @@ use super::{Invocation, Lock, execute};
 use crate::rules::failure::Kind;
 use crate::rules::plan;
 use crate::rules::release::ReleaseId;
-use crate::rules::script::Pace;
+use crate::rules::script::Priority;
 use crate::run::candidate::Candidate;
 use crate::run::execution::Execution;
 use crate::run::session::Session;
@@ -28,7 +28,7 @@ impl Build {
     /// [`Kind::Preflight`] where the release is not on the host.
     pub fn run(&self, invocation: &Invocation) -> Result<()> {
         let Invocation { config: today, caller, .. } = invocation;
-        let session = Session::connect_locked(today, caller, "build", self.lock.lock_wait, Pace::Gentle)?;
+        let session = Session::connect_locked(today, caller, "build", self.lock.lock_wait, Priority::Gentle)?;
         let release = match &self.release {
             Some(release) => release.clone(),
             None => {

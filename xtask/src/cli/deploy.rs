@@ -11,7 +11,7 @@ use crate::rules::config::Tests;
 use crate::rules::host::preflight;
 use crate::rules::plan::step::Step;
 use crate::rules::plan::{self, Plan};
-use crate::rules::script::Pace;
+use crate::rules::script::Priority;
 use crate::run::candidate::Candidate;
 use crate::run::execution::Execution;
 use crate::run::session::Session;
@@ -66,7 +66,7 @@ impl Deploy {
             caller,
             &format!("deploy of {}", candidate.base),
             self.lock.lock_wait,
-            Pace::Gentle,
+            Priority::Gentle,
         )?;
         let plan = plan(&session)?;
         execute(invocation, Execution::of_candidate(&session, caller, "deploy", candidate), &plan)

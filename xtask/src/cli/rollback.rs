@@ -8,7 +8,7 @@ use crate::io::console;
 use crate::rules::host::preflight;
 use crate::rules::plan;
 use crate::rules::release::ReleaseId;
-use crate::rules::script::Pace;
+use crate::rules::script::Priority;
 use crate::run::execution::Execution;
 use crate::run::session::Session;
 
@@ -40,7 +40,7 @@ impl Rollback {
         if self.plan.dry_run {
             return dry_run(invocation, &plan(&Session::connect_read_only(config)?)?.0);
         }
-        let session = Session::connect_locked(config, caller, "rollback", self.lock.lock_wait, Pace::Full)?;
+        let session = Session::connect_locked(config, caller, "rollback", self.lock.lock_wait, Priority::Full)?;
         preflight::bypasses(&session.observed).iter().for_each(|line| console::warning(line));
         let (plan, config) = plan(&session)?;
         execute(invocation, Execution::of_stored(&session, &config, caller, "rollback"), &plan)

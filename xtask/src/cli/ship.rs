@@ -7,7 +7,7 @@ use super::given_images::GivenImages;
 use super::{Invocation, Lock, execute};
 use crate::io::console;
 use crate::rules::plan;
-use crate::rules::script::Pace;
+use crate::rules::script::Priority;
 use crate::run::candidate::Candidate;
 use crate::run::execution::Execution;
 use crate::run::session::Session;
@@ -35,7 +35,7 @@ impl Ship {
         let config = &self.images.applied(invocation.config)?;
         let candidate = Candidate::of(config, caller, self.dirty)?;
         let purpose = format!("ship of {}", candidate.base);
-        let session = Session::connect_locked(config, caller, &purpose, self.lock.lock_wait, Pace::Gentle)?;
+        let session = Session::connect_locked(config, caller, &purpose, self.lock.lock_wait, Priority::Gentle)?;
         let release = session.choose_release(&candidate.base, &candidate.env)?;
         let plan = plan::ship(config, &session.observed, &release);
         if plan.steps.is_empty() {

@@ -6,7 +6,7 @@ use clap::Args;
 use super::{Invocation, Lock, PlanOnly, dry_run, execute, slot};
 use crate::rules::plan;
 use crate::rules::release::Slot;
-use crate::rules::script::Pace;
+use crate::rules::script::Priority;
 use crate::run::execution::Execution;
 use crate::run::session::Session;
 
@@ -40,7 +40,7 @@ impl Switch {
         if self.plan.dry_run {
             return dry_run(invocation, &plan(&Session::connect_read_only(config)?)?.0);
         }
-        let session = Session::connect_locked(config, caller, "switch", self.lock.lock_wait, Pace::Full)?;
+        let session = Session::connect_locked(config, caller, "switch", self.lock.lock_wait, Priority::Full)?;
         let (plan, config) = plan(&session)?;
         execute(invocation, Execution::of_stored(&session, &config, caller, "switch"), &plan)
     }

@@ -20,7 +20,7 @@ use crate::io::process::{self, Child, Command, Finished};
 use crate::io::random;
 use crate::rules::config::{Config, Reach};
 use crate::rules::failure::Kind;
-use crate::rules::script::{self, Pace, Script};
+use crate::rules::script::{self, Priority, Script};
 
 /// A host that can be reached.
 pub struct Host {
@@ -41,7 +41,7 @@ enum Connected {
 pub struct Claim<'a> {
     pub holder: &'a str,
     pub wait_seconds: u64,
-    pub pace: Pace,
+    pub priority: Priority,
 }
 
 impl Host {
@@ -54,11 +54,16 @@ impl Host {
         // A word that no script prints by accident, nor an app on purpose.
         let token = format!("deploy-shell.{}", random::token()?);
         let wait_seconds = claim.map_or(0, |claim| claim.wait_seconds);
-        let pace = claim.map_or(Pace::Gentle, |claim| claim.pace);
-        let script = script::shell(config, &token, claim.map(|claim| claim.holder), wait_seconds, &first, pace);
+        let priority = claim.map_or(Priority::Gentle, |claim| claim.priority);
+        let script = script::shell(config, &token, claim.map(|claim| claim.holder), wait_seconds, &first, priority);
         // Besides, it waits for the last script of a run that has died.
-        let start =
-            Start { script, token, first, wait: Duration::from_secs(wait_seconds).saturating_add(script::GRACE * 2) };
+        let start = Start {
+            script,
+            token,
+            first,
+            wait: Duration::from_secs(wait_seconds).saturating_add(script::GRACE * 2),
+            alone: claim.is_some(),
+        };
         let ask = script::ask();
         let (reach, asker, (shell, ticket)) = match &config.environment.reach {
             Reach::Local => {

@@ -7,11 +7,13 @@ mod health;
 pub mod site_url;
 mod static_files;
 mod tests_of_app;
+mod traffic;
 mod web;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -24,6 +26,7 @@ pub use crate::rules::config::health::Health;
 pub use crate::rules::config::site_url::SiteUrl;
 pub use crate::rules::config::static_files::{ImageFolder, StaticFiles};
 pub use crate::rules::config::tests_of_app::{Pytest, TestCommands, Tests};
+pub use crate::rules::config::traffic::{Pace, Traffic};
 pub use crate::rules::config::web::{ServingVersion, Web};
 
 /// Everything a command needs to know, for one environment.
@@ -188,24 +191,6 @@ impl Slots {
     }
 }
 
-/// What happens around the switch. Times are in seconds.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Traffic {
-    /// How long the new version is watched before the old one is given up.
-    pub bake: u64,
-    /// How long requests and websockets of the old slot may take to finish.
-    pub drain: u64,
-    /// The old version runs on in its slot until the next deploy, so that a rollback only moves the traffic.
-    pub standby: bool,
-}
-
-impl Default for Traffic {
-    fn default() -> Traffic {
-        Traffic { bake: 3, drain: 30, standby: false }
-    }
-}
-
 /// Commands run in a one-off container of the new release. Each must stand being run again.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -293,6 +278,8 @@ pub struct SshTarget {
     pub user: String,
     pub key: Secret,
     pub known_hosts: Option<String>,
+    /// How long a connection that only looked is kept for the next look.
+    pub keep: Option<Duration>,
     /// `PROD_`, what the variables of this environment begin with.
     pub prefix: String,
 }

@@ -4,6 +4,7 @@
 
 pub mod script_of_step;
 pub mod step;
+mod undo;
 
 use std::collections::BTreeSet;
 
@@ -15,6 +16,8 @@ use crate::rules::host::observed::{Container, Observed};
 use crate::rules::host::preflight;
 use crate::rules::plan::step::{HookPoint, Step};
 use crate::rules::release::{ReleaseId, Slot};
+
+pub use undo::{last_started_step, left_running, undo_steps};
 
 /// What will be done, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +68,7 @@ pub fn deploy(config: &Config, observed: &Observed, release: &ReleaseId, tests: 
         render: |slot| Step::Render { slot },
         build: true,
         before_boot: &config.hooks.before_boot,
+        rest: config.traffic.rest(),
     };
     boot_and_cut_over(config, observed, release, preparation)
 }
@@ -115,6 +119,7 @@ pub fn rollback(config: &Config, observed: &Observed, release: &ReleaseId) -> Re
         render: |slot| Step::RenderStored { slot },
         build: !observed.has_images(release),
         before_boot: &[],
+        rest: 0,
     };
     boot_and_cut_over(config, observed, release, preparation)
 }
@@ -129,6 +134,8 @@ struct Preparation<'a> {
     /// Its images may be missing.
     build: bool,
     before_boot: &'a [Vec<String>],
+    /// Seconds between its health and the switch. A way back is not held up by that either.
+    rest: u64,
 }
 
 /// The release takes the free slot, then the traffic. In reading order.
@@ -168,6 +175,9 @@ fn boot_and_cut_over(
     steps.extend(hooks(to, HookPoint::BeforeBoot, preparation.before_boot));
     steps.push(Step::Boot { slot: to });
     steps.push(Step::AwaitHealth { slot: to });
+    if preparation.rest > 0 && live.is_some() {
+        steps.push(Step::Rest { slot: to, seconds: preparation.rest });
+    }
     steps.extend(cut_over(config, observed, release, switching, to));
     Ok(planned(observed, release, to, steps))
 }
@@ -191,8 +201,13 @@ fn rollback_to_standby(config: &Config, observed: &Observed, release: &ReleaseId
         return Ok(None);
     }
     let switching = preflight::host(config, observed, Vec::new())?;
-    // Its workers are started from its files.
-    let mut steps = vec![Step::Check];
+    let takes_over = cut_over(config, observed, release, switching, to);
+    // What is started of it comes from its files; what runs has them.
+    let starts = |step: &Step| matches!(step, Step::Workers { .. } | Step::Hook { .. });
+    let mut steps = Vec::new();
+    if takes_over.iter().any(starts) {
+        steps.push(Step::Check);
+    }
     // One that does as it should is left alone. That of the tool's own may have the paths of a version that failed.
     let obeys = observed.running_slot == Some(live) && observed.configured_slot == Some(live);
     if config.environment.nginx.owner != NginxOwner::System || !obeys || observed.switching != Some(switching) {
@@ -202,7 +217,7 @@ fn rollback_to_standby(config: &Config, observed: &Observed, release: &ReleaseId
     if !observed.healthy(config, to, release) || !config.more_webs.is_empty() {
         steps.push(Step::AwaitHealth { slot: to });
     }
-    steps.extend(cut_over(config, observed, release, switching, to));
+    steps.extend(takes_over);
     Ok(Some(planned(observed, release, to, steps)))
 }
 
@@ -211,8 +226,8 @@ fn cut_over(config: &Config, observed: &Observed, release: &ReleaseId, switching
     let mut steps = hooks(to, HookPoint::BeforeSwitch, &config.hooks.before_switch);
     steps.push(Step::Switch { switching, to });
     steps.push(Step::Verify { slot: to });
-    if config.traffic.bake > 0 {
-        steps.push(Step::Bake { slot: to, seconds: config.traffic.bake });
+    if config.traffic.watched() > 0 {
+        steps.push(Step::Bake { slot: to, seconds: config.traffic.watched() });
     }
     // The last one may have been taken out.
     if !config.project.workers.is_empty() || observed.others.iter().any(|other| other.worker) {
@@ -333,62 +348,6 @@ pub fn failure(plan: &Plan, index: usize) -> Kind {
         Kind::AfterSwitch if plan.steps[index..].iter().any(|step| matches!(step, Step::Boot { .. })) => Kind::Boot,
         kind => kind,
     }
-}
-
-/// Seconds that requests of a version that is taken back may take to end: who cancels a deploy waits for this.
-const UNDO_DRAIN: u64 = 4;
-
-/// The last step that had begun when a plan failed at step `failed`: of the steps before `sent_until`, whose scripts were sent
-/// without waiting for each, the last `never_began` had not. A signal may come before the first of them is waited for.
-pub fn last_started_step(failed: usize, sent_until: usize, never_began: usize) -> usize {
-    failed.max(sent_until.saturating_sub(never_began + 1))
-}
-
-/// What to undo when step `last_started` of `plan` is the last that had begun. Before the switch the new slot goes; from the switch
-/// on, while the old slot still runs, the traffic goes back first; after that the new version serves and nothing is undone.
-///
-/// A courtesy: a killed run does without it, and the next deploy must work all the same.
-pub fn undo_steps(plan: &Plan, last_started: usize) -> Vec<Step> {
-    let started = &plan.steps[..=last_started.min(plan.steps.len().saturating_sub(1))];
-    let any = |wanted: fn(&Step) -> bool| started.iter().any(wanted);
-    // What runs in the slot of a warm rollback was there before.
-    let booted = any(|step| matches!(step, Step::Boot { .. } | Step::Hook { point: HookPoint::BeforeBoot, .. }));
-    let served = any(|step| matches!(step, Step::MarkKnownGood));
-    let switched = started.iter().find_map(|step| match step {
-        Step::Switch { switching, .. } => Some(*switching),
-        _ => None,
-    });
-    if served || (!booted && switched.is_none()) {
-        return Vec::new();
-    }
-    let mut undo = Vec::new();
-    if let (Some(switching), Some(from)) = (switched, plan.from) {
-        undo.push(Step::Switch { switching, to: from });
-        if any(|step| matches!(step, Step::Workers { .. })) {
-            undo.extend(match (&plan.from_release, &plan.from_workers) {
-                (Some(release), Some(services)) => {
-                    Some(Step::Workers { slot: from, release: release.clone(), services: services.clone() })
-                }
-                // Compose had started them before the first deploy.
-                (None, _) => Some(Step::UnmanagedWorkers),
-                (Some(_), None) => None,
-            });
-        }
-        // What it was given before may still be under way in it.
-        undo.push(Step::Drain { slot: plan.to, seconds: UNDO_DRAIN });
-    }
-    if booted {
-        undo.push(Step::Remove { slot: plan.to });
-    }
-    undo
-}
-
-/// The slot that may run on where step `last_started` of `plan` is the last that had begun: what served before is stopped once its
-/// requests have ended, and who cancels a deploy does not wait for those.
-pub fn left_running(plan: &Plan, last_started: usize) -> Option<Slot> {
-    let served = plan.steps.iter().take(last_started + 1).any(|step| *step == Step::MarkKnownGood);
-    let stops = |step: &Step| matches!(step, Step::Stop { slot, .. } if Some(*slot) == plan.from);
-    plan.from.filter(|_| served && plan.steps.iter().skip(last_started).any(stops))
 }
 
 #[cfg(test)]

@@ -58,23 +58,23 @@ pub struct Script {
     pub input: Input,
     /// After this long it is ended and counts as failed.
     pub limit: Duration,
-    pub pace: Pace,
+    pub priority: Priority,
 }
 
 /// How a script takes the host's processors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
+pub enum Priority {
     /// Where there is time that nobody else wants, it takes that, and who serves never waits for it.
     Gentle,
     /// As any other program: people wait for it, or it starts what serves.
     Full,
 }
 
-impl fmt::Display for Pace {
+impl fmt::Display for Priority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Pace::Gentle => "gentle",
-            Pace::Full => "full",
+            Priority::Gentle => "gentle",
+            Priority::Full => "full",
         })
     }
 }
@@ -88,7 +88,7 @@ impl Script {
             arguments: Vec::new(),
             input: Input::Nothing,
             limit: Duration::from_secs(5),
-            pace: Pace::Full,
+            priority: Priority::Full,
         }
     }
 
@@ -206,7 +206,7 @@ mod tests {
         fn a_script_gets_its_arguments_unchanged_through_a_login_shell(arguments in prop::collection::vec(word(), 1..4)) {
             let script = Script {
                 name: "echo", text: r#"printf '%s\0' "$@""#, arguments: arguments.clone(),
-                input: Input::Nothing, limit: Duration::from_secs(5), pace: Pace::Full,
+                input: Input::Nothing, limit: Duration::from_secs(5), priority: Priority::Full,
             };
             let line = script.login_line();
             prop_assume!(line.len() < 120_000);
@@ -218,7 +218,7 @@ mod tests {
         fn a_script_gets_its_arguments_unchanged_through_two_shells(arguments in prop::collection::vec(word(), 1..4)) {
             let script = Script {
                 name: "echo", text: r#"printf '%s\0' "$@""#, arguments: arguments.clone(),
-                input: Input::Nothing, limit: Duration::from_secs(5), pace: Pace::Full,
+                input: Input::Nothing, limit: Duration::from_secs(5), priority: Priority::Full,
             };
             // The shell that runs all scripts of a run gives the line to another one.
             let line = format!("exec bash -c {}", quote(&script.remote_line()));

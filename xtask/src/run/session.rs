@@ -16,7 +16,7 @@ use crate::rules::host::observed::{self, Observed, StoredRelease};
 use crate::rules::release::ReleaseId;
 use crate::rules::release::settings::Settings;
 use crate::rules::report::Caller;
-use crate::rules::script::{self, Input, Pace};
+use crate::rules::script::{self, Input, Priority};
 use crate::rules::secret::{Secret, mask};
 use crate::rules::shared_constants::FILES_NOT_AS_SHIPPED;
 use crate::rules::utc;
@@ -52,11 +52,11 @@ impl Session {
         caller: &Caller,
         purpose: &str,
         wait_seconds: u64,
-        pace: Pace,
+        priority: Priority,
     ) -> Result<Session> {
         let since = utc::rfc3339(caller.started_at).replace('T', " ").replace('Z', " UTC");
         let holder = format!("{} since {since} for: {purpose}", caller.name);
-        let claim = Claim { holder: &holder, wait_seconds, pace };
+        let claim = Claim { holder: &holder, wait_seconds, priority };
         let mut session = Session::on(config, Host::connect(config, Some(&claim), script::inspect(config))?, true)?;
         session.wait_for_port_release()?;
         Ok(session)

@@ -121,6 +121,7 @@ pub fn reached(config: &Config, request: &Request, prepared: &Prepared) -> Confi
     let name = if *port == 22 { host.clone() } else { format!("[{host}]:{port}") };
     let prefix = format!("{}_", config.environment.name.to_uppercase().replace('-', "_"));
     let target = SshTarget {
+        keep: None,
         host: host.clone(),
         port: *port,
         user: request.user.to_owned(),

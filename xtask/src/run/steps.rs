@@ -26,7 +26,7 @@ use crate::rules::shared_constants::FILES_NOT_AS_SHIPPED;
 use crate::rules::test_summary::Summary;
 
 pub use carry::carry;
-pub use health::await_health_of_all;
+pub use health::{await_health_of_all, rest};
 pub use render::{Printed, as_shipped, refuse_early, render, reviewed, stored_commit, tell};
 pub use traffic::{bake, verify};
 

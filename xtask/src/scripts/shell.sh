@@ -1,6 +1,6 @@
 # Runs the scripts of one run of the tool, one after the other, and holds the deploy lock meanwhile.
 #
-# Standard input: per script a line `run NUMBER LINE_BYTES INPUT_BYTES PACE NAME` (or `then`: only if the one before succeeded),
+# Standard input: per script a line `run NUMBER LINE_BYTES INPUT_BYTES PRIORITY NAME` (or `then`: only if the one before succeeded),
 # its command line, its input. The first script comes as the argument $7: ssh sends no input before the command has been
 # answered for. `stop` ends the script that runs, the second time by force; an empty line says that the
 # deploying side lives. Standard output: around what each script prints, a line that says it begins and one that it has
@@ -14,7 +14,7 @@ set -u
 export PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C
 token=$1 folder=$2 holder=$3 wait_seconds=$4 silence_seconds=$5 grace_seconds=$6 first=$7
 lock=$folder/$8
-pace=$9
+priority=$9
 
 # A run that is ending by itself, or has nothing left but its last child, is waited for without being asked to.
 ending='ending: '
@@ -70,7 +70,7 @@ work() {
   exec 5<&0             # all that is still to come
   trap 'go_on=no' USR1
   trap stop USR2
-  { [ -r /proc/stat ] && command -v chrt && command -v nice; } >/dev/null || pace=full
+  { [ -r /proc/stat ] && command -v chrt && command -v nice; } >/dev/null || priority=full
   set -m
   while [ $go_on = yes ] && read -r chain number line_bytes input_bytes wanted _; do
     IFS= read -r -N "$line_bytes" line || break
@@ -85,7 +85,7 @@ work() {
     [ "$input_bytes" = 0 ] || exec 6< <(head -c "$input_bytes" <&5)
     # Where there is time that nobody else wants, it is enough, and who serves never waits for a script: Linux lets a process run on for some
     # milliseconds whatever its priority, but for one of this class (sched(7), SCHED_IDLE). Where there is none, it would hardly get on.
-    [ "$pace" = full ] || [ "$wanted" = full ] || ! is_calm || line="exec chrt -i 0 nice -n 19 ${line#exec }"
+    [ "$priority" = full ] || [ "$wanted" = full ] || ! is_calm || line="exec chrt -i 0 nice -n 19 ${line#exec }"
     (eval "$line") <&6 2>&4 4>&- 5<&- 6<&- &
     job=$!
     # The signal that stops a script ends the waiting too.

@@ -104,6 +104,27 @@ fn a_broken_version_is_told_and_the_old_one_serves_every_request() {
 }
 
 #[test]
+fn a_version_that_ends_soon_after_its_start_gets_no_traffic_from_a_gentle_deploy() {
+    let project = Project::new("instant");
+    project.rewrite("deploy.toml", "bake = 1", "bake = 0\npace = \"gentle\"");
+    let served = project.deploy()["release"].clone();
+    let leave = "import os, threading\nthreading.Timer(3, lambda: (print('out of licences', flush=True), os.kill(1, 15))).start()\n";
+    project.change("backend/app/main.py", "from fastapi", &format!("{leave}from fastapi"));
+    let load = Load::start(&project.address(), &BOTH, RATE);
+    let run = project.xtask(&["deploy", "--skip-tests", "--json"]);
+    assert_none_failed("a version that ends after 3 s", &load.finish(), &BOTH);
+    let run = run.must_end_with(16).must_say(&["Let the new version rest", "does not keep running", "out of licences"]);
+    assert_eq!(run.json()["serves"], served, "{run}");
+    project.forget_last_commit();
+
+    project.new_version("which goes on running");
+    let load = Load::start(&project.address(), &BOTH, RATE);
+    let deploy = project.deploy();
+    assert_none_failed("a gentle deploy", &load.finish(), &BOTH);
+    assert_ne!(deploy["serves"], served);
+}
+
+#[test]
 fn a_version_that_turns_bad_after_the_switch_gives_the_traffic_back_by_itself() {
     let project = Project::with_compose_of_this_machine("instant");
     project.rewrite("deploy.toml", "bake = 1", "bake = 20");

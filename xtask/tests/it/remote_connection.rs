@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::server::Compose;
 use crate::support::shared_server::on_a_server;
+use crate::support::site::processes;
 use crate::support::team::Team;
 
 /// A login that prints, a time-out for idle shells as hardening guides set it, and variables that change what scripts do.
@@ -212,4 +213,82 @@ fn odd_folders_and_keys_are_taken_or_named() {
         site.variables = right;
         site.xtask(&["deploy", "--skip-tests", "--lock-wait", "18446744073709551615"]).must_end_with(2);
     });
+}
+
+/// The masters of connections that are kept.
+fn kept() -> Vec<u32> {
+    // ssh gives itself this title.
+    processes()
+        .into_iter()
+        .filter(|(_, words)| words.contains("xtask-kept-") && words.contains("[mux]"))
+        .map(|(number, _)| number)
+        .collect()
+}
+
+/// A look leaves its connection to the next one; what changes the host has one of its own, and one that died or hangs is done without.
+#[test]
+fn a_kept_connection_serves_the_next_look_and_nothing_else() {
+    on_a_server(Compose::V1, |_, site| {
+        site.configure("# [ssh]\n# keep = \"10m\"", "[ssh]\nkeep = \"4s\"");
+        site.status();
+        let first = kept();
+        assert_eq!(first.len(), 1, "{first:?}");
+        site.status();
+        assert_eq!(kept(), first, "the second look has made another one");
+        // Looks at the same time share it; sshd takes ten sessions on one, so some open one of their own.
+        std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(|| site.status()))));
+        assert_eq!(kept(), first);
+
+        // One that hangs, as after a change of networks.
+        let pause = |signal: &str| drop(send(signal, first[0]));
+        pause("-STOP");
+        site.new_version("over a connection of its own");
+        let begun = Instant::now();
+        site.deploy();
+        println!("a deploy beside a kept connection that hangs took {:.1?}", begun.elapsed());
+        let begun = Instant::now();
+        site.status();
+        assert!(begun.elapsed() < Duration::from_secs(5), "a look beside one that hangs took {:.1?}", begun.elapsed());
+        pause("-CONT");
+        send("-KILL", first[0]);
+
+        // Only the socket of one that was killed is left.
+        let second: Vec<u32> = kept().into_iter().filter(|number| *number != first[0]).collect();
+        assert_eq!(second.len(), 1, "{second:?}");
+        send("-KILL", second[0]);
+        site.status();
+        let third = kept();
+        assert!(third.len() == 1 && third != second, "{third:?}");
+
+        // It ends by itself, and its folder is nobody else's to read.
+        let ended = (0..100).any(|_| {
+            std::thread::sleep(Duration::from_millis(100));
+            kept().is_empty()
+        });
+        assert!(ended, "it stays: {:?}", kept());
+        let folders = std::fs::read_dir(std::env::temp_dir())
+            .unwrap()
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("xtask-kept-"));
+        for folder in folders.map(|entry| entry.path()) {
+            let permissions = std::fs::metadata(&folder).unwrap().permissions();
+            assert_eq!(permissions.mode() & 0o777, 0o700, "{}", folder.display());
+            std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        site.xtask(&["status"])
+            .must_end_with(0)
+            .must_say(&["no connection is kept", "is not a folder of this user alone"]);
+        assert!(kept().is_empty(), "{:?}", kept());
+        let folders = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten().map(|entry| entry.path());
+        for folder in folders
+            .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("xtask-kept-")))
+        {
+            std::fs::remove_dir_all(folder).unwrap();
+        }
+        site.configure("[ssh]\nkeep = \"4s\"", "# [ssh]\n# keep = \"10m\"");
+    });
+}
+
+fn send(signal: &str, process: u32) -> bool {
+    std::process::Command::new("kill").args([signal, &process.to_string()]).status().unwrap().success()
 }

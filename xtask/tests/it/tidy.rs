@@ -299,7 +299,9 @@ fn deploy_toml_names_every_setting() {
             [
                 "rules/config.rs",
                 "rules/config/deploy_toml.rs",
+                "rules/config/traffic.rs",
                 "rules/config/deploy_toml/health_of_app.rs",
+                "rules/config/deploy_toml/ssh.rs",
                 "rules/config/deploy_toml/tests_of_app.rs",
                 "rules/config/deploy_toml/webs.rs",
             ]
@@ -317,6 +319,7 @@ fn deploy_toml_names_every_setting() {
         ("Traffic", "traffic"),
         ("Hooks", "hooks"),
         ("RawTests", "test"),
+        ("RawSsh", "ssh"),
         ("RawEnvironment", "environments."),
         ("RawNginx", "environments."),
     ] {

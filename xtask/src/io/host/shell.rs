@@ -191,7 +191,8 @@ impl Shell {
         let Ticket { number, script } = &ticket;
         let input = script.input.bytes();
         let lengths = format!("{} {}", line.len(), input.len());
-        let mut request = format!("{chain} {number} {lengths} {} {}\n{line}", script.pace, script.name).into_bytes();
+        let mut request =
+            format!("{chain} {number} {lengths} {} {}\n{line}", script.priority, script.name).into_bytes();
         request.extend_from_slice(input);
         // Where the shell has ended, waiting for it says why.
         let _ended = self.child.input().write(&request);

@@ -3,6 +3,8 @@
 //! Its own command is the shell that runs our scripts there. The master process reads its standard input from us and ends
 //! when we do, and with it the agent that holds the key.
 
+mod kept;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,17 +13,21 @@ use anyhow::{Context, Result, bail};
 use crate::io::console;
 use crate::io::host::ask::Asker;
 use crate::io::host::shell::{Shell, Ticket};
-use crate::io::process::{self, Command};
+use crate::io::process::{self, Child, Command};
 use crate::rules::config::SshTarget;
 use crate::rules::failure::Kind;
 use crate::rules::script::{Input, Script, quote};
 use crate::rules::secret::Secret;
+use kept::Kept;
 
 /// A connection that sends nothing for 3 times this is dead (ssh_config: ServerAliveInterval, ServerAliveCountMax).
 const ALIVE_INTERVAL_SECONDS: u32 = 5;
 
 /// Time for a connection to stand, the wait for the lock apart.
 const CONNECTED: Duration = Duration::from_secs(30);
+
+/// The same of one that stands: there is nothing to wait for but the way there and back.
+const JOINED: Duration = Duration::from_secs(5);
 
 /// What is started on the host.
 pub struct Start {
@@ -32,14 +38,20 @@ pub struct Start {
     pub first: Script,
     /// How long it may wait for the lock.
     pub wait: Duration,
+    /// On a connection of its own. sshd takes so many sessions on one (`MaxSessions`), and what others do must not hinder one that changes the host.
+    pub alone: bool,
 }
 
 /// An open connection. Once the shell that came with it is dropped, it closes and takes the agent and the session's
-/// folder along.
+/// folder along; one that is kept stays.
 pub struct Connection {
     target: SshTarget,
-    folder: PathBuf,
+    /// The master's socket.
+    control: PathBuf,
 }
+
+/// What a connection opens with: itself, what asks on the host, the shell with its first script.
+type Opened = (Connection, Asker, (Shell, Ticket));
 
 impl Connection {
     /// Connects and starts the shell on the server, and beside it what asks there. `state` keeps the host keys that were accepted at first use.
@@ -47,31 +59,52 @@ impl Connection {
     /// # Errors
     /// [`Kind::HostKey`] where the server's key is not the known one, [`Kind::Connection`] where there is no connection,
     /// [`Kind::Locked`] and [`Kind::Preflight`] where there is no lock.
-    pub fn open(
-        target: &SshTarget,
-        state: &Path,
-        start: &Start,
-        ask: &Script,
-    ) -> Result<(Connection, Asker, (Shell, Ticket))> {
+    pub fn open(target: &SshTarget, state: &Path, start: &Start, ask: &Script) -> Result<Opened> {
         for program in ["ssh", "ssh-agent", "ssh-add"] {
             process::require(program, "install the OpenSSH client")?;
         }
         let private = private_folder()?;
-        let known = KnownHosts::prepare(target, private.path(), state)?;
         let route = Route::of(target)?;
-        let master = process::spawn(&master(target, private.path(), &known, &route, &start.script))?;
+        let keep = target.keep.filter(|_| !start.alone);
+        let mut kept = keep.and_then(|keep| Kept::of(target, &route, keep, private.path()));
+        if kept.as_ref().is_some_and(Kept::stands) {
+            // Where it takes no further session, or the way there has just broken, its end is its own affair.
+            let joined = kept.take().map(|kept| Connection::join(target, kept.control, start, ask));
+            if let Some(Ok(opened)) = joined {
+                return Ok(opened);
+            }
+        }
+        let known = KnownHosts::prepare(target, private.path(), state)?;
+        let control = kept.as_ref().map_or_else(|| private.path().join("control"), |kept| kept.control.clone());
+        let persist = kept.as_ref().map_or("no".to_owned(), |kept| kept.keep.as_secs().to_string());
+        let socket = [format!("ControlPath={}", control.display()), format!("ControlPersist={persist}")];
+        let master = process::spawn(&master(target, private.path(), socket, &known, &route, &start.script))?;
         // From here on the session's own shell removes it, also when this process is killed.
-        let connection = Connection { target: target.clone(), folder: private.keep() };
-        let (control, ask) = (connection.control(), connection.command(ask.name, &ask.login_line()));
-        let limit = CONNECTED.saturating_add(start.wait);
+        drop(private.keep());
+        let connection = Connection { target: target.clone(), control };
+        let (asker, shell) = connection.begin(master, CONNECTED.saturating_add(start.wait), start, ask)?;
+        known.announce(target);
+        Ok((connection, asker, shell))
+    }
+
+    /// Goes on over a connection that an earlier run has left.
+    fn join(target: &SshTarget, control: PathBuf, start: &Start, ask: &Script) -> Result<Opened> {
+        let connection = Connection { target: target.clone(), control };
+        let shell = process::spawn(&connection.command("connect over SSH", &start.script.login_line()))?;
+        let (asker, shell) = connection.begin(shell, JOINED, start, ask)?;
+        Ok((connection, asker, shell))
+    }
+
+    /// `shell`: what runs the shell on the server.
+    fn begin(&self, shell: Child, limit: Duration, start: &Start, ask: &Script) -> Result<(Asker, (Shell, Ticket))> {
+        let (control, ask) = (self.control.clone(), self.command(ask.name, &ask.login_line()));
         let asker = Asker::start(move || {
             connected(&control, limit)?;
             process::spawn(&ask)
         });
-        let (shell, first) = Shell::with_first(master, &start.token, &start.first);
-        shell.await_ready(limit, || refused(target, &shell))?;
-        known.announce(target);
-        Ok((connection, asker, (shell, first)))
+        let (shell, first) = Shell::with_first(shell, &start.token, &start.first);
+        shell.await_ready(limit, || refused(&self.target, &shell))?;
+        Ok((asker, (shell, first)))
     }
 
     /// The words that run `line` on the server through the held connection.
@@ -83,14 +116,9 @@ impl Connection {
         Command::new(purpose, words)
     }
 
-    /// The master's socket.
-    fn control(&self) -> PathBuf {
-        self.folder.join("control")
-    }
-
     /// Through the master or not at all: without one, ssh would open a connection of its own, with other keys.
     fn through_master(&self) -> Vec<String> {
-        let control = format!("ControlPath={}", self.control().display());
+        let control = format!("ControlPath={}", self.control.display());
         [
             // A person's settings for this host are no business of this run.
             "-F",
@@ -174,13 +202,17 @@ fn refused(target: &SshTarget, shell: &Shell) -> anyhow::Error {
 /// A folder for sockets and host keys: its name must be short (a socket's has 104 bytes on some systems) and have no letter that
 /// ssh reads as something else (`%`, blanks, quotes).
 fn private_folder() -> Result<tempfile::TempDir> {
+    tempfile::Builder::new().prefix("xtask-ssh-").tempdir_in(place()?).context("making a private folder")
+}
+
+/// Where such a folder may be.
+fn place() -> Result<PathBuf> {
     let plain = |path: &Path| {
         let text = path.to_string_lossy();
         text.len() <= LONGEST_FOLDER && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b))
     };
     let places = [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")];
-    let place = places.iter().find(|place| plain(place) && place.is_dir()).context("there is no temporary folder")?;
-    tempfile::Builder::new().prefix("xtask-ssh-").tempdir_in(place).context("making a private folder")
+    places.into_iter().find(|place| plain(place) && place.is_dir()).context("there is no temporary folder")
 }
 
 /// Leaves room for the folder's own name, and for what ssh adds while it makes a socket.
@@ -230,7 +262,14 @@ fn destination(jump: &str) -> String {
     if jump.starts_with("ssh://") || !jump.contains(':') { jump.to_owned() } else { format!("ssh://{jump}") }
 }
 
-fn master(target: &SshTarget, folder: &Path, known: &KnownHosts, route: &Route, shell: &Script) -> Command {
+fn master(
+    target: &SshTarget,
+    folder: &Path,
+    socket: [String; 2],
+    known: &KnownHosts,
+    route: &Route,
+    shell: &Script,
+) -> Command {
     let mut key = target.key.expose().to_vec();
     key.retain(|byte| *byte != b'\r');
     if !key.ends_with(b"\n") {
@@ -245,9 +284,9 @@ fn master(target: &SshTarget, folder: &Path, known: &KnownHosts, route: &Route, 
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/ssh_session.sh")).into(),
     ]);
     words.extend(["ssh-session".into(), key.len().to_string(), folder.display().to_string()]);
-    words.extend(["ssh".into(), "-F".into(), "none".into(), "-T".into(), "-M".into(), "-S".into(), path("control")]);
-    let mut options = vec![
-        "ControlPersist=no".to_owned(),
+    words.extend(["ssh".into(), "-F".into(), "none".into(), "-T".into(), "-M".into()]);
+    let mut options = socket.to_vec();
+    options.extend([
         "BatchMode=yes".to_owned(),
         "ConnectTimeout=15".to_owned(),
         "IdentityFile=none".to_owned(),
@@ -258,7 +297,7 @@ fn master(target: &SshTarget, folder: &Path, known: &KnownHosts, route: &Route, 
         format!("ServerAliveInterval={ALIVE_INTERVAL_SECONDS}"),
         "ServerAliveCountMax=3".to_owned(),
         "LogLevel=ERROR".to_owned(),
-    ];
+    ]);
     options.extend(known.options());
     options.extend(route.options());
     options.push(format!("HostKeyAlias={}", known_name(target)));

@@ -6,19 +6,21 @@ mod health_of_app;
 mod position;
 mod registries;
 mod secret_files;
+mod ssh;
 mod static_files;
 mod tests_of_app;
 mod webs;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 use serde::Deserialize;
 
 use crate::rules::config::{
     Config, Environment, Fixed, Hooks, Limits, Nginx, NginxOwner, Project, Reach, SecretSource, SiteUrl, Slots,
-    SshTarget, StaticFiles, SwitchMode, Traffic,
+    StaticFiles, SwitchMode, Traffic,
 };
 use crate::rules::failure::Kind;
 use crate::rules::secret::Secret;
@@ -27,6 +29,7 @@ use health_of_app::RawHealth;
 use position::Position;
 use registries::RawRegistry;
 use secret_files::RawFile;
+use ssh::RawSsh;
 use tests_of_app::RawTests;
 use webs::RawWeb;
 
@@ -49,6 +52,8 @@ struct RawConfig {
     limits: Limits,
     #[serde(default)]
     test: RawTests,
+    #[serde(default)]
+    ssh: RawSsh,
     environments: BTreeMap<String, RawEnvironment>,
 }
 
@@ -223,7 +228,8 @@ fn resolve(
     let more_webs = webs::resolve(raw.web, &raw.project)?;
     let given = environment.slots.or(raw.slots);
     let live_port = environment.nginx.live_port;
-    let environment = resolve_environment(environment, &raw.project, &root, name, variables)
+    let keep = raw.ssh.keep()?;
+    let environment = resolve_environment(environment, &raw.project, &root, name, variables, keep)
         .map_err(|problem| problem.of_environment(name))?;
     let slots = given.unwrap_or_default();
     check_ports(slots, &environment)?;
@@ -282,13 +288,14 @@ fn resolve_environment(
     root: &Path,
     name: &str,
     variables: &BTreeMap<String, String>,
+    keep: Option<Duration>,
 ) -> Result<Environment, Problem> {
     let prefix = format!("{}_", name.to_uppercase().replace('-', "_"));
     if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
         return Err(Problem::at("", "the name may have a-z, 0-9 and `-`"));
     }
     let reach = match raw.ssh {
-        true => ssh_target(&prefix, variables).map_err(|text| Problem::at("ssh", text))?,
+        true => ssh::target(&prefix, variables, keep).map_err(|text| Problem::at("ssh", text))?,
         false => Reach::Local,
     };
     let folder = match raw.ssh {
@@ -360,40 +367,6 @@ fn resolve_nginx(raw: RawNginx, project: &Project, folder: &str, remote: bool) -
     checks::absolute("nginx.upstream_file", &upstream_file)?;
     checks::absolute("nginx.site_file", &site_file)?;
     Ok(Nginx { upstream, upstream_file, site_file, live_port: raw.live_port.unwrap_or(8002), owner })
-}
-
-fn ssh_target(prefix: &str, variables: &BTreeMap<String, String>) -> Result<Reach, String> {
-    let get = |name: &str| variables.get(&format!("{prefix}{name}")).filter(|value| !value.trim().is_empty());
-    let required = ["SSH_HOST", "SSH_USER", "SSH_KEY"];
-    let missing: Vec<String> =
-        required.iter().filter(|name| get(name).is_none()).map(|name| format!("{prefix}{name}")).collect();
-    let ([Some(host), Some(user), Some(key)], true) = (required.map(get), missing.is_empty()) else {
-        return Ok(Reach::Missing(missing));
-    };
-    let port = get("SSH_PORT").map_or("22", |port| port.trim());
-    let port = port
-        .parse::<u16>()
-        .ok()
-        .filter(|port| *port > 0)
-        .ok_or_else(|| format!("{prefix}SSH_PORT={port:?} is not a port"))?;
-    let plain = |text: &str, more: &[u8]| {
-        !text.starts_with('-') && text.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
-    };
-    let (host, user) = (host.trim(), user.trim());
-    if !plain(host, b".-_:") {
-        return Err(format!("{prefix}SSH_HOST={host:?} is not a host name or address"));
-    }
-    if !plain(user, b".-_") {
-        return Err(format!("{prefix}SSH_USER={user:?} is not a user name"));
-    }
-    Ok(Reach::Ssh(SshTarget {
-        host: host.to_owned(),
-        port,
-        user: user.to_owned(),
-        key: Secret::new(key.as_bytes()),
-        known_hosts: get("SSH_KNOWN_HOSTS").cloned(),
-        prefix: prefix.to_owned(),
-    }))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use super::script_of_step::StepScript;
 use super::*;
-use crate::rules::config::Traffic;
+use crate::rules::config::{Pace, Traffic};
 use crate::testing::fixtures::{config, container, release, server, stored, well};
 
 /// The host after a step that ran to its end.
@@ -48,6 +48,7 @@ fn apply(before: &Observed, plan: &Plan, step: &Step) -> Observed {
         | Step::Accessories
         | Step::Hook { .. }
         | Step::AwaitHealth { .. }
+        | Step::Rest { .. }
         | Step::Verify { .. }
         | Step::Bake { .. }
         | Step::Workers { .. }
@@ -130,6 +131,11 @@ fn a_run_cut_anywhere_leaves_a_version_that_serves_and_the_next_run_ends_well() 
 #[test]
 fn the_same_with_a_standby() {
     cut_anywhere(&Config { traffic: Traffic { standby: true, ..config().traffic }, ..config() });
+}
+
+#[test]
+fn the_same_of_a_gentle_deploy() {
+    cut_anywhere(&Config { traffic: Traffic { pace: Pace::Gentle, ..config().traffic }, ..config() });
 }
 
 fn cut_anywhere(config: &Config) {

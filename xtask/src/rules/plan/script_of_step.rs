@@ -50,6 +50,7 @@ pub fn of(
         | Step::Ship
         | Step::Carry { .. }
         | Step::AwaitHealth { .. }
+        | Step::Rest { .. }
         | Step::Verify { .. }
         | Step::Bake { .. } => return StepScript::None,
     })

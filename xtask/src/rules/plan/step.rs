@@ -55,6 +55,11 @@ pub enum Step {
     AwaitHealth {
         slot: Slot,
     },
+    /// Watch the new version, which is healthy, before it gets traffic.
+    Rest {
+        slot: Slot,
+        seconds: u64,
+    },
     /// The one act that moves traffic.
     Switch {
         switching: SwitchMode,
@@ -128,6 +133,7 @@ impl Step {
             Step::Hook { point: HookPoint::AfterSwitch, .. } => "Hook after switch",
             Step::Boot { .. } => "Boot",
             Step::AwaitHealth { .. } => "Waiting for health check",
+            Step::Rest { .. } => "Let the new version rest",
             Step::Switch { .. } => "Switch traffic",
             Step::Verify { .. } => "Verify through nginx",
             Step::Bake { .. } => "Watch the new version",
@@ -161,6 +167,7 @@ impl Step {
             Step::Hook { point, words, .. } => format!("Hook {}: {}", point.name(), words.join(" ")),
             Step::Boot { slot } => format!("Boot {release} in slot {slot}"),
             Step::AwaitHealth { .. } => "Waiting for health check".to_owned(),
+            Step::Rest { seconds, .. } => format!("Let the new version rest for {seconds} s"),
             Step::Switch { switching, to } => format!("Switch traffic to slot {to} ({switching} mode)"),
             Step::Verify { .. } => "Verify through nginx".to_owned(),
             Step::Bake { seconds, .. } => format!("Watch the new version for {seconds} s"),
@@ -179,7 +186,7 @@ impl Step {
 
     /// Whether anything on the host is another after it.
     pub fn touches_the_host(&self) -> bool {
-        !matches!(self, Step::Test | Step::Package | Step::Check | Step::AwaitHealth { .. })
+        !matches!(self, Step::Test | Step::Package | Step::Check | Step::AwaitHealth { .. } | Step::Rest { .. })
     }
 
     /// Whether those who are served could not notice it whatever became of it.
@@ -200,7 +207,7 @@ impl Step {
             Step::Build | Step::StaticFiles => Kind::Build,
             Step::Hook { .. } => Kind::Hook,
             Step::Accessories | Step::Boot { .. } => Kind::Boot,
-            Step::AwaitHealth { .. } => Kind::Unhealthy,
+            Step::AwaitHealth { .. } | Step::Rest { .. } => Kind::Unhealthy,
             Step::Switch { .. } | Step::Verify { .. } => Kind::Switch,
             Step::Bake { .. } | Step::Workers { .. } | Step::UnmanagedWorkers => Kind::Bake,
             Step::Drain { .. } | Step::Stop { .. } | Step::Remove { .. } | Step::MarkKnownGood | Step::Prune { .. } => {

@@ -1,7 +1,7 @@
 //! Plans as a user would expect them, without any server.
 
 use super::*;
-use crate::rules::config::Traffic;
+use crate::rules::config::{Pace, Traffic};
 use crate::rules::health::Answer;
 use crate::rules::release::settings::Settings;
 
@@ -130,9 +130,47 @@ fn a_standby_runs_on_until_the_next_deploy_and_a_rollback_to_it_moves_only_the_t
         let observed = Observed { answers: [(Slot::Blue, answer)].into(), ..observed.clone() };
         assert_eq!(names(&back(&standby, &observed, None).unwrap())[1], first);
     }
+    // What starts nothing of that release asks nothing of its files.
+    let mut alone = standby.clone();
+    alone.project.workers.clear();
+    alone.hooks = Default::default();
+    let without_worker = Observed { others: Vec::new(), ..observed.clone() };
+    let expected = [
+        "Waiting for health check",
+        "Switch traffic to slot blue (instant mode)",
+        "Verify through nginx",
+        "Watch the new version for 3 s",
+        "Mark the release as known good",
+    ];
+    assert_eq!(names(&back(&alone, &without_worker, None).unwrap()), expected);
     // Another release needs the slot.
     let plan = deploy(&standby, &observed, &release(9), TestStage::Skip).unwrap();
     assert!(names(&plan).contains(&"Stop slot blue".to_owned()), "{}", plan.describe());
+}
+
+#[test]
+fn a_gentle_deploy_rests_before_the_switch_and_watches_as_long_after_it_and_a_way_back_does_not_wait() {
+    let gentle = Config { traffic: Traffic { bake: 0, pace: Pace::Gentle, ..config().traffic }, ..config() };
+    let plan = deploy(&gentle, &server(Slot::Blue, 2), &release(9), TestStage::Skip).unwrap();
+    let expected = [
+        "Waiting for health check",
+        "Let the new version rest for 5 s",
+        "Hook before switch: warm",
+        "Switch traffic to slot green (instant mode)",
+        "Verify through nginx",
+        "Watch the new version for 5 s",
+    ];
+    let health = plan.steps.iter().position(|step| matches!(step, Step::AwaitHealth { .. })).unwrap();
+    assert_eq!(names(&plan)[health..health + expected.len()], expected);
+    let longer = Config { traffic: Traffic { bake: 60, ..gentle.traffic }, ..gentle.clone() };
+    let plan = deploy(&longer, &server(Slot::Blue, 2), &release(9), TestStage::Skip).unwrap();
+    assert!(names(&plan).contains(&"Watch the new version for 60 s".to_owned()), "{}", plan.describe());
+    let rests = |plan: &Plan| plan.steps.iter().any(|step| matches!(step, Step::Rest { .. }));
+    assert!(!rests(&back(&gentle, &server(Slot::Blue, 2), None).unwrap()));
+    // Where nothing serves, nobody is spared by waiting.
+    let mut nothing = server(Slot::Blue, 2);
+    (nothing.running_slot, nothing.configured_slot) = (None, None);
+    assert!(!rests(&deploy(&gentle, &nothing, &release(9), TestStage::Skip).unwrap()));
 }
 
 #[test]
@@ -286,7 +324,7 @@ fn a_failed_deploy_is_undone_as_far_as_it_got() {
     let plan = deploy(&config(), &server(Slot::Blue, 2), &release(9), TestStage::Run).unwrap();
     let remove = Step::Remove { slot: Slot::Green };
     let back = Step::Switch { switching: SwitchMode::Instant, to: Slot::Blue };
-    let drain = Step::Drain { slot: Slot::Green, seconds: UNDO_DRAIN };
+    let drain = Step::Drain { slot: Slot::Green, seconds: undo::UNDO_DRAIN };
     let workers = Step::Workers { slot: Slot::Blue, release: release(2), services: vec!["mailer".to_owned()] };
     for (index, step) in plan.steps.iter().enumerate() {
         let undo = undo_steps(&plan, index);

@@ -1,7 +1,7 @@
 //! What nginx is told: files, a reload, the switch.
 
 use super::text::{MINUTES, SHORT, bundle, changing, script};
-use super::{Input, Pace, Script};
+use super::{Input, Priority, Script};
 use crate::rules::config::{Config, Environment, NginxOwner, SwitchMode};
 use crate::rules::engine::compose::RenderedCompose;
 use crate::rules::nginx::routes::{self, Choices};
@@ -56,13 +56,13 @@ pub fn switch(config: &Config, switching: SwitchMode, to: Slot) -> Script {
     match switching {
         SwitchMode::Instant => {
             let switch = script("switch the traffic", changing!("switch_instant.sh"), SHORT, [folder, to.to_string()]);
-            Script { pace: Pace::Full, ..switch }
+            Script { priority: Priority::Full, ..switch }
         }
         SwitchMode::Reload => {
             let mut arguments = vec![folder, config.environment.nginx.upstream_file.clone()];
             arguments.extend(nginx_words(config));
             let switch = script("switch the traffic", changing!("switch_reload.sh"), SHORT, arguments);
-            Script { input: Input::Bytes(upstream(config, to).into_bytes()), pace: Pace::Full, ..switch }
+            Script { input: Input::Bytes(upstream(config, to).into_bytes()), priority: Priority::Full, ..switch }
         }
     }
 }
@@ -114,5 +114,5 @@ pub fn private_nginx(config: &Config, switching: SwitchMode, live: Slot) -> Scri
     let arguments = [folder.clone(), switching.to_string(), live.to_string()];
     let start = script("start the private nginx", changing!("private_nginx.sh"), SHORT, arguments);
     // The nginx that it starts serves.
-    Script { input: Input::Bytes(bundle(&files)), pace: Pace::Full, ..start }
+    Script { input: Input::Bytes(bundle(&files)), priority: Priority::Full, ..start }
 }

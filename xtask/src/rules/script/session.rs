@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::text::{SHORT, changing, plain, reading, script};
-use super::{Input, Pace, Script};
+use super::{Input, Priority, Script};
 use crate::rules::config::{Config, Environment, Health, NginxOwner, Slots};
 use crate::rules::health;
 use crate::rules::release::ReleaseId;
@@ -73,15 +73,15 @@ fn header_lines(health: &Health, behind_tls: bool) -> String {
 }
 
 /// The shell that runs all other scripts. `holder`: who, since when, for which release, in one line; without one, it does
-/// not take the lock. `first`: the script it runs before it is asked for any, which reads no input. `pace`: that of all its scripts, but for those
-/// that are always at full pace.
+/// not take the lock. `first`: the script it runs before it is asked for any, which reads no input. `priority`: that of all its scripts, but for those
+/// that are always of full priority.
 pub fn shell(
     config: &Config,
     token: &str,
     holder: Option<&str>,
     wait_seconds: u64,
     first: &Script,
-    pace: Pace,
+    priority: Priority,
 ) -> Script {
     let arguments = [
         token.to_owned(),
@@ -92,7 +92,7 @@ pub fn shell(
         GRACE.as_secs().to_string(),
         first.remote_line(),
         LOCK_FILE.to_owned(),
-        pace.to_string(),
+        priority.to_string(),
     ];
     script("run scripts on the host", plain!("shell.sh"), Duration::MAX, arguments)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Input, Pace, Script};
+use super::{Input, Priority, Script};
 
 /// These files of `scripts/`, one after the other.
 macro_rules! plain {
@@ -45,7 +45,7 @@ pub fn script<A: Into<String>>(
         arguments: arguments.into_iter().map(Into::into).collect(),
         input: Input::Nothing,
         limit,
-        pace: Pace::Gentle,
+        priority: Priority::Gentle,
     }
 }
 

@@ -99,7 +99,7 @@ fn other_scripts() {
     let scripts = [
         inspect(config),
         doctor(config, Some(release)),
-        shell(config, "token", Some("ada@laptop\nsince now"), 5, &Script::nothing(), Pace::Gentle),
+        shell(config, "token", Some("ada@laptop\nsince now"), 5, &Script::nothing(), Priority::Gentle),
         ask(),
         compose_config(config, release, COMPOSE),
         stored_project(config, release, COMPOSE),

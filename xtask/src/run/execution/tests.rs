@@ -9,14 +9,14 @@ use crate::rules::config::SwitchMode;
 use crate::rules::host::observed::Observed;
 use crate::rules::release::Slot;
 use crate::rules::report::Outcome;
-use crate::rules::script::{self, Pace, Script};
+use crate::rules::script::{self, Priority, Script};
 use crate::rules::shared_constants::{FLAG_FILE, RECORD_FILE};
 use crate::testing::fixtures::{config_of_this_machine, release};
 
 /// An environment in an empty folder, with the lock of a deploy.
 fn session(root: &Path) -> Session {
     let config = config_of_this_machine(root);
-    let claim = Claim { holder: "a test", wait_seconds: 0, pace: Pace::Full };
+    let claim = Claim { holder: "a test", wait_seconds: 0, priority: Priority::Full };
     let (host, first) = Host::connect(&config, Some(&claim), Script::nothing()).unwrap();
     host.wait(first).unwrap();
     let observed = Observed { compose: Some("docker compose".to_owned()), ..Observed::default() };

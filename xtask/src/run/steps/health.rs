@@ -22,6 +22,8 @@ const SLOWEST_POLL: Duration = Duration::from_secs(1);
 pub const PROBE: Duration = Duration::from_secs(5);
 /// How long one that was healthy may take to answer once more.
 const STILL: Duration = Duration::from_secs(15);
+/// Time between two looks at a version that rests.
+const AT_REST: Duration = Duration::from_millis(100);
 /// Lines of a container's log in an error.
 pub const LOG_LINES: usize = 40;
 /// How long docker may take to give them: one that starts and ends other containers was seen to take more than 2 s.
@@ -116,6 +118,24 @@ pub fn await_health_of_all(
         must_run(web, slot, watch)?;
     }
     Ok(())
+}
+
+/// Watches the containers of a version that is healthy, for some seconds, and asks it once more at their end. It is not asked meanwhile:
+/// its first work shall be done before it gets traffic, with nothing beside it.
+///
+/// # Errors
+/// [`Kind::Unhealthy`] where one does not keep running, or is not healthy any more.
+pub fn rest(config: &Config, host: &Host, release: &ReleaseId, slot: Slot, seconds: u64) -> Result<()> {
+    let webs = config.of_each_web();
+    let watches = webs.iter().map(|web| Ok((web, Watch::start(web, host, slot)?))).collect::<Result<Vec<_>>>()?;
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    while Instant::now() < deadline {
+        interrupt::check()?;
+        host.check()?;
+        watches.iter().try_for_each(|(web, watch)| must_run(web, slot, watch))?;
+        std::thread::sleep(AT_REST.min(deadline.saturating_duration_since(Instant::now())));
+    }
+    webs.iter().try_for_each(|web| await_health(web, host, release, slot, STILL, &watches))
 }
 
 fn asked(config: &Config, slot: Slot) -> String {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::io::process::{Command, spawn};
-use crate::rules::script::{Input, Pace, Script};
+use crate::rules::script::{Input, Priority, Script};
 use crate::rules::shared_constants::LOCK_FILE;
 
 const TOKEN: &str = "deploy-shell-test";
@@ -34,7 +34,14 @@ fn ready(shell: &Shell) -> Result<()> {
 
 fn script<const COUNT: usize>(text: &'static str, arguments: [&str; COUNT]) -> Script {
     let arguments = arguments.map(str::to_owned).to_vec();
-    Script { name: "try", text, arguments, input: Input::Nothing, limit: Duration::from_secs(20), pace: Pace::Gentle }
+    Script {
+        name: "try",
+        text,
+        arguments,
+        input: Input::Nothing,
+        limit: Duration::from_secs(20),
+        priority: Priority::Gentle,
+    }
 }
 
 fn run(shell: &Shell, script: &Script) -> Finished {

@@ -1,0 +1,52 @@
+//! What happens around the switch.
+
+use serde::Deserialize;
+
+/// What happens around the switch. Times are in seconds.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Traffic {
+    /// How long the new version is watched before the old one is given up.
+    pub bake: u64,
+    /// How long requests and websockets of the old slot may take to finish.
+    pub drain: u64,
+    /// The old version runs on in its slot until the next deploy, so that a rollback only moves the traffic.
+    pub standby: bool,
+    pub pace: Pace,
+}
+
+/// How a deploy spreads its work, of which those who are served feel the start of a version most.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Pace {
+    /// One step after the other.
+    #[default]
+    Fast,
+    /// The new version rests before it gets traffic, and the old one after that, so that neither the start nor the stop falls together
+    /// with the switch.
+    Gentle,
+}
+
+/// How long a gentle deploy rests on each side of the switch.
+const REST_SECONDS: u64 = 5;
+
+impl Traffic {
+    /// Seconds for which a new version is watched before it gets traffic.
+    pub fn rest(&self) -> u64 {
+        match self.pace {
+            Pace::Fast => 0,
+            Pace::Gentle => REST_SECONDS,
+        }
+    }
+
+    /// Seconds for which it is watched after that.
+    pub fn watched(&self) -> u64 {
+        self.bake.max(self.rest())
+    }
+}
+
+impl Default for Traffic {
+    fn default() -> Traffic {
+        Traffic { bake: 3, drain: 30, standby: false, pace: Pace::Fast }
+    }
+}
