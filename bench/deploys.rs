@@ -203,24 +203,16 @@ fn several(site: &Site) -> Deploys {
 
 /// What each command takes longer over a link that is slow enough to tell round trips from noise.
 fn round_trips(figures: &mut Figures, server: &Server, site: &mut Site) {
-    const ROUND_TRIP: Duration = Duration::from_millis(400);
     site.configure("bake = 0", "bake = 0\nstandby = true");
     site.new_version("with a standby");
     site.set("PROD_SSH_PORT", &server.ssh_port().to_string());
     site.deploy();
     let link = SlowLink::to(server.ssh_port(), ROUND_TRIP);
-    let mut longer = |act: &mut dyn FnMut(&mut Site, u16)| -> Vec<f64> {
-        let mut took = |port: u16| {
-            let begun = Instant::now();
-            act(site, port);
-            begun.elapsed().as_secs_f64()
-        };
-        (0..3).map(|_| (took(link.port) - took(server.ssh_port())) / ROUND_TRIP.as_secs_f64()).collect()
-    };
-    let connection = longer(&mut |_, port| connect(server, port));
+    let ports = [link.port, server.ssh_port()];
+    let connection = round_trips_of(ports, |port| connect(server, port));
     let connecting = median(&connection);
     let mut run = |arguments: &'static [&'static str]| {
-        longer(&mut |site, port| {
+        round_trips_of(ports, |port| {
             site.set("PROD_SSH_PORT", &port.to_string());
             if arguments[0] == "deploy" {
                 site.new_version("to be sent over a slow link, or not");
@@ -241,6 +233,27 @@ fn round_trips(figures: &mut Figures, server: &Server, site: &mut Site) {
         figures.add(&format!("round trips of {name}, with its connection"), "round trips", all);
         figures.add_with_bar(&format!("round trips of {name}, beyond the connection"), "round trips", beyond, bar);
     }
+    site.configure("# [ssh]\n# keep = \"10m\"", "[ssh]\nkeep = \"60s\"");
+    let mut look = |port: u16| {
+        site.set("PROD_SSH_PORT", &port.to_string());
+        site.xtask(&["status"]).must_end_with(0);
+    };
+    // The first looks leave their connections.
+    ports.into_iter().for_each(&mut look);
+    let kept = round_trips_of(ports, look);
+    figures.add_with_bar("round trips of status over a kept connection", "round trips", kept, 2.0);
+}
+
+const ROUND_TRIP: Duration = Duration::from_millis(400);
+
+/// What an act takes longer over the first of these ports, which is the second one behind that link.
+fn round_trips_of(ports: [u16; 2], mut act: impl FnMut(u16)) -> Vec<f64> {
+    let mut took = |port: u16| {
+        let begun = Instant::now();
+        act(port);
+        begun.elapsed().as_secs_f64()
+    };
+    (0..3).map(|_| (took(ports[0]) - took(ports[1])) / ROUND_TRIP.as_secs_f64()).collect()
 }
 
 /// The rest of the floor over SSH: a copy of the archive, and a rename.

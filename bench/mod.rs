@@ -16,6 +16,7 @@ mod quick;
 mod rollback;
 mod seen;
 mod size;
+mod small_server;
 mod stages;
 mod start;
 mod subject;
@@ -28,11 +29,12 @@ use figures::Figures;
 type Measure = fn(&mut Figures);
 
 /// In the order in which they are measured: what needs a quiet machine comes first.
-const PARTS: [(&str, Measure); 10] = [
+const PARTS: [(&str, Measure); 11] = [
     ("start", start::measure),
     ("deploys", deploys::measure),
     ("rollback", rollback::measure),
     ("size", size::measure),
+    ("small", small_server::measure),
     ("growth", growth::measure),
     ("switch", switch::measure),
     ("traffic", traffic::measure),

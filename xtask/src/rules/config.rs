@@ -7,7 +7,7 @@ mod health;
 pub mod site_url;
 mod static_files;
 mod tests_of_app;
-mod traffic;
+pub mod traffic;
 mod web;
 
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ pub use crate::rules::config::health::Health;
 pub use crate::rules::config::site_url::SiteUrl;
 pub use crate::rules::config::static_files::{ImageFolder, StaticFiles};
 pub use crate::rules::config::tests_of_app::{Pytest, TestCommands, Tests};
-pub use crate::rules::config::traffic::{Pace, Traffic};
+pub use crate::rules::config::traffic::Traffic;
 pub use crate::rules::config::web::{ServingVersion, Web};
 
 /// Everything a command needs to know, for one environment.

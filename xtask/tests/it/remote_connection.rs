@@ -240,7 +240,7 @@ fn a_kept_connection_serves_the_next_look_and_nothing_else() {
         assert_eq!(kept(), first);
 
         // One that hangs, as after a change of networks.
-        let pause = |signal: &str| drop(send(signal, first[0]));
+        let pause = |signal: &str| assert!(send(signal, first[0]));
         pause("-STOP");
         site.new_version("over a connection of its own");
         let begun = Instant::now();

@@ -162,8 +162,12 @@ pub fn package(
     let output = format!("--output={}", archive.display());
     // A person's settings for line ends must not change what was committed.
     let as_committed = [LITERAL, "-c", "core.autocrlf=false", "-c", "core.eol=lf"];
+    // git has a large file in memory twice but where it may pass it on as it is.
+    let as_it_is = ["-c", "core.bigFileThreshold=8m"];
+    let as_it_is = if tree.comes_out_changed || tree.is_converted { &[][..] } else { &as_it_is };
     let words = ["archive", "--format=tar.gz", &output, &commit, "--", &config.project.app];
-    process::line(&config.root, "git", &[&as_committed[..], &words].concat()).context("making the archive")?;
+    process::line(&config.root, "git", &[&as_committed[..], as_it_is, &words].concat())
+        .context("making the archive")?;
     let strip = strip(config);
     let sha256 = sha256(Input::File(archive.clone()))?;
     let Listed { mut sums, links, pointers } = files(&archive, strip)?;

@@ -6,7 +6,8 @@
 
 use super::script_of_step::StepScript;
 use super::*;
-use crate::rules::config::{Pace, Traffic};
+use crate::rules::config::Traffic;
+use crate::rules::config::traffic::Pace;
 use crate::testing::fixtures::{config, container, release, server, stored, well};
 
 /// The host after a step that ran to its end.

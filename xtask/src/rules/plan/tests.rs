@@ -1,7 +1,8 @@
 //! Plans as a user would expect them, without any server.
 
 use super::*;
-use crate::rules::config::{Pace, Traffic};
+use crate::rules::config::Traffic;
+use crate::rules::config::traffic::Pace;
 use crate::rules::health::Answer;
 use crate::rules::release::settings::Settings;
 

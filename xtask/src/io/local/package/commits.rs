@@ -28,6 +28,8 @@ pub struct Tree {
     /// The same object may come out as another file: `export-subst` writes the commit into it, and a filter (Git LFS, git-crypt) gives
     /// what this machine has of it.
     pub comes_out_changed: bool,
+    /// Or in another form: with other line ends, in another encoding.
+    pub is_converted: bool,
 }
 
 impl Tree {
@@ -47,16 +49,24 @@ impl Tree {
             .into_iter()
             .filter(|entry| entry.path.rsplit(|byte| *byte == b'/').next() == Some(b".gitattributes"))
             .collect();
-        let mut comes_out_changed = false;
+        let (mut comes_out_changed, mut is_converted) = (false, false);
         for entry in &attribute_entries {
             let id = entry.object.rsplit(' ').next().unwrap_or_default();
             let text = git(&["cat-file", "blob", id])?;
             let names = |word: &[u8]| text.windows(word.len()).any(|part| part == word);
             comes_out_changed |= names(b"export-subst") || names(b"filter=");
+            is_converted |= names(b"eol=") || names(b"ident") || names(b"encoding=");
         }
         let attributes =
             attribute_entries.iter().map(|entry| (tree::as_text(&entry.path), entry.object.clone())).collect();
-        Ok(Tree { entries: tree::entries(&all, &prefix), attributes, attribute_entries, prefix, comes_out_changed })
+        Ok(Tree {
+            entries: tree::entries(&all, &prefix),
+            attributes,
+            attribute_entries,
+            prefix,
+            comes_out_changed,
+            is_converted,
+        })
     }
 
     /// The other repositories that the app's folder has.

@@ -180,3 +180,19 @@ fn a_file_of_the_environment_is_in_the_place_of_no_committed_one() {
         assert!(told.contains("take one of them out"), "{told}");
     }
 }
+
+/// git passes on a large file as it is, and must not do so where it is committed in another form.
+#[test]
+fn a_large_file_comes_as_it_is_committed_or_as_its_attributes_say() {
+    let sum = |bytes: &str| sha256(Input::Bytes(bytes.as_bytes().to_vec())).unwrap();
+    let lines = "a line\n".repeat(1_500_000);
+    let repository = Repository::new();
+    repository.write("app/data/rows", &lines);
+    repository.commit();
+    let package = repository.package("plain").unwrap();
+    assert_eq!(package.sums[&b"data/rows"[..]], sum(&lines));
+    repository.write("app/.gitattributes", "data/rows text eol=crlf\n");
+    repository.commit();
+    let package = repository.package("converted").unwrap();
+    assert_eq!(package.sums[&b"data/rows"[..]], sum(&lines.replace('\n', "\r\n")));
+}
