@@ -1,6 +1,8 @@
 //! The command line: one file per subcommand, with its flags. Business code never sees strings.
 
+mod abort;
 mod build;
+mod canary;
 mod check;
 mod completions;
 mod deploy;
@@ -8,11 +10,16 @@ mod doctor;
 mod given_images;
 mod health;
 mod init;
+mod maintenance;
 mod package;
+mod promote;
+mod restart;
 mod rollback;
 mod setup;
 mod ship;
+mod start;
 mod status;
+mod stop;
 mod switch;
 mod test;
 
@@ -28,13 +35,17 @@ use crate::io::local::compose_file;
 use crate::io::{console, interrupt, process, random};
 use crate::rules::config::{Config, Reach, SecretSource, deploy_toml};
 use crate::rules::failure::{self, Kind};
+use crate::rules::host::preflight;
 use crate::rules::plan::Plan;
+use crate::rules::plan::step::Step;
 use crate::rules::release::Slot;
 use crate::rules::report::github::Actions;
 use crate::rules::report::{Caller, Report};
+use crate::rules::script::Priority;
 use crate::rules::secret::mask;
 use crate::run::dry_run::DryRun;
 use crate::run::execution::Execution;
+use crate::run::session::Session;
 
 /// Zero-downtime deploys of a docker compose backend behind nginx.
 ///
@@ -82,8 +93,15 @@ pub enum Subcommand {
     Switch(switch::Switch),
     Health(health::Health),
     Deploy(deploy::Deploy),
+    Promote(promote::Promote),
+    Canary(canary::Canary),
+    Abort(abort::Abort),
     Rollback(rollback::Rollback),
+    Restart(restart::Restart),
+    Stop(stop::Stop),
+    Start(start::Start),
     Status(status::Status),
+    Maintenance(maintenance::Maintenance),
     Setup(setup::Setup),
     Completions(completions::Completions),
 }
@@ -128,6 +146,26 @@ fn execute(invocation: &Invocation, execution: Execution, plan: &Plan) -> Result
     print(invocation, &report, Report::describe)?;
     console::summary(&report.summary());
     outcome
+}
+
+/// Plans and runs what is about a release that is on the host. The plan comes with the settings that the release was made with.
+fn run_stored(
+    invocation: &Invocation,
+    command: &'static str,
+    flags: (&PlanOnly, &Lock),
+    plan: impl Fn(&Session) -> Result<(Plan, Config)>,
+) -> Result<()> {
+    let Invocation { config, caller, .. } = invocation;
+    let (PlanOnly { dry_run: only_plan }, Lock { lock_wait }) = flags;
+    if *only_plan {
+        return dry_run(invocation, &plan(&Session::connect_read_only(config)?)?.0);
+    }
+    let session = Session::connect_locked(config, caller, command, *lock_wait, Priority::Full)?;
+    let (plan, config) = plan(&session)?;
+    if plan.steps.iter().any(|step| matches!(step, Step::Switch { .. })) {
+        preflight::bypasses(&session.observed).iter().for_each(|line| console::warning(line));
+    }
+    execute(invocation, Execution::of_stored(&session, &config, caller, command), &plan)
 }
 
 fn dry_run(invocation: &Invocation, plan: &Plan) -> Result<()> {
@@ -184,7 +222,14 @@ pub fn run(flags: &Flags) -> Result<()> {
         Subcommand::Switch(switch) => switch.run(&invocation),
         Subcommand::Health(health) => health.run(&invocation),
         Subcommand::Deploy(deploy) => deploy.run(&invocation),
+        Subcommand::Promote(promote) => promote.run(&invocation),
+        Subcommand::Canary(canary) => canary.run(&invocation),
+        Subcommand::Abort(abort) => abort.run(&invocation),
+        Subcommand::Restart(restart) => restart.run(&invocation),
+        Subcommand::Stop(stop) => stop.run(&invocation),
+        Subcommand::Start(start) => start.run(&invocation),
         Subcommand::Rollback(rollback) => rollback.run(&invocation),
+        Subcommand::Maintenance(maintenance) => maintenance.run(&invocation),
         Subcommand::Status(status) => status.run(&invocation),
         Subcommand::Setup(setup) => setup.run(&invocation),
         Subcommand::Init(_) | Subcommand::Completions(_) => Ok(()),

@@ -2,14 +2,15 @@
 
 pub mod certificate;
 pub mod config;
-pub mod duration;
 pub mod engine;
 pub mod failure;
 pub mod health;
 pub mod host;
 pub mod init;
+pub mod maintenance;
 pub mod nginx;
 pub mod plan;
+pub mod preview;
 pub mod public_site;
 pub mod pytest;
 pub mod release;

@@ -2,16 +2,20 @@
 
 use anyhow::{Context, Result};
 use clap::Args;
+use serde::Serialize;
 
 use super::given_images::GivenImages;
-use super::{Invocation, Lock, PlanOnly, dry_run, execute};
-use crate::io::console;
+use super::{Invocation, Lock, PlanOnly, dry_run, execute, print};
 use crate::io::local::package;
+use crate::io::{console, random};
 use crate::rules::config::Tests;
 use crate::rules::host::preflight;
 use crate::rules::plan::step::Step;
-use crate::rules::plan::{self, Plan};
+use crate::rules::plan::{self, Held, Plan};
+use crate::rules::preview::Preview;
+use crate::rules::report::Report;
 use crate::rules::script::Priority;
+use crate::rules::secret::Secret;
 use crate::run::candidate::Candidate;
 use crate::run::execution::Execution;
 use crate::run::session::Session;
@@ -29,6 +33,9 @@ pub struct Deploy {
     /// Skip the tests: an earlier job has run them
     #[arg(long)]
     skip_tests: bool,
+    /// Boot and check the new version without giving it traffic; `promote` does that, `abort` removes it
+    #[arg(long)]
+    hold: bool,
     #[command(flatten)]
     images: GivenImages,
     #[command(flatten)]
@@ -46,14 +53,21 @@ impl Deploy {
         let candidate = Candidate::of(config, caller, self.dirty)?;
         let skip = self.skip_tests || matches!(config.tests, Tests::Off);
         let tests = if skip { plan::TestStage::Skip } else { plan::TestStage::Run };
+        let secret = self.hold.then(random::token).transpose()?.map(Secret::new);
         let plan = |session: &Session| {
             let release = session.choose_release(&candidate.base, &candidate.env)?;
             let (way_back, lost) = (
                 preflight::way_back(&session.observed),
                 preflight::lost_variables(&session.observed, &candidate.env.names),
             );
+            if session.config.traffic.ramp > 0 && session.observed.live_release().is_some() {
+                plan::must_give_shares(&session.config, &session.observed)?;
+            }
             way_back.iter().chain(&lost).for_each(|told| console::warning(told));
-            plan::deploy(&session.config, &session.observed, &release, tests)
+            match &secret {
+                Some(secret) => plan::hold(&session.config, &session.observed, &release, tests, secret.clone()),
+                None => plan::deploy(&session.config, &session.observed, &release, tests),
+            }
         };
         if self.plan.dry_run {
             let session = Session::connect_read_only(config)?;
@@ -69,7 +83,11 @@ impl Deploy {
             Priority::Gentle,
         )?;
         let plan = plan(&session)?;
-        execute(invocation, Execution::of_candidate(&session, caller, "deploy", candidate), &plan)
+        let execution = Execution::of_candidate(&session, caller, "deploy", candidate);
+        match &secret {
+            Some(secret) => hold(invocation, &session, execution, &plan, secret),
+            None => execute(invocation, execution, &plan),
+        }
     }
 
     /// What a run would refuse before it ships anything.
@@ -89,4 +107,29 @@ impl Deploy {
         let package = package.with_secret_files(&env.files)?;
         steps::refuse_early(session, &package, env, candidate.ahead())
     }
+}
+
+/// A report, and how to look at what it is of. The record has only the report.
+#[derive(Serialize)]
+struct Holding<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    preview: Option<Preview>,
+}
+
+impl Holding<'_> {
+    fn describe(&self) -> String {
+        let preview = self.preview.iter().map(Preview::describe);
+        [self.report.describe()].into_iter().chain(preview).collect::<Vec<String>>().join("\n")
+    }
+}
+
+/// Runs a plan that ends with a version that is held, and says how to look at it.
+fn hold(invocation: &Invocation, session: &Session, execution: Execution, plan: &Plan, secret: &Secret) -> Result<()> {
+    let (report, outcome) = execution.execute(plan);
+    let held = Held { slot: plan.to, release: plan.release.clone() };
+    let preview = outcome.is_ok().then(|| Preview::of(&session.config, &session.observed, &held, secret));
+    print(invocation, &Holding { report: &report, preview }, Holding::describe)?;
+    console::summary(&report.summary());
+    outcome
 }

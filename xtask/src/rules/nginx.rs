@@ -4,14 +4,17 @@
 //! its next reload; only nginx says what it obeys now.
 
 mod files;
+mod look_ups;
+mod maintenance;
 mod reading;
 pub mod routes;
 pub mod server_setup;
 
 pub use files::{
     NAME_HEADER, Upstream, live_host, locations, path_of_upstream, private_main, private_site, proxy_lines,
-    static_include_file, static_locations, switch_include, switch_include_file, upgrade_map,
+    static_include_file, static_locations, switch_include_file, upgrade_map,
 };
+pub use look_ups::{LookUps, MAINTENANCE, PREVIEW, PREVIEW_COOKIE, PREVIEW_HEADER, SHARES, switch_include};
 pub use reading::{
     flag_of_upstream, live_port_in, looks_up_uncached, passes_without_switch, slot_in_answer, slot_in_upstream,
     static_paths, switching_of_site,

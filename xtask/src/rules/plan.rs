@@ -2,21 +2,30 @@
 //!
 //! `deploy` and `rollback` are one planner with two entries. `--dry-run` prints the value that a run executes.
 
+mod again;
+mod held;
+mod prepare;
 pub mod script_of_step;
 pub mod step;
+mod switch;
 mod undo;
 
 use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use crate::rules::config::{Config, GivenImage, NginxOwner, SwitchMode};
+use crate::rules::config::{Config, NginxOwner, SwitchMode};
 use crate::rules::failure::Kind;
 use crate::rules::host::observed::{Container, Observed};
 use crate::rules::host::preflight;
 use crate::rules::plan::step::{HookPoint, Step};
 use crate::rules::release::{ReleaseId, Slot};
+use crate::rules::secret::Secret;
 
+pub use again::{restart, served_last, serving, start, stop};
+pub use held::{Held, abort, canary, held, must_give_shares, promote};
+pub use prepare::{build, ship};
+pub use switch::switch;
 pub use undo::{last_started_step, left_running, undo_steps};
 
 /// What will be done, in order.
@@ -39,6 +48,11 @@ impl Plan {
         self.steps.iter().any(|step| matches!(step, Step::Verify { .. }))
     }
 
+    /// Whether something that runs does so no more at its end.
+    pub fn ends_what_runs(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Stop { .. } | Step::Remove { .. }))
+    }
+
     /// The plan as a person reads it.
     pub fn describe(&self) -> String {
         let count = self.steps.len();
@@ -54,6 +68,30 @@ impl Plan {
 /// # Errors
 /// [`Kind::Preflight`] with everything on the host that is in the way.
 pub fn deploy(config: &Config, observed: &Observed, release: &ReleaseId, tests: TestStage) -> Result<Plan> {
+    prepare_and_boot(config, observed, release, tests, None)
+}
+
+/// The same up to where the release is healthy: it runs beside the one that serves, and who carries the secret reaches it.
+///
+/// # Errors
+/// The same.
+pub fn hold(
+    config: &Config,
+    observed: &Observed,
+    release: &ReleaseId,
+    tests: TestStage,
+    secret: Secret,
+) -> Result<Plan> {
+    prepare_and_boot(config, observed, release, tests, Some(secret))
+}
+
+fn prepare_and_boot(
+    config: &Config,
+    observed: &Observed,
+    release: &ReleaseId,
+    tests: TestStage,
+    hold: Option<Secret>,
+) -> Result<Plan> {
     let mut steps = Vec::new();
     if tests == TestStage::Run {
         steps.push(Step::Test);
@@ -61,7 +99,7 @@ pub fn deploy(config: &Config, observed: &Observed, release: &ReleaseId, tests: 
     if observed.release(release).is_none() {
         steps.extend([Step::Package, Step::Ship]);
     }
-    steps.extend(carry(config, observed, release));
+    steps.extend(prepare::carry(config, observed, release));
     let preparation = Preparation {
         more: preflight::capacity(config, observed, release).into_iter().chain(preflight::bypasses(observed)).collect(),
         steps,
@@ -69,6 +107,9 @@ pub fn deploy(config: &Config, observed: &Observed, release: &ReleaseId, tests: 
         build: true,
         before_boot: &config.hooks.before_boot,
         rest: config.traffic.rest(),
+        warm_up: &config.traffic.warm_up,
+        ramp: Some(config.traffic.ramp),
+        hold,
     };
     boot_and_cut_over(config, observed, release, preparation)
 }
@@ -120,6 +161,9 @@ pub fn rollback(config: &Config, observed: &Observed, release: &ReleaseId) -> Re
         build: !observed.has_images(release),
         before_boot: &[],
         rest: 0,
+        warm_up: &[],
+        ramp: None,
+        hold: None,
     };
     boot_and_cut_over(config, observed, release, preparation)
 }
@@ -136,6 +180,12 @@ struct Preparation<'a> {
     before_boot: &'a [Vec<String>],
     /// Seconds between its health and the switch. A way back is not held up by that either.
     rest: u64,
+    /// What it is asked before it serves; not on a way back, for the same reason.
+    warm_up: &'a [String],
+    /// Seconds for which its share is raised; none on a way back.
+    ramp: Option<u64>,
+    /// It gets no traffic, and is reached by this.
+    hold: Option<Secret>,
 }
 
 /// The release takes the free slot, then the traffic. In reading order.
@@ -160,6 +210,9 @@ fn boot_and_cut_over(
         steps.push(Step::StaticFiles);
     }
     steps.push(Step::Accessories);
+    if observed.leads_elsewhere() {
+        steps.push(Step::EndPreview);
+    }
     let left = observed.active_in(to);
     if !left.is_empty() {
         // A standby, or what a deploy has left that was killed after its switch: it may still finish requests.
@@ -175,11 +228,24 @@ fn boot_and_cut_over(
     steps.extend(hooks(to, HookPoint::BeforeBoot, preparation.before_boot));
     steps.push(Step::Boot { slot: to });
     steps.push(Step::AwaitHealth { slot: to });
+    if !preparation.warm_up.is_empty() {
+        steps.push(Step::WarmUp { slot: to, paths: preparation.warm_up.to_vec() });
+    }
+    if let Some(secret) = preparation.hold {
+        steps.push(Step::Hold { slot: to, secret });
+        return Ok(planned(observed, release, to, steps));
+    }
     if preparation.rest > 0 && live.is_some() {
         steps.push(Step::Rest { slot: to, seconds: preparation.rest });
     }
-    steps.extend(cut_over(config, observed, release, switching, to));
+    let ramp = preparation.ramp.filter(|_| live.is_some() && gives_shares(config, observed));
+    steps.extend(cut_over(config, observed, release, switching, to, ramp));
     Ok(planned(observed, release, to, steps))
+}
+
+/// Whether nginx can give a slot a share of all clients, or will once it has read its files.
+fn gives_shares(config: &Config, observed: &Observed) -> bool {
+    observed.gives_shares || config.environment.nginx.owner == NginxOwner::Private(SwitchMode::Instant)
 }
 
 fn planned(observed: &Observed, release: &ReleaseId, to: Slot, steps: Vec<Step>) -> Plan {
@@ -200,30 +266,51 @@ fn rollback_to_standby(config: &Config, observed: &Observed, release: &ReleaseId
     if observed.occupant(to).filter(waits).is_none() || !observed.missing_in(config, to, Some(release)).is_empty() {
         return Ok(None);
     }
+    to_running(config, observed, release, to, None).map(Some)
+}
+
+/// All to a release that runs in the other slot.
+fn to_running(config: &Config, observed: &Observed, release: &ReleaseId, to: Slot, ramp: Option<u64>) -> Result<Plan> {
+    let live = observed.live();
     let switching = preflight::host(config, observed, Vec::new())?;
-    let takes_over = cut_over(config, observed, release, switching, to);
+    let takes_over = cut_over(config, observed, release, switching, to, ramp);
     // What is started of it comes from its files; what runs has them.
     let starts = |step: &Step| matches!(step, Step::Workers { .. } | Step::Hook { .. });
-    let mut steps = Vec::new();
+    let mut steps: Vec<Step> = end_of_routes(observed, to).into_iter().collect();
     if takes_over.iter().any(starts) {
         steps.push(Step::Check);
     }
     // One that does as it should is left alone. That of the tool's own may have the paths of a version that failed.
-    let obeys = observed.running_slot == Some(live) && observed.configured_slot == Some(live);
+    let obeys = live.is_some() && observed.running_slot == live && observed.configured_slot == live;
     if config.environment.nginx.owner != NginxOwner::System || !obeys || observed.switching != Some(switching) {
-        steps.extend(align(config, observed, switching, Some(live)));
+        steps.extend(align(config, observed, switching, live));
     }
     // It is asked no second time what it has just answered.
     if !observed.healthy(config, to, release) || !config.more_webs.is_empty() {
         steps.push(Step::AwaitHealth { slot: to });
     }
     steps.extend(takes_over);
-    Ok(Some(planned(observed, release, to, steps)))
+    Ok(planned(observed, release, to, steps))
+}
+
+/// What a run has left that was killed: it would lead requests to a slot that is given up. What leads to the next version may stay.
+fn end_of_routes(observed: &Observed, to: Slot) -> Option<Step> {
+    let is_next = observed.held().is_some_and(|(held, _)| held == to);
+    (observed.leads_elsewhere() && !is_next).then_some(Step::EndPreview)
 }
 
 /// From a version that is healthy in slot `to` to one that has taken over everything. In reading order.
-fn cut_over(config: &Config, observed: &Observed, release: &ReleaseId, switching: SwitchMode, to: Slot) -> Vec<Step> {
+fn cut_over(
+    config: &Config,
+    observed: &Observed,
+    release: &ReleaseId,
+    switching: SwitchMode,
+    to: Slot,
+    ramp: Option<u64>,
+) -> Vec<Step> {
     let mut steps = hooks(to, HookPoint::BeforeSwitch, &config.hooks.before_switch);
+    let ramp = ramp.filter(|seconds| *seconds > 0);
+    steps.extend(ramp.map(|seconds| Step::Ramp { slot: to, seconds }));
     steps.push(Step::Switch { switching, to });
     steps.push(Step::Verify { slot: to });
     if config.traffic.watched() > 0 {
@@ -236,6 +323,10 @@ fn cut_over(config: &Config, observed: &Observed, release: &ReleaseId, switching
     }
     steps.extend(hooks(to, HookPoint::AfterSwitch, &config.hooks.after_switch));
     steps.push(Step::MarkKnownGood);
+    // What was led there before still is.
+    if ramp.is_some() || observed.held().is_some_and(|(held, _)| held == to) {
+        steps.push(Step::EndPreview);
+    }
     let old = observed.live().map(|slot| (slot, observed.active_in(slot))).filter(|(_, active)| !active.is_empty());
     // One that crashes is no standby.
     let stays = |container: &&Container| config.traffic.standby && container.running() && container.release.is_some();
@@ -256,64 +347,6 @@ fn ids(containers: &[&Container]) -> Vec<String> {
 
 fn hooks(slot: Slot, point: HookPoint, commands: &[Vec<String>]) -> Vec<Step> {
     commands.iter().map(|words| Step::Hook { point, words: words.clone(), slot }).collect()
-}
-
-/// The release alone, brought to the host with its images. Nothing, where it is there already.
-pub fn ship(config: &Config, observed: &Observed, release: &ReleaseId) -> Plan {
-    let shipped = match observed.release(release) {
-        Some(_) => Vec::new(),
-        None => vec![Step::Package, Step::Ship],
-    };
-    prepare_only(observed, release, |_| shipped.into_iter().chain(carry(config, observed, release)).collect())
-}
-
-/// Brings the images that this machine has, where the release has not all of its images yet.
-fn carry(config: &Config, observed: &Observed, release: &ReleaseId) -> Option<Step> {
-    let local = config.images.values().filter_map(|image| match image {
-        GivenImage::Local(id) => Some(id.clone()),
-        GivenImage::Registry(_) => None,
-    });
-    let images: BTreeSet<String> = local.collect();
-    let needed = !images.is_empty() && !observed.has_images(release);
-    needed.then(|| Step::Carry { images: images.into_iter().collect() })
-}
-
-/// The images alone, of a release that is on the host.
-pub fn build(observed: &Observed, release: &ReleaseId) -> Plan {
-    prepare_only(observed, release, |to| vec![Step::RenderStored { slot: to }, Step::Build])
-}
-
-/// A part of a deploy that changes nothing that runs.
-fn prepare_only(observed: &Observed, release: &ReleaseId, steps: impl FnOnce(Slot) -> Vec<Step>) -> Plan {
-    let to = observed.free_slot();
-    planned(observed, release, to, steps(to))
-}
-
-/// Traffic to a slot that runs a healthy version already; boots nothing, stops nothing.
-///
-/// # Errors
-/// [`Kind::Preflight`] where no healthy version runs in that slot.
-pub fn switch(config: &Config, observed: &Observed, to: Slot) -> Result<Plan> {
-    let switching = preflight::host(config, observed, preflight::bypasses(observed).into_iter().collect())?;
-    let live = observed.live();
-    let occupant = observed.occupant(to).filter(|container| container.running());
-    let Some(release) = occupant.and_then(|container| container.release.clone()) else {
-        let text = format!("slot {to} runs no release, so traffic stays where it is; `deploy` or `rollback` boots one");
-        return Err(Kind::Preflight.error(text));
-    };
-    let missing = observed.missing_in(config, to, Some(&release));
-    if !missing.is_empty() {
-        let text =
-            format!("slot {to} does not run {} of release {release}, so traffic stays where it is", missing.join(", "));
-        return Err(Kind::Preflight.error(text));
-    }
-    let mut steps: Vec<Step> = align(config, observed, switching, live).into_iter().collect();
-    steps.push(Step::AwaitHealth { slot: to });
-    if live != Some(to) {
-        steps.push(Step::Switch { switching, to });
-    }
-    steps.push(Step::Verify { slot: to });
-    Ok(planned(observed, &release, to, steps))
 }
 
 /// Makes nginx, and what it would obey after a reload, agree before anything is built on it.

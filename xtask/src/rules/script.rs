@@ -19,7 +19,10 @@ use crate::rules::secret::Secret;
 pub use compose::{
     accessories, build, compose_config, layers, load_image, moved_images, read_compose, store, stored_project,
 };
-pub use nginx::{align_upstream, flag, private_nginx, static_files, static_locations, switch, upstream_of};
+pub use nginx::{
+    align_upstream, close_site, end_preview, flag, hold, look_ups, open_site, private_nginx, ramp, share, static_files,
+    static_locations, switch, upstream_of,
+};
 pub use session::{GRACE, ask, doctor, inspect, record, shell};
 pub use shipping::{
     Archive, Parts, check_release, manifest, mark_known_good, prune, receive, secret_files, ship, space, stored_commit,

@@ -20,6 +20,12 @@ pub const RECORD_FILE: &str = constant("record_file");
 pub const FLAG_FILE: &str = constant("flag_file");
 pub const LIVE_UPSTREAM_FILE: &str = constant("live_upstream_file");
 
+/// Of the instant mode: what leads some requests to a slot that is not live. A file there is named after the slot and a secret.
+pub const ROUTES_FOLDER: &str = constant("routes_folder");
+
+/// Of the instant mode: what closes the site.
+pub const MAINTENANCE_FOLDER: &str = constant("maintenance_folder");
+
 /// Files that nginx serves itself.
 pub const STATIC_FOLDER: &str = constant("static_folder");
 

@@ -28,6 +28,17 @@ pub fn compact(time: SystemTime) -> String {
     text.replace('T', "-")
 }
 
+/// As `Sat, 31 Jan 2026 17:45:02 GMT`, which HTTP wants (RFC 9110, 5.6.7).
+pub fn http(time: SystemTime) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let text = rfc3339(time);
+    let month = text[5..7].parse::<usize>().map_or(0, |month| month - 1);
+    // 1 January 1970 was a Thursday.
+    let day = (seconds(time) / 86_400 % 7).unsigned_abs() as usize;
+    format!("{}, {} {} {} {} GMT", DAYS[day], &text[8..10], MONTHS[month], &text[..4], &text[11..19])
+}
+
 /// Of a time as `20260131174502Z`.
 pub fn from_digits(text: &str) -> Option<SystemTime> {
     let part = |from: usize, to: usize| text.get(from..to).filter(|part| part.bytes().all(|b| b.is_ascii_digit()));
@@ -48,6 +59,8 @@ mod tests {
         let time = from_digits("20260131174502Z").unwrap();
         assert_eq!(rfc3339(time), "2026-01-31T17:45:02Z");
         assert_eq!(compact(time), "20260131-174502");
+        assert_eq!(http(time), "Sat, 31 Jan 2026 17:45:02 GMT");
+        assert_eq!(http(SystemTime::UNIX_EPOCH), "Thu, 01 Jan 1970 00:00:00 GMT");
         assert_eq!(from_seconds(seconds(time)), Some(time));
     }
 

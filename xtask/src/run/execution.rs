@@ -179,6 +179,7 @@ impl<'a> Execution<'a> {
                 let granted = self.rendered.as_ref().map(|rendered| &rendered.start_periods);
                 steps::await_health_of_all(config, host, release, *slot, granted.unwrap_or(&BTreeMap::new()))?;
             }
+            Step::WarmUp { slot, paths } => return steps::warm_up(config, host, *slot, paths),
             Step::Rest { slot, seconds } => steps::rest(config, host, release, *slot, *seconds)?,
             Step::Verify { slot } => steps::verify(config, host, release, *slot)?,
             Step::Bake { slot, seconds } => steps::bake(config, host, release, *slot, *seconds)?,
@@ -200,6 +201,10 @@ impl<'a> Execution<'a> {
             | Step::Accessories
             | Step::Hook { .. }
             | Step::Boot { .. }
+            | Step::Hold { .. }
+            | Step::Share { .. }
+            | Step::Ramp { .. }
+            | Step::EndPreview
             | Step::Switch { .. }
             | Step::Workers { .. }
             | Step::UnmanagedWorkers

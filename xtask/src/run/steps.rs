@@ -4,6 +4,7 @@ mod carry;
 mod health;
 mod render;
 mod traffic;
+mod warm_up;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ pub use carry::carry;
 pub use health::{await_health_of_all, rest};
 pub use render::{Printed, as_shipped, refuse_early, render, reviewed, stored_commit, tell};
 pub use traffic::{bake, verify};
+pub use warm_up::warm_up;
 
 /// Runs the app's tests, by whom `[test]` names. `group`, and words for the runner itself, are those of the command line.
 ///

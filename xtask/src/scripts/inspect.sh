@@ -72,6 +72,23 @@ file() {
 file upstream "$upstream_file"
 file site "$site_file"
 [ -e "$folder/$flag_file" ] && printf 'flag\tgreen\n'
+# Which slots are reached by a secret; not by which.
+for slot in blue green; do
+  routes=("$folder/$routes_folder/$slot-share"-*)
+  [ ! -e "${routes[0]}" ] || printf 'share\t%s\t%s\n' "$slot" "${#routes[@]}"
+  routes=("$folder/$routes_folder/$slot"-????????????????????????????????)
+  [ ! -e "${routes[0]}" ] || printf 'preview\t%s\n' "$slot"
+done
+# Whether the site is closed: since when, until when, and for whom it is open.
+if [ -e "$folder/$maintenance_folder/on" ]; then
+  as_field "$(readlink -- "$folder/$maintenance_folder/page")"
+  until=${text##*/}
+  [[ $until == 'until '* ]] || until=''
+  allowed=("$folder/$maintenance_folder"/allow-*)
+  [ -e "${allowed[0]}" ] || allowed=()
+  as_field "${allowed[*]##*/allow-}"
+  printf 'maintenance\t%s\t%s\t%s\n' "$(stat -c %Y -- "$folder/$maintenance_folder/on")" "${until#until }" "$text"
+fi
 # What the site includes: the switch of the instant mode is there.
 while IFS= read -r line; do
   [[ $line =~ ^[[:space:]]*include[[:space:]]+([^\;*[:space:]]+)\; ]] || continue

@@ -113,7 +113,10 @@ slot() {
   printf 'listening\t%s\nanswer\t%s\t%s\n' "$1" "$1" "$text"
 }
 live() {
+  local known=$'\nX-Deploy-Routes: ([a-z ]{1,100})\n'
   get "$live_port" / "$project.deploy" || return
+  # By what else nginx can be led.
+  [[ ! $answer =~ $known ]] || printf 'routes\t%s\n' "${BASH_REMATCH[1]}"
   case $answer in *$'\n\n'*) answer=${answer#*$'\n\n'} ;; *) answer='' ;; esac
   as_field "${answer:0:200}"
   printf 'live\t%s\n' "${text%%$'\r'*}"

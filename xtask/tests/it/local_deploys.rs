@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::support::load::{self, BOTH, Client, Load, WebSocket, assert_none_failed};
+use crate::support::load::{self, BOTH, Client, Load, Page, WebSocket, assert_none_failed};
 use crate::support::project::{Project, SECRET_VALUES, env_file};
 use crate::support::team::Team;
 
@@ -176,5 +176,52 @@ fn a_release_is_private_where_it_must_be_and_a_rollback_brings_all_of_it_back() 
     project.xtask(&["rollback", "--to", first]).must_end_with(4).must_say(&["serves now"]);
     let to = second["release"].as_str().unwrap();
     assert_eq!(project.xtask(&["rollback", "--to", to, "--json"]).must_end_with(0).json()["serves"], to);
+    project.status();
+}
+
+/// An app whose processes take a second each for the first request of a page, as one does that fills a cache.
+#[test]
+fn an_app_that_is_slow_at_first_is_warmed_up_before_anybody_asks() {
+    const PAGE: Page = Page { path: "/api/v1/interests", says: "\"" };
+    let project = Project::new("instant");
+    project.deploy();
+    let slow = "async def list_interests(catalogue: CurrentCatalogue) -> list[str]:\n    global FILLED\n    if not FILLED:\n        \
+                time.sleep(1)\n        FILLED = True\n";
+    project.rewrite(
+        "backend/app/routes/gifts.py",
+        "async def list_interests(catalogue: CurrentCatalogue) -> list[str]:\n",
+        slow,
+    );
+    project.rewrite(
+        "backend/app/routes/gifts.py",
+        "from typing import Annotated\n",
+        "import time\nfrom typing import Annotated\n\nFILLED = False\n",
+    );
+    let slowest = || {
+        let load = Load::of(PAGE, &project.address(), &BOTH, 20);
+        project.deploy();
+        let figures = load.finish();
+        assert_none_failed("an app that is slow at first", &figures, &BOTH);
+        figures.values().map(|figures| figures.slowest).max().unwrap()
+    };
+    project.commit("slow at first");
+    let cold = slowest();
+    project.rewrite("deploy.toml", "bake = 1", "bake = 1\nwarm_up = [\"/api/v1/interests\"]");
+    project.new_version("warmed up");
+    let warm = slowest();
+    println!("slowest answer without warming up {cold:?}, with it {warm:?}");
+    assert!(cold > Duration::from_millis(900) && warm < Duration::from_millis(700), "{cold:?}, {warm:?}");
+
+    project.rewrite("deploy.toml", "/api/v1/interests", "/no/such");
+    project.new_version("asked for what it has not");
+    project.deploy();
+    project.change(
+        "backend/app/routes/gifts.py",
+        "    global FILLED\n",
+        "    raise RuntimeError('no catalogue')\n    global FILLED\n",
+    );
+    project.rewrite("deploy.toml", "/no/such", "/api/v1/interests");
+    let failed = project.xtask(&["deploy", "--skip-tests"]).must_end_with(16);
+    failed.must_say(&["cannot be warmed up", "/api/v1/interests gives status 500"]);
     project.status();
 }

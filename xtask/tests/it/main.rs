@@ -6,6 +6,7 @@
 mod check;
 mod doctor;
 mod guides;
+mod held;
 mod init;
 mod interruptions;
 mod load_itself;
@@ -26,6 +27,7 @@ mod local_registry;
 mod local_secret_files;
 mod local_test_commands;
 mod local_trust;
+mod maintenance;
 mod projects;
 mod remote_access;
 mod remote_bare;

@@ -45,10 +45,17 @@ fn matrix(place: &Target, mode: &str, clients: &[Client], arguments: &[&str]) {
         place.deploy();
     }
     place.new_version("not cut");
-    let cuts = cutter.places(place, arguments);
+    hold(place, arguments);
+    let mut cuts = cutter.places(place, arguments);
     place.deploy();
-    let what = format!("{} {}, {mode} mode", place.name(), arguments[0]);
+    let what = format!(
+        "{} {}, {mode} mode",
+        place.name(),
+        arguments.iter().take_while(|word| **word != "--skip-tests").copied().collect::<Vec<_>>().join(" ")
+    );
     println!("{what}: {} places to cut", cuts.len());
+    let every = std::env::var("EVERY").map_or(1, |every| every.parse().expect("EVERY is a number"));
+    cuts = cuts.into_iter().step_by(every).collect();
     let mut totals = Totals::default();
     let mut before = place.status();
     for cut in &cuts {
@@ -64,6 +71,13 @@ fn matrix(place: &Target, mode: &str, clients: &[Client], arguments: &[&str]) {
     assert!(totals.not_reached * 10 <= totals.cases, "too many runs were over before they could be killed");
 }
 
+/// What gives the traffic to a held version, or removes it, needs one.
+fn hold(place: &Target, arguments: &[&str]) {
+    if ["promote", "abort"].contains(&arguments[0]) {
+        place.xtask(HOLD).must_end_with(0);
+    }
+}
+
 /// From one status to the next.
 fn case(
     place: &Target,
@@ -75,9 +89,10 @@ fn case(
     totals: &mut Totals,
 ) -> Value {
     let what = format!("{}, {} killed {cut}", place.name(), arguments[0]);
-    if arguments[0] == "deploy" {
+    if arguments[0] != "rollback" {
         place.new_version(&what);
     }
+    hold(place, arguments);
     let before = Before { slots: before["slots"].clone() };
     place.in_the_app(&format!("sh -c 'echo {} >>/uploads/rows'", totals.cases));
     let load = Load::start(&place.address(), clients, RATE);
@@ -87,7 +102,7 @@ fn case(
     totals.not_reached += usize::from(killed.code.is_some());
 
     let status = status_that_is_true(place, &what);
-    if let (Cut::Stage(stage), "deploy") = (cut, arguments[0]) {
+    if let (Cut::Stage(stage), true) = (cut, arguments == DEPLOY) {
         let state = before.describe(&status);
         assert!(allowed(stage).contains(&state.as_str()), "{what}: the model does not know {state:?}: {status:#}");
     }
@@ -184,6 +199,9 @@ fn allowed(stage: &str) -> Vec<&'static str> {
 
 const DEPLOY: &[&str] = &["deploy", "--skip-tests"];
 const ROLLBACK: &[&str] = &["rollback"];
+const HOLD: &[&str] = &["deploy", "--hold", "--skip-tests"];
+const PROMOTE: &[&str] = &["promote"];
+const ABORT: &[&str] = &["abort"];
 
 fn local(mode: &str, clients: &[Client], arguments: &[&str]) {
     let project = Project::new(mode);
@@ -225,6 +243,18 @@ fn a_local_deploy_in_instant_mode_may_be_killed_anywhere() {
 #[test]
 fn a_local_rollback_in_instant_mode_may_be_killed_anywhere() {
     local("instant", INSTANT, ROLLBACK);
+}
+
+#[test]
+fn a_hold_a_promotion_and_an_abort_may_be_killed_anywhere() {
+    for arguments in [HOLD, PROMOTE, ABORT] {
+        local("instant", INSTANT, arguments);
+    }
+}
+
+#[test]
+fn a_remote_promotion_in_instant_mode_may_be_killed_anywhere() {
+    remote(Compose::V2, "instant", INSTANT, PROMOTE);
 }
 
 #[test]

@@ -180,7 +180,7 @@ fn run(
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         next += interval;
         let sent = Instant::now();
-        let outcome = ask(address, page.path, kind == Client::KeepAlive, &mut connection);
+        let outcome = ask(address, page.path, "", kind == Client::KeepAlive, &mut connection);
         let outcome = outcome.and_then(|answer| match (answer.status, answer.body.contains(page.says)) {
             (200, true) => Ok(()),
             (200, false) => Err("wrong body".to_owned()),
@@ -199,13 +199,21 @@ pub struct Answer {
 }
 
 /// One request on a connection of its own, or on `kept`, which is then opened where there is none.
-fn ask(address: &Address, path: &str, keep: bool, kept: &mut Option<TcpStream>) -> Result<Answer, String> {
+///
+/// `headers`: further lines, each with its end.
+fn ask(
+    address: &Address,
+    path: &str,
+    headers: &str,
+    keep: bool,
+    kept: &mut Option<TcpStream>,
+) -> Result<Answer, String> {
     let mut stream = match kept.take() {
         Some(stream) => stream,
         None => connect(address)?,
     };
     let connection = if keep { "keep-alive" } else { "close" };
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: {connection}\r\n\r\n", address.host);
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: {connection}\r\n{headers}\r\n", address.host);
     stream.write_all(request.as_bytes()).map_err(|error| name(&error))?;
     let (head, body) = read_answer(&mut stream)?;
     let head = head.to_ascii_lowercase();
@@ -218,7 +226,12 @@ fn ask(address: &Address, path: &str, keep: bool, kept: &mut Option<TcpStream>) 
 
 /// One request by a new connection.
 pub fn get(address: &Address, path: &str) -> Result<Answer, String> {
-    ask(address, path, false, &mut None)
+    ask(address, path, "", false, &mut None)
+}
+
+/// The same with a header line of one's own.
+pub fn get_with(address: &Address, path: &str, header: &str) -> Result<Answer, String> {
+    ask(address, path, &format!("{header}\r\n"), false, &mut None)
 }
 
 fn connect(address: &Address) -> Result<TcpStream, String> {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 /// What happens around the switch. Times are in seconds.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Traffic {
     /// How long the new version is watched before the old one is given up.
@@ -13,6 +13,10 @@ pub struct Traffic {
     /// The old version runs on in its slot until the next deploy, so that a rollback only moves the traffic.
     pub standby: bool,
     pub pace: Pace,
+    /// For how long its share of all clients is raised before it gets the traffic.
+    pub ramp: u64,
+    /// Pages that a new version is asked for before it gets traffic.
+    pub warm_up: Vec<String>,
 }
 
 /// How a deploy spreads its work, of which those who are served feel the start of a version most.
@@ -47,6 +51,6 @@ impl Traffic {
 
 impl Default for Traffic {
     fn default() -> Traffic {
-        Traffic { bake: 3, drain: 30, standby: false, pace: Pace::Fast }
+        Traffic { bake: 3, drain: 30, standby: false, pace: Pace::Fast, ramp: 0, warm_up: Vec::new() }
     }
 }

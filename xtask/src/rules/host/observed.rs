@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::rules::config::{Config, Health, Slots, SwitchMode};
 use crate::rules::engine::compose::MountedVolume;
 use crate::rules::health::{self, Answer};
+use crate::rules::maintenance::Closed;
 use crate::rules::release::settings::Settings;
 use crate::rules::release::{ReleaseId, Slot};
 use crate::rules::secret::Secret;
@@ -30,6 +31,18 @@ pub struct Observed {
     pub folder: String,
     /// The slots' ports and nginx's own, as its upstream file has them.
     pub ports: Option<Ports>,
+    /// Slots that are reached by a secret.
+    pub previews: BTreeSet<Slot>,
+    /// Slots that are not live and have a share of all clients, in hundredths.
+    pub shares: BTreeMap<Slot, u8>,
+    /// nginx leads who carries one.
+    pub leads_previews: bool,
+    /// nginx can give a slot a share of all clients.
+    pub gives_shares: bool,
+    /// nginx can be told to close the site.
+    pub can_close: bool,
+    /// The site is closed.
+    pub maintenance: Option<Closed>,
     /// What nginx said when it was asked which slot it obeys.
     pub said: Option<String>,
     /// The slot nginx itself says it obeys, for this environment.
@@ -171,6 +184,8 @@ impl Container {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Other {
     pub service: String,
+    #[serde(skip)]
+    pub id: String,
     pub name: String,
     /// A worker is replaced with each release, an accessory never.
     pub worker: bool,
@@ -245,6 +260,19 @@ impl Observed {
     /// The slot of the next version.
     pub fn free_slot(&self) -> Slot {
         self.live().map_or(Slot::Blue, Slot::other)
+    }
+
+    /// Whether some requests are led elsewhere than to the live slot, or were until it became live.
+    pub fn leads_elsewhere(&self) -> bool {
+        !self.previews.is_empty() || !self.shares.is_empty()
+    }
+
+    /// The version that is held: it runs beside the one that serves, and is reached by a secret or has a share of all clients.
+    pub fn held(&self) -> Option<(Slot, &ReleaseId)> {
+        let slot = self.free_slot();
+        let is_led_to = self.previews.contains(&slot) || self.shares.contains_key(&slot);
+        let container = self.occupant(slot).filter(|container| container.running() && is_led_to)?;
+        Some((slot, container.release.as_ref()?))
     }
 
     /// Whether somebody listens on a slot's port, and no container of ours that could is there.

@@ -1,12 +1,13 @@
 //! `status`: what serves, and whether nginx, containers and record agree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::rules::config::{Config, SwitchMode};
 use crate::rules::host::observed::{Container, Observed, Other};
 use crate::rules::host::preflight;
+use crate::rules::maintenance::Closed;
 use crate::rules::public_site::PublicSite;
 use crate::rules::release::{ReleaseId, Slot};
 use crate::rules::report::Report;
@@ -28,6 +29,8 @@ pub struct Status {
     pub disk_free: u64,
     /// The site as its users reach it; what is wrong there is no problem of the host.
     pub public: Option<PublicSite>,
+    /// The site is closed by `maintenance on`.
+    pub maintenance: Option<Closed>,
     /// Where things do not agree. Empty: there is no problem.
     pub problems: Vec<String>,
 }
@@ -37,6 +40,10 @@ pub struct SlotStatus {
     pub slot: Slot,
     pub port: u16,
     pub live: bool,
+    /// What runs there waits for `promote`.
+    pub held: bool,
+    /// The share of all clients that it has all the same, in hundredths.
+    pub share: Option<u8>,
     pub container: Option<Container>,
     /// Of further web services.
     pub further: BTreeMap<String, Container>,
@@ -51,6 +58,8 @@ pub fn status(config: &Config, observed: &Observed, site: Result<(), String>) ->
             slot,
             port: config.slots.port(slot),
             live: live == Some(slot),
+            held: observed.held().is_some_and(|(held, _)| held == slot),
+            share: observed.shares.get(&slot).copied().filter(|_| live != Some(slot)),
             container: observed.occupant(slot).cloned(),
             further: observed.further(slot).cloned().collect(),
         })
@@ -74,6 +83,7 @@ pub fn status(config: &Config, observed: &Observed, site: Result<(), String>) ->
         releases,
         disk_free: observed.disk_free,
         public: None,
+        maintenance: observed.maintenance.clone(),
         problems: problems(config, observed, site),
     }
 }
@@ -128,6 +138,11 @@ fn problems(config: &Config, observed: &Observed, site: Result<(), String>) -> V
         }
     }
     problems.extend(missing_webs(config, observed));
+    let held = observed.held().map(|(slot, _)| slot);
+    let led: BTreeSet<Slot> = observed.previews.iter().chain(observed.shares.keys()).copied().collect();
+    problems.extend(led.into_iter().filter(|slot| Some(*slot) != held).map(|slot| {
+        format!("some requests are still led to slot {slot}, where nothing is held any more; the next deploy ends that")
+    }));
     if let Err(problem) = site {
         problems.push(problem);
     }
@@ -171,7 +186,11 @@ impl Status {
         let mode = self.mode.map(|mode| mode.to_string()).unwrap_or_else(|| "unknown".to_owned());
         let mut lines = vec![format!("environment  {} ({}, {mode} mode)", self.environment, self.url)];
         for slot in &self.slots {
-            let mark = if slot.live { "live" } else { "    " };
+            let mark = match (slot.live, slot.held) {
+                (true, _) => "live",
+                (false, true) => "held",
+                (false, false) => "    ",
+            };
             let state = slot.container.as_ref().map_or("empty".to_owned(), |container| {
                 let release = container.release.as_ref().map_or("an unmanaged container", ReleaseId::as_str);
                 let health = if container.health.is_empty() || !container.running() {
@@ -182,7 +201,8 @@ impl Status {
                 let since = container.started_at.split('.').next().unwrap_or_default();
                 format!("{release}  {}{health}, started {since}Z", container.status)
             });
-            lines.push(format!("{:<11}  {mark} {} {state}", format!("slot {}", slot.slot), slot.port));
+            let share = slot.share.map(|percent| format!("; {percent}% of all clients")).unwrap_or_default();
+            lines.push(format!("{:<11}  {mark} {} {state}{share}", format!("slot {}", slot.slot), slot.port));
             let further = slot.further.iter().filter(|(_, container)| container.running());
             lines.extend(further.map(|(service, container)| format!("{:<18}{service} {}", "", container.status)));
         }
@@ -202,6 +222,9 @@ impl Status {
             "releases     {}",
             if releases.is_empty() { "none".to_owned() } else { releases.join(", ") }
         ));
+        if let Some(closed) = &self.maintenance {
+            lines.push(format!("maintenance  {}", closed.describe()));
+        }
         if let Some(public) = &self.public {
             lines.push(format!("public       {}", public.describe()));
         }
@@ -227,6 +250,12 @@ mod tests {
         }
         observed.containers.iter_mut().for_each(|one| one.started_at = "2026-01-31T17:45:02.5Z".to_owned());
         insta::assert_snapshot!("all_agree", status(&config(), &observed, Ok(())).describe());
+        let mut held = observed.clone();
+        held.containers
+            .push(Container { started_at: "2026-02-01T08:00:00Z".to_owned(), ..container(Slot::Green, 9, "running") });
+        held.previews.insert(Slot::Green);
+        insta::assert_snapshot!("held", status(&config(), &held, Ok(())).describe());
+        observed.previews.insert(Slot::Green);
         observed.containers = vec![Container { release: None, ..container(Slot::Blue, 1, "running") }];
         observed.configured_slot = Some(Slot::Green);
         let site = Err("https://shop.example/health does not answer".to_owned());

@@ -1,6 +1,8 @@
 //! The files that nginx gets: the upstream file of both switch modes, the site's include, the private nginx.
 
 use crate::rules::config::{SiteUrl, Slots, SwitchMode, Web};
+use crate::rules::nginx::look_ups::{self, LookUps, MAINTENANCE, PREVIEW, ROUTES_HEADER, SHARES, switch_include};
+use crate::rules::nginx::maintenance;
 use crate::rules::nginx::routes::{Choices, Leads, StaticPath};
 use crate::rules::release::Slot;
 
@@ -55,12 +57,15 @@ impl Upstream<'_> {
     pub fn instant(&self, flag: &str) -> String {
         let mut choice =
             format!("    open_file_cache off;\n    set $slot blue;\n    if (-f {flag}) {{ set $slot green; }}\n");
+        choice.push_str(&format!("    add_header {ROUTES_HEADER} \"{PREVIEW} {SHARES} {MAINTENANCE}\";\n"));
         for web in self.more_webs {
             choice.push_str(&format!("    set ${0} {0}_$slot;\n", web.upstream));
         }
         format!(
-            "# The two slots. Which one is live is decided by the presence of {flag}.\n{}\n{}",
+            "# The two slots. Which one is live is decided by the presence of {flag}.\n{}\n{}\n{}\n{}",
             self.both(),
+            look_ups::maps(self.upstream),
+            maintenance::maps(self.upstream),
             self.live_slot_endpoint(&choice, "$slot", SwitchMode::Instant)
         )
     }
@@ -136,17 +141,10 @@ fn slot_variable(upstream: &str, live: &str) -> String {
 /// upstream has the app.
 pub fn static_locations<'a>(
     upstream: &str,
-    flag: &str,
     folder: &str,
     paths: &[StaticPath<'a>],
     choices: &mut Choices<'a>,
 ) -> String {
-    let variable = match choices.switching() {
-        SwitchMode::Reload => String::new(),
-        SwitchMode::Instant => {
-            format!("set ${upstream}_slot blue;\nif (-f {flag}) {{ set ${upstream}_slot green; }}\n")
-        }
-    };
     // Each app once, whatever the number of its paths.
     let mut apps: Vec<(String, String)> = Vec::new();
     let mut locations = String::new();
@@ -172,7 +170,7 @@ pub fn static_locations<'a>(
              proxy_set_header X-Forwarded-Proto $scheme;\n    proxy_set_header Connection close;\n}}\n"
         ));
     }
-    format!("# Files of a release that nginx serves itself.\n{variable}{locations}")
+    format!("# Files of a release that nginx serves itself.\n{locations}")
 }
 
 /// Where a server's nginx has them, for its site to include.
@@ -188,22 +186,6 @@ pub fn switch_include_file(name: &str) -> String {
 /// The name under which nginx is asked which slot of an environment it obeys.
 pub fn live_host(name: &str) -> String {
     format!("{name}.deploy")
-}
-
-/// The instant mode's include for the site's `server` block.
-///
-/// Request bodies are not buffered: a buffered upload has chosen its slot but not connected to it yet, so a drain could
-/// not see it (ngx_http_proxy_module, `proxy_request_buffering`).
-pub fn switch_include<'a>(upstreams: impl IntoIterator<Item = &'a str>, flag: &str) -> String {
-    let upstreams: Vec<&str> = upstreams.into_iter().collect();
-    let blue: String = upstreams.iter().map(|upstream| format!("set ${upstream} {upstream}_blue;\n")).collect();
-    let green: Vec<String> = upstreams.iter().map(|upstream| format!("set ${upstream} {upstream}_green;")).collect();
-    format!(
-        "# The switch: which slot serves is looked up at every request, so moving the traffic needs no reload.\n\
-         open_file_cache off;\n{blue}if (-f {flag}) {{ {} }}\n\
-         proxy_request_buffering off;\nproxy_http_version 1.1;\n",
-        green.join(" ")
-    )
 }
 
 /// What a site's `location` says to reach the live slot: the target, headers, websockets.
@@ -244,7 +226,7 @@ pub fn private_main(upstream_file: &str, site_file: &str, has_static_files: bool
 /// The private nginx's site. `static_files`: what it says of them.
 pub fn private_site<'a>(
     of: &Upstream,
-    flag: &str,
+    look_ups: &LookUps,
     url: &SiteUrl,
     static_files: &str,
     routes: &[(&'a str, Leads<'a>)],
@@ -253,7 +235,9 @@ pub fn private_site<'a>(
     let locations = locations(routes, &mut choices);
     let include = match choices.switching() {
         SwitchMode::Reload => String::new(),
-        SwitchMode::Instant => switch_include(of.webs().map(|(upstream, _)| upstream), flag),
+        SwitchMode::Instant => {
+            switch_include(of.upstream, of.more_webs.iter().map(|web| web.upstream.as_str()), look_ups)
+        }
     };
     let lines = [include, choices.in_server(), static_files.to_owned()].concat();
     let lines: String = lines.lines().map(|line| format!("    {line}\n")).collect();

@@ -166,7 +166,7 @@ mod tests {
     use super::*;
     use crate::rules::config::SiteUrl;
     use crate::rules::nginx::routes::{Choices, Leads};
-    use crate::rules::nginx::{Upstream, private_site};
+    use crate::rules::nginx::{LookUps, Upstream, private_site};
 
     const SLOTS: Slots = Slots { blue: 8000, green: 8001 };
     const UPSTREAM: Upstream =
@@ -234,8 +234,14 @@ mod tests {
         for switching in [SwitchMode::Reload, SwitchMode::Instant] {
             let url = SiteUrl { tls: false, host: "localhost".into(), port: 8080, path: String::new() };
             let routes = [("/", Leads { blue: "gifty_backend", green: "gifty_backend" })];
-            let choices = Choices::new("gifty_backend", switching, "/srv/live/green");
-            let ours = private_site(&UPSTREAM, "/srv/live/green", &url, "", &routes, choices);
+            let choices = Choices::new("gifty_backend", switching);
+            let look_ups = LookUps {
+                flag: "/srv/live/green".into(),
+                routes: "/srv/live/routes".into(),
+                maintenance: "/srv/live/maintenance".into(),
+                always: vec!["/health".into()],
+            };
+            let ours = private_site(&UPSTREAM, &look_ups, &url, "", &routes, choices);
             assert_eq!(switching_of_site(&ours, "gifty_backend"), Some(switching), "{ours}");
         }
     }

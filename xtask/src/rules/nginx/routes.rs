@@ -100,13 +100,12 @@ pub fn known_webs(config: &Config) -> Vec<Web> {
 pub struct Choices<'a> {
     upstream: &'a str,
     switching: SwitchMode,
-    flag: &'a str,
     made: Vec<Leads<'a>>,
 }
 
 impl<'a> Choices<'a> {
-    pub fn new(upstream: &'a str, switching: SwitchMode, flag: &'a str) -> Choices<'a> {
-        Choices { upstream, switching, flag, made: Vec::new() }
+    pub fn new(upstream: &'a str, switching: SwitchMode) -> Choices<'a> {
+        Choices { upstream, switching, made: Vec::new() }
     }
 
     pub fn switching(&self) -> SwitchMode {
@@ -130,15 +129,15 @@ impl<'a> Choices<'a> {
         format!("deploy_route_{number}")
     }
 
-    /// Lines for the site's `server` block.
+    /// Lines for the site's `server` block, below those of the switch, which has the slot in a variable.
     pub fn in_server(&self) -> String {
         if self.switching == SwitchMode::Reload {
             return String::new();
         }
         let line = |(number, leads): (usize, &Leads)| {
-            let (variable, flag) = (self.variable(number), self.flag);
+            let (variable, slot) = (self.variable(number), self.upstream);
             format!(
-                "set ${variable} {}_blue;\nif (-f {flag}) {{ set ${variable} {}_green; }}\n",
+                "set ${variable} {}_blue;\nif (${slot}_slot = green) {{ set ${variable} {}_green; }}\n",
                 leads.blue, leads.green
             )
         };
@@ -199,13 +198,13 @@ mod tests {
         assert_eq!(static_paths, [("/assets", None), ("/gone", None), ("/new", Some(Slot::Green))]);
         let known: Vec<_> = known_webs(&config).into_iter().map(|web| web.service).collect();
         assert_eq!(known, ["site", "admin", "old"]);
-        let mut choices = Choices::new(first, SwitchMode::Instant, "/srv/live/green");
+        let mut choices = Choices::new(first, SwitchMode::Instant);
         let (_, moved) = of_webs(&config)[2];
         assert_eq!(choices.target(Leads { blue: first, green: first }), "$shop_backend");
         assert_eq!(choices.target(moved), "$deploy_route_0");
         assert_eq!(
             choices.in_server(),
-            "set $deploy_route_0 shop_site_blue;\nif (-f /srv/live/green) { set $deploy_route_0 shop_backend_green; }\n"
+            "set $deploy_route_0 shop_site_blue;\nif ($shop_backend_slot = green) { set $deploy_route_0 shop_backend_green; }\n"
         );
     }
 

@@ -19,7 +19,10 @@ pub fn script(config: &Config, user: &str, switching: SwitchMode) -> String {
         .collect();
     let texts = [
         ("upstream_text", upstream_text(config, switching)),
-        ("include_text", nginx::switch_include(upstreams(config), &script::flag(config))),
+        (
+            "include_text",
+            nginx::switch_include(&config.environment.nginx.upstream, further(config), &script::look_ups(config)),
+        ),
         ("static_text", script::static_locations(config, switching)),
         ("site_text", site(config, switching)),
     ];
@@ -55,7 +58,7 @@ fn values(config: &Config, user: &str, switching: SwitchMode) -> Vec<(&'static s
         ("live_host", nginx::live_host(&config.project.name)),
         ("needed", needed.word),
         ("needed_lines", needed.lines.join(" ")),
-        ("more_upstreams", config.more_webs.iter().map(|web| web.upstream.as_str()).collect::<Vec<&str>>().join(" ")),
+        ("more_upstreams", further(config).collect::<Vec<&str>>().join(" ")),
         ("more_given", more_given(config)),
         ("more_ports", config.more_webs.iter().map(|web| web.port.to_string()).collect::<Vec<String>>().join(" ")),
         ("web", config.project.web.clone()),
@@ -89,9 +92,9 @@ pub fn needed_in_site(config: &Config, switching: SwitchMode) -> Needed {
     Needed { word: format!("proxy_pass http://{dollar}{upstream}"), lines: include.into_iter().chain([pass]).collect() }
 }
 
-fn upstreams(config: &Config) -> impl Iterator<Item = &str> {
-    let further = config.more_webs.iter().map(|web| web.upstream.as_str());
-    [config.environment.nginx.upstream.as_str()].into_iter().chain(further)
+/// The upstreams of further web services.
+fn further(config: &Config) -> impl Iterator<Item = &str> {
+    config.more_webs.iter().map(|web| web.upstream.as_str())
 }
 
 /// Of each further web service the ports that are given, as `BLUE:GREEN`, or `-`.
@@ -118,7 +121,7 @@ fn upstream_text(config: &Config, switching: SwitchMode) -> String {
     let slots = Slots { blue, green };
     let upstream = Upstream { slots, live_port, more_webs: &more_webs, ..script::upstream_of(config) };
     let text = match switching {
-        SwitchMode::Instant => upstream.instant(&script::flag(config)),
+        SwitchMode::Instant => upstream.instant(&script::look_ups(config).flag),
         SwitchMode::Reload => upstream.reload_marked("@SLOT@", |number, _| match number {
             0 => "@PORT@".to_owned(),
             number => format!("@PORT{number}@"),
@@ -150,8 +153,7 @@ pub(in crate::rules) fn site(config: &Config, switching: SwitchMode) -> String {
     let environment = &config.environment;
     // `map` stands at the level of all sites, so its variable carries the environment's name.
     let variable = format!("{}_upgrade", config.project.name.replace('-', "_"));
-    let flag = script::flag(config);
-    let mut choices = Choices::new(&config.environment.nginx.upstream, switching, &flag);
+    let mut choices = Choices::new(&config.environment.nginx.upstream, switching);
     let locations = nginx::locations(&routes::of_webs(config), &mut choices);
     let locations = locations.replace("$connection_upgrade", &format!("${variable}"));
     let mut include = match switching {

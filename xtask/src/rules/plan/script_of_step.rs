@@ -34,6 +34,10 @@ pub fn of(
         Step::Accessories => script::accessories(config, release, compose, rendered),
         Step::Hook { words, slot, .. } => script::hook(config, release, compose, *slot, words),
         Step::Boot { slot } => script::boot(config, release, compose, *slot),
+        Step::Hold { slot, secret } => script::hold(config, *slot, secret),
+        Step::Share { slot, percent } => script::share(config, *slot, *percent),
+        Step::Ramp { slot, seconds } => script::ramp(config, *slot, *seconds),
+        Step::EndPreview => script::end_preview(config),
         Step::Switch { switching, to } => script::switch(config, *switching, *to),
         Step::Workers { slot, release, services } => script::workers(config, release, compose, *slot, services),
         Step::UnmanagedWorkers => script::unmanaged_workers(config),
@@ -50,6 +54,7 @@ pub fn of(
         | Step::Ship
         | Step::Carry { .. }
         | Step::AwaitHealth { .. }
+        | Step::WarmUp { .. }
         | Step::Rest { .. }
         | Step::Verify { .. }
         | Step::Bake { .. } => return StepScript::None,

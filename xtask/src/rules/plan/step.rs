@@ -3,6 +3,7 @@
 use crate::rules::config::SwitchMode;
 use crate::rules::failure::Kind;
 use crate::rules::release::{ReleaseId, Slot};
+use crate::rules::secret::Secret;
 
 /// One act. What it needs beside the release stands in it, so it can be printed and run again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,11 +56,33 @@ pub enum Step {
     AwaitHealth {
         slot: Slot,
     },
+    /// Ask the new version for these pages, so that its first users are not the first who ask.
+    WarmUp {
+        slot: Slot,
+        paths: Vec<String>,
+    },
     /// Watch the new version, which is healthy, before it gets traffic.
     Rest {
         slot: Slot,
         seconds: u64,
     },
+    /// Let who carries a secret reach the version in a slot that gets no traffic.
+    Hold {
+        slot: Slot,
+        secret: Secret,
+    },
+    /// Give the version in a slot that does not serve this share of all clients, in hundredths.
+    Share {
+        slot: Slot,
+        percent: u8,
+    },
+    /// Raise that share, step by step, until all but a few have come.
+    Ramp {
+        slot: Slot,
+        seconds: u64,
+    },
+    /// Let nobody reach a version that is held any more.
+    EndPreview,
     /// The one act that moves traffic.
     Switch {
         switching: SwitchMode,
@@ -133,7 +156,12 @@ impl Step {
             Step::Hook { point: HookPoint::AfterSwitch, .. } => "Hook after switch",
             Step::Boot { .. } => "Boot",
             Step::AwaitHealth { .. } => "Waiting for health check",
+            Step::WarmUp { .. } => "Warm up the new version",
             Step::Rest { .. } => "Let the new version rest",
+            Step::Hold { .. } => "Hold the version",
+            Step::Share { .. } => "Give a share",
+            Step::Ramp { .. } => "Raise the share",
+            Step::EndPreview => "End the preview",
             Step::Switch { .. } => "Switch traffic",
             Step::Verify { .. } => "Verify through nginx",
             Step::Bake { .. } => "Watch the new version",
@@ -167,7 +195,12 @@ impl Step {
             Step::Hook { point, words, .. } => format!("Hook {}: {}", point.name(), words.join(" ")),
             Step::Boot { slot } => format!("Boot {release} in slot {slot}"),
             Step::AwaitHealth { .. } => "Waiting for health check".to_owned(),
+            Step::WarmUp { paths, .. } => format!("Warm up the new version ({})", paths.join(", ")),
             Step::Rest { seconds, .. } => format!("Let the new version rest for {seconds} s"),
+            Step::Hold { slot, .. } => format!("Hold {release} in slot {slot}"),
+            Step::Share { slot, percent } => format!("Give slot {slot} a share of {percent}% of all clients"),
+            Step::Ramp { slot, seconds } => format!("Raise the share of slot {slot} for {seconds} s"),
+            Step::EndPreview => "End the preview of a version that was held".to_owned(),
             Step::Switch { switching, to } => format!("Switch traffic to slot {to} ({switching} mode)"),
             Step::Verify { .. } => "Verify through nginx".to_owned(),
             Step::Bake { seconds, .. } => format!("Watch the new version for {seconds} s"),
@@ -186,12 +219,20 @@ impl Step {
 
     /// Whether anything on the host is another after it.
     pub fn touches_the_host(&self) -> bool {
-        !matches!(self, Step::Test | Step::Package | Step::Check | Step::AwaitHealth { .. } | Step::Rest { .. })
+        !matches!(
+            self,
+            Step::Test
+                | Step::Package
+                | Step::Check
+                | Step::AwaitHealth { .. }
+                | Step::WarmUp { .. }
+                | Step::Rest { .. }
+        )
     }
 
     /// Whether those who are served could not notice it whatever became of it.
     pub fn is_bookkeeping(&self) -> bool {
-        matches!(self, Step::MarkKnownGood | Step::Prune { .. })
+        matches!(self, Step::MarkKnownGood | Step::EndPreview | Step::Prune { .. })
     }
 
     /// The kind of failure when this step fails and says nothing closer.
@@ -207,12 +248,17 @@ impl Step {
             Step::Build | Step::StaticFiles => Kind::Build,
             Step::Hook { .. } => Kind::Hook,
             Step::Accessories | Step::Boot { .. } => Kind::Boot,
-            Step::AwaitHealth { .. } | Step::Rest { .. } => Kind::Unhealthy,
-            Step::Switch { .. } | Step::Verify { .. } => Kind::Switch,
-            Step::Bake { .. } | Step::Workers { .. } | Step::UnmanagedWorkers => Kind::Bake,
-            Step::Drain { .. } | Step::Stop { .. } | Step::Remove { .. } | Step::MarkKnownGood | Step::Prune { .. } => {
-                Kind::AfterSwitch
+            Step::AwaitHealth { .. } | Step::WarmUp { .. } | Step::Rest { .. } => Kind::Unhealthy,
+            Step::Hold { .. } | Step::Share { .. } | Step::Ramp { .. } | Step::Switch { .. } | Step::Verify { .. } => {
+                Kind::Switch
             }
+            Step::Bake { .. } | Step::Workers { .. } | Step::UnmanagedWorkers => Kind::Bake,
+            Step::EndPreview
+            | Step::Drain { .. }
+            | Step::Stop { .. }
+            | Step::Remove { .. }
+            | Step::MarkKnownGood
+            | Step::Prune { .. } => Kind::AfterSwitch,
         }
     }
 }

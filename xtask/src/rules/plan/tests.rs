@@ -163,7 +163,7 @@ fn a_gentle_deploy_rests_before_the_switch_and_watches_as_long_after_it_and_a_wa
     ];
     let health = plan.steps.iter().position(|step| matches!(step, Step::AwaitHealth { .. })).unwrap();
     assert_eq!(names(&plan)[health..health + expected.len()], expected);
-    let longer = Config { traffic: Traffic { bake: 60, ..gentle.traffic }, ..gentle.clone() };
+    let longer = Config { traffic: Traffic { bake: 60, ..gentle.traffic.clone() }, ..gentle.clone() };
     let plan = deploy(&longer, &server(Slot::Blue, 2), &release(9), TestStage::Skip).unwrap();
     assert!(names(&plan).contains(&"Watch the new version for 60 s".to_owned()), "{}", plan.describe());
     let rests = |plan: &Plan| plan.steps.iter().any(|step| matches!(step, Step::Rest { .. }));
@@ -172,6 +172,22 @@ fn a_gentle_deploy_rests_before_the_switch_and_watches_as_long_after_it_and_a_wa
     let mut nothing = server(Slot::Blue, 2);
     (nothing.running_slot, nothing.configured_slot) = (None, None);
     assert!(!rests(&deploy(&gentle, &nothing, &release(9), TestStage::Skip).unwrap()));
+}
+
+#[test]
+fn a_new_version_is_warmed_up_before_it_serves_and_one_that_is_gone_back_to_is_not() {
+    let traffic = Traffic { warm_up: vec!["/".to_owned(), "/popular".to_owned()], ..config().traffic };
+    let config = Config { traffic, ..config() };
+    let names_of = |plan: Result<Plan>| names(&plan.unwrap());
+    let warmed = "Warm up the new version (/, /popular)".to_owned();
+    let observed = server(Slot::Blue, 2);
+    let deployed = names_of(deploy(&config, &observed, &release(9), TestStage::Skip));
+    let health = deployed.iter().position(|name| name == "Waiting for health check").unwrap();
+    assert_eq!(deployed[health + 1], warmed);
+    assert!(names_of(restart(&config, &observed)).contains(&warmed));
+    let held = names_of(hold(&config, &observed, &release(9), TestStage::Skip, Secret::new("0")));
+    assert_eq!(held[held.len() - 2..], [warmed.clone(), format!("Hold {} in slot green", release(9))]);
+    assert!(!names_of(back(&config, &observed, None)).contains(&warmed));
 }
 
 #[test]

@@ -27,10 +27,15 @@ pub fn undo_steps(plan: &Plan, last_started: usize) -> Vec<Step> {
         Step::Switch { switching, .. } => Some(*switching),
         _ => None,
     });
-    if served || (!booted && switched.is_none()) {
+    let ramped = any(|step| matches!(step, Step::Ramp { .. }));
+    if served || (!booted && !ramped && switched.is_none()) {
         return Vec::new();
     }
     let mut undo = Vec::new();
+    // What has a share already, before it is promoted, has not served well.
+    if ramped || (switched.is_some() && plan.steps.contains(&Step::EndPreview)) {
+        undo.push(Step::Share { slot: plan.to, percent: 0 });
+    }
     if let (Some(switching), Some(from)) = (switched, plan.from) {
         undo.push(Step::Switch { switching, to: from });
         if any(|step| matches!(step, Step::Workers { .. })) {
@@ -43,8 +48,13 @@ pub fn undo_steps(plan: &Plan, last_started: usize) -> Vec<Step> {
                 (Some(_), None) => None,
             });
         }
+    }
+    if ramped || (switched.is_some() && plan.from.is_some()) {
         // What it was given before may still be under way in it.
         undo.push(Step::Drain { slot: plan.to, seconds: UNDO_DRAIN });
+    }
+    if any(|step| matches!(step, Step::Hold { .. })) {
+        undo.push(Step::EndPreview);
     }
     if booted {
         undo.push(Step::Remove { slot: plan.to });

@@ -1,17 +1,58 @@
 //! What nginx is told: files, a reload, the switch.
 
+use std::time::Duration;
+
 use super::text::{MINUTES, SHORT, bundle, changing, script};
 use super::{Input, Priority, Script};
 use crate::rules::config::{Config, Environment, NginxOwner, SwitchMode};
 use crate::rules::engine::compose::RenderedCompose;
+use crate::rules::maintenance::Closing;
 use crate::rules::nginx::routes::{self, Choices};
-use crate::rules::nginx::{self, Upstream};
+use crate::rules::nginx::{self, LookUps, Upstream};
 use crate::rules::release::{ReleaseId, Slot};
-use crate::rules::shared_constants::{FLAG_FILE, LIVE_UPSTREAM_FILE, STATIC_FOLDER};
+use crate::rules::secret::Secret;
+use crate::rules::shared_constants::{FLAG_FILE, LIVE_UPSTREAM_FILE, MAINTENANCE_FOLDER, ROUTES_FOLDER, STATIC_FOLDER};
+use crate::rules::utc;
 
 /// The flag file of the instant mode.
 pub fn flag(config: &Config) -> String {
     format!("{}/{FLAG_FILE}", config.environment.folder)
+}
+
+/// What nginx looks up at each request in the instant mode.
+pub fn look_ups(config: &Config) -> LookUps {
+    let in_folder = |path: &str| format!("{}/{path}", config.environment.folder);
+    let health = |web: &Config| format!("{}{}", config.environment.url.path, web.health.path);
+    let further = config.more_webs.iter().filter(|web| !web.health.connect);
+    let further = further.map(|web| format!("{}{}", web.path.trim_end_matches('/'), web.health.path));
+    // What follows a path is no part of `$uri`.
+    let paths =
+        [health(config)].into_iter().chain(further).map(|path| path.split('?').next().unwrap_or_default().to_owned());
+    LookUps {
+        flag: flag(config),
+        routes: in_folder(ROUTES_FOLDER),
+        maintenance: in_folder(MAINTENANCE_FOLDER),
+        always: paths.filter(|path| path.len() > 1 && path.bytes().all(is_plain)).collect(),
+    }
+}
+
+/// Whether nginx reads a byte of a path as itself.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"/_.~-".contains(&byte)
+}
+
+/// Closes the site but for these, with this page.
+pub fn close_site(config: &Config, closing: &Closing) -> Script {
+    let until = closing.until.map(utc::http).unwrap_or_default();
+    let arguments = [config.environment.folder.clone(), until].into_iter().chain(closing.lets_in.iter().cloned());
+    let close = script("close the site", changing!("close_site.sh"), SHORT, arguments);
+    Script { input: Input::Bytes(closing.page.clone()), priority: Priority::Full, ..close }
+}
+
+/// Opens it again.
+pub fn open_site(config: &Config) -> Script {
+    let open = script("open the site", changing!("open_site.sh"), SHORT, [config.environment.folder.clone()]);
+    Script { priority: Priority::Full, ..open }
 }
 
 /// What nginx is to know of the environment.
@@ -24,6 +65,31 @@ pub fn upstream_of(config: &Config) -> Upstream<'_> {
         live_port: nginx.live_port,
         more_webs: &config.more_webs,
     }
+}
+
+/// Lets who carries a secret reach a version that is held in a slot, and nobody whom an earlier one let.
+pub fn hold(config: &Config, slot: Slot, secret: &Secret) -> Script {
+    let hold =
+        script("hold the version", changing!("hold.sh"), SHORT, [config.environment.folder.clone(), slot.to_string()]);
+    Script { input: Input::Secret(secret.clone()), ..hold }
+}
+
+/// Gives a slot that does not serve a share of all clients, in hundredths.
+pub fn share(config: &Config, slot: Slot, percent: u8) -> Script {
+    let arguments = [config.environment.folder.clone(), slot.to_string(), percent.to_string()];
+    Script { priority: Priority::Full, ..script("give a share", changing!("share.sh"), SHORT, arguments) }
+}
+
+/// Raises it to nearly all.
+pub fn ramp(config: &Config, slot: Slot, seconds: u64) -> Script {
+    let arguments = [config.environment.folder.clone(), slot.to_string(), seconds.to_string()];
+    let limit = SHORT + Duration::from_secs(seconds);
+    Script { priority: Priority::Full, ..script("raise the share", changing!("ramp.sh"), limit, arguments) }
+}
+
+/// Lets nobody reach one any more.
+pub fn end_preview(config: &Config) -> Script {
+    script("end the preview", changing!("end_preview.sh"), SHORT, [config.environment.folder.clone()])
 }
 
 /// Makes the upstream file name what nginx obeys.
@@ -69,18 +135,16 @@ pub fn switch(config: &Config, switching: SwitchMode, to: Slot) -> Script {
 
 /// What nginx is told of the files that it serves itself; nothing where there are none.
 pub fn static_locations(config: &Config, switching: SwitchMode) -> String {
-    let flag = flag(config);
-    let mut choices = Choices::new(&config.environment.nginx.upstream, switching, &flag);
-    static_locations_by(config, &flag, &mut choices)
+    static_locations_by(config, &mut Choices::new(&config.environment.nginx.upstream, switching))
 }
 
-fn static_locations_by<'a>(config: &'a Config, flag: &str, choices: &mut Choices<'a>) -> String {
+fn static_locations_by<'a>(config: &'a Config, choices: &mut Choices<'a>) -> String {
     let paths = routes::of_static_files(config);
     if paths.is_empty() {
         return String::new();
     }
     let folder = format!("{}/{STATIC_FOLDER}", config.environment.folder);
-    nginx::static_locations(&config.environment.nginx.upstream, flag, &folder, &paths, choices)
+    nginx::static_locations(&config.environment.nginx.upstream, &folder, &paths, choices)
 }
 
 /// Copies the files of a release that nginx serves itself out of its images.
@@ -96,19 +160,19 @@ pub fn static_files(config: &Config, release: &ReleaseId, files: Option<&Rendere
 /// Makes the tool's own nginx run.
 pub fn private_nginx(config: &Config, switching: SwitchMode, live: Slot) -> Script {
     let Environment { folder, nginx, url, .. } = &config.environment;
-    let flag = flag(config);
+    let look_ups = look_ups(config);
     let webs = routes::known_webs(config);
     let known = Upstream { more_webs: &webs, ..upstream_of(config) };
     let upstream = match switching {
         SwitchMode::Reload => known.reload(live),
-        SwitchMode::Instant => known.instant(&flag),
+        SwitchMode::Instant => known.instant(&look_ups.flag),
     };
-    let mut choices = Choices::new(&nginx.upstream, switching, &flag);
-    let static_files = static_locations_by(config, &flag, &mut choices);
+    let mut choices = Choices::new(&nginx.upstream, switching);
+    let static_files = static_locations_by(config, &mut choices);
     let routes = routes::of_webs(config);
     let files = [
         ("nginx.conf", nginx::private_main(&nginx.upstream_file, &nginx.site_file, !static_files.is_empty())),
-        ("site.conf", nginx::private_site(&known, &flag, url, &static_files, &routes, choices)),
+        ("site.conf", nginx::private_site(&known, &look_ups, url, &static_files, &routes, choices)),
         (LIVE_UPSTREAM_FILE, upstream),
     ];
     let arguments = [folder.clone(), switching.to_string(), live.to_string()];

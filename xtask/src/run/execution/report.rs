@@ -99,14 +99,14 @@ impl Execution<'_> {
         }
     }
 
-    /// Which slot and release serve: known after a success, asked after a failure.
+    /// Which slot and release serve: mostly known after a success, asked after a failure.
     pub(super) fn serving(&self, plan: &Plan, succeeded: bool) -> Option<(Slot, Option<ReleaseId>)> {
-        if succeeded {
-            let observed = &self.session.observed;
-            return match plan.proves_that_it_serves() {
-                true => Some((plan.to, Some(plan.release.clone()))),
-                false => observed.live().map(|slot| (slot, observed.live_release().cloned())),
-            };
+        let observed = &self.session.observed;
+        if succeeded && plan.proves_that_it_serves() {
+            return Some((plan.to, Some(plan.release.clone())));
+        }
+        if succeeded && !plan.ends_what_runs() {
+            return observed.live().map(|slot| (slot, observed.live_release().cloned()));
         }
         let (config, host) = (self.config, &self.session.host);
         match inspect(config, host) {

@@ -114,11 +114,16 @@ pub const HOOK_BYTES: usize = 16 * 1024;
 /// # Errors
 /// The first value of another section that cannot be.
 pub fn values(raw: &RawConfig) -> Result<(), Problem> {
-    for (field, value) in [("bake", raw.traffic.bake), ("drain", raw.traffic.drain)] {
+    for (field, value) in [("bake", raw.traffic.bake), ("drain", raw.traffic.drain), ("ramp", raw.traffic.ramp)] {
         if value > 3600 {
             let text = format!("[traffic] {field} = {value}: at most 3600 seconds");
             return Err(Problem::at(&format!("traffic.{field}"), text));
         }
+    }
+    let is_path = |path: &String| path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
+    if let Some(path) = raw.traffic.warm_up.iter().find(|path| !is_path(path)) {
+        let text = format!("[traffic] warm_up = [{path:?}]: paths that begin with `/`, printable ASCII without spaces");
+        return Err(Problem::at("traffic.warm_up", text));
     }
     let limits = [
         ("ship", raw.limits.ship),

@@ -7,7 +7,6 @@ use serde::Deserialize;
 
 use super::Problem;
 use crate::rules::config::{Reach, SshTarget};
-use crate::rules::duration;
 use crate::rules::secret::Secret;
 
 /// `[ssh]`.
@@ -27,7 +26,8 @@ impl RawSsh {
     /// Where it is no span of time, or too short or long a one.
     pub fn keep(&self) -> Result<Option<Duration>, Problem> {
         let Some(text) = &self.keep else { return Ok(None) };
-        let kept = duration::parse(text).filter(|kept| (Duration::from_secs(1)..=LONGEST_KEPT).contains(kept));
+        let kept =
+            humantime::parse_duration(text).ok().filter(|kept| (Duration::from_secs(1)..=LONGEST_KEPT).contains(kept));
         let problem = || {
             format!(
                 "[ssh] keep = {text:?}: a span of time from 1s to 24h, as in \"10m\"; leave it out to keep no connection"

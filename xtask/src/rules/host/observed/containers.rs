@@ -206,6 +206,7 @@ fn other(fields: &[&str], labels: Labels, binds: Vec<(String, String)>, config: 
         unmanaged: labels.compose_project != workers_project(&config.project.name)
             && (config.webs().any(|web| web == labels.service) || config.project.workers.contains(&labels.service)),
         service: labels.service,
+        id: field(1).to_owned(),
         name: field(2).trim_start_matches('/').to_owned(),
         status: field(3).to_owned(),
         health: field(4).to_owned(),

@@ -5,11 +5,13 @@ use anyhow::{Context, Result, bail};
 use super::{Observed, Ports, PulledImage, StoredRelease, containers};
 use crate::rules::config::{Config, NginxOwner, Slots, SwitchMode};
 use crate::rules::health::Answer;
+use crate::rules::maintenance::Closed;
 use crate::rules::nginx;
 use crate::rules::release::settings::Settings;
 use crate::rules::release::{ReleaseId, Slot};
 use crate::rules::script;
 use crate::rules::secret::Secret;
+use crate::rules::utc;
 
 /// Reads what `inspect.sh` printed.
 ///
@@ -30,7 +32,10 @@ pub fn parse(text: &str, config: &Config) -> Result<Observed> {
     for line in text.split('\n').filter(|line| !line.is_empty()) {
         let fields: Vec<&str> = line.split('\t').collect();
         let read = || format!("reading the host's report, a line `{}`", kind_of_line(&fields));
-        if capacity(&fields, &mut observed).with_context(read)? || files.read(&fields, config, &mut observed) {
+        if capacity(&fields, &mut observed).with_context(read)?
+            || files.read(&fields, config, &mut observed)
+            || looked_up(&fields, &mut observed)
+        {
             continue;
         }
         match fields[..] {
@@ -164,6 +169,32 @@ fn switching(config: &Config, observed: &mut Observed) -> Option<SwitchMode> {
         observed.site_file_found = true;
     }
     observed.switching.filter(|mode| found.is_none_or(|found| found == *mode))
+}
+
+/// Reads a line of what nginx looks up at each request besides the switch. `false`: it is another one.
+fn looked_up(fields: &[&str], observed: &mut Observed) -> bool {
+    match fields[..] {
+        ["routes", words] => {
+            let knows = |wanted: &str| words.split(' ').any(|word| word == wanted);
+            observed.leads_previews = knows(nginx::PREVIEW);
+            observed.gives_shares = knows(nginx::SHARES);
+            observed.can_close = knows(nginx::MAINTENANCE);
+        }
+        ["maintenance", since, until, lets_in] => {
+            let since = since.parse().ok().and_then(utc::from_seconds).map(utc::rfc3339).unwrap_or_default();
+            let until = Some(until.to_owned()).filter(|until| !until.is_empty());
+            observed.maintenance =
+                Some(Closed { since, until, lets_in: lets_in.split_whitespace().map(str::to_owned).collect() });
+        }
+        ["share", slot, percent] => {
+            observed
+                .shares
+                .extend(Slot::from_name(slot).zip(percent.parse().ok()).filter(|(_, percent)| *percent <= 100));
+        }
+        ["preview", slot] => observed.previews.extend(Slot::from_name(slot)),
+        _ => return false,
+    }
+    true
 }
 
 /// Reads a line of what there is of disk and memory, and what a version takes. `false`: it is another one.

@@ -1,0 +1,68 @@
+//! What nginx looks up at each request in the instant mode, and the lines that have it do so.
+
+use super::maintenance;
+use crate::rules::release::Slot;
+
+/// What nginx looks up at each request in the instant mode.
+#[derive(Clone, Debug)]
+pub struct LookUps {
+    /// The file whose presence makes green the live slot.
+    pub flag: String,
+    /// A folder in which the file `<slot>-<secret>` leads who carries that secret to that slot, and `<slot>-share-<number>` a hundredth of all
+    /// clients.
+    pub routes: String,
+    /// The folder of a maintenance.
+    pub maintenance: String,
+    /// Paths that a maintenance leaves as they are: those of health checks.
+    pub always: Vec<String>,
+}
+
+/// The header in nginx's answer that says by what else it can be led, and the word for previews. It is nginx itself that says it: its files may
+/// be newer than what it has read.
+pub const ROUTES_HEADER: &str = "X-Deploy-Routes";
+pub const PREVIEW: &str = "preview";
+pub const SHARES: &str = "shares";
+pub const MAINTENANCE: &str = "maintenance";
+
+/// By which header and cookie a request reaches a version that is held.
+pub const PREVIEW_HEADER: &str = "X-Deploy-Preview";
+pub const PREVIEW_COOKIE: &str = "deploy_preview";
+
+/// What stands in the name of a file between the slot and the number of a hundredth.
+const SHARE: &str = "share-";
+
+/// Variables for the level of all sites. They become parts of paths, so each is one of what is expected, or a word that no file has.
+pub fn maps(upstream: &str) -> String {
+    let header = PREVIEW_HEADER.to_ascii_lowercase().replace('-', "_");
+    let hundredths: String = (0..99).map(|number| format!("    1% {number};\n")).collect();
+    format!(
+        "# The secret of a version that is held, in a header or a cookie.\nmap $http_{header} ${upstream}_said {{\n    default $http_{header};\n    \
+         '' $cookie_{PREVIEW_COOKIE};\n}}\nmap ${upstream}_said ${upstream}_preview {{\n    default none;\n    \"~^([0-9a-f]{{32}})$\" $1;\n}}\n\
+         # In which hundredth of all clients one is, by the address.\n\
+         split_clients \"${{remote_addr}}{upstream}\" ${upstream}_hundredth {{\n{hundredths}    * 99;\n}}\n"
+    )
+}
+
+/// The instant mode's include for the site's `server` block.
+///
+/// Request bodies are not buffered: a buffered upload has chosen its slot but not connected to it yet, so a drain could
+/// not see it (ngx_http_proxy_module, `proxy_request_buffering`).
+pub fn switch_include<'a>(upstream: &'a str, further: impl IntoIterator<Item = &'a str>, look_ups: &LookUps) -> String {
+    let LookUps { flag, routes, .. } = look_ups;
+    let slot = format!("{upstream}_slot");
+    let led = |to: Slot, by: &str| format!("if (-f {routes}/{to}-{by}) {{ set ${slot} {to}; }}\n");
+    let shares = Slot::BOTH.map(|to| led(to, &format!("{SHARE}${upstream}_hundredth"))).concat();
+    let previews = Slot::BOTH.map(|to| led(to, &format!("${upstream}_preview"))).concat();
+    let targets: String = [upstream]
+        .into_iter()
+        .chain(further)
+        .map(|upstream| format!("set ${upstream} {upstream}_${slot};\n"))
+        .collect();
+    format!(
+        "# The switch: which slot serves is looked up at every request, so moving the traffic needs no reload.\n\
+         open_file_cache off;\nset ${slot} blue;\nif (-f {flag}) {{ set ${slot} green; }}\n\
+         # A version that is held may have a share of all clients, and has who carries its secret.\n{shares}{previews}{targets}\
+         proxy_request_buffering off;\nproxy_http_version 1.1;\n{maintenance}",
+        maintenance = maintenance::lines(upstream, look_ups),
+    )
+}
