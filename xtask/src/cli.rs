@@ -7,6 +7,7 @@ mod check;
 mod completions;
 mod deploy;
 mod doctor;
+mod env;
 mod given_images;
 mod health;
 mod init;
@@ -97,6 +98,7 @@ pub enum Subcommand {
     Canary(canary::Canary),
     Abort(abort::Abort),
     Rollback(rollback::Rollback),
+    Env(env::EnvFile),
     Restart(restart::Restart),
     Stop(stop::Stop),
     Start(start::Start),
@@ -225,6 +227,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         Subcommand::Promote(promote) => promote.run(&invocation),
         Subcommand::Canary(canary) => canary.run(&invocation),
         Subcommand::Abort(abort) => abort.run(&invocation),
+        Subcommand::Env(env) => env.run(&invocation),
         Subcommand::Restart(restart) => restart.run(&invocation),
         Subcommand::Stop(stop) => stop.run(&invocation),
         Subcommand::Start(start) => start.run(&invocation),

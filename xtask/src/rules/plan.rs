@@ -22,7 +22,7 @@ use crate::rules::plan::step::{HookPoint, Step};
 use crate::rules::release::{ReleaseId, Slot};
 use crate::rules::secret::Secret;
 
-pub use again::{restart, served_last, serving, start, stop};
+pub use again::{push_env, restart, served_last, serving, start, stop};
 pub use held::{Held, abort, canary, held, must_give_shares, promote};
 pub use prepare::{build, ship};
 pub use switch::switch;
@@ -104,6 +104,7 @@ fn prepare_and_boot(
         more: preflight::capacity(config, observed, release).into_iter().chain(preflight::bypasses(observed)).collect(),
         steps,
         render: |slot| Step::Render { slot },
+        images_of: None,
         build: true,
         before_boot: &config.hooks.before_boot,
         rest: config.traffic.rest(),
@@ -158,6 +159,7 @@ pub fn rollback(config: &Config, observed: &Observed, release: &ReleaseId) -> Re
         more: Vec::new(),
         steps: Vec::new(),
         render: |slot| Step::RenderStored { slot },
+        images_of: None,
         build: !observed.has_images(release),
         before_boot: &[],
         rest: 0,
@@ -175,6 +177,8 @@ struct Preparation<'a> {
     steps: Vec<Step>,
     /// How its compose files come to be.
     render: fn(Slot) -> Step,
+    /// It has the images of this one, where it would be built in the same way.
+    images_of: Option<&'a ReleaseId>,
     /// Its images may be missing.
     build: bool,
     before_boot: &'a [Vec<String>],
@@ -203,6 +207,7 @@ fn boot_and_cut_over(
 
     steps.extend(align(config, observed, switching, live));
     steps.push((preparation.render)(to));
+    steps.extend(preparation.images_of.map(|from| Step::TakeImages { from: from.clone() }));
     if preparation.build {
         steps.push(Step::Build);
     }

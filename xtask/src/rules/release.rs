@@ -85,6 +85,13 @@ impl ReleaseId {
         &self.0
     }
 
+    /// The first release of its revision.
+    pub fn first(&self) -> ReleaseId {
+        let number = |part: &str| part.len() <= 4 && part.bytes().all(|byte| byte.is_ascii_digit());
+        let first = self.0.rsplit_once('-').filter(|(before, last)| number(last) && before.matches('-').count() >= 2);
+        first.map_or_else(|| self.clone(), |(before, _)| ReleaseId(before.to_owned()))
+    }
+
     /// The same revision again, as the `number`th release of it.
     pub fn numbered(&self, number: u16) -> ReleaseId {
         ReleaseId(format!("{}-{number}", self.0))

@@ -25,7 +25,8 @@ pub use nginx::{
 };
 pub use session::{GRACE, ask, doctor, inspect, record, shell};
 pub use shipping::{
-    Archive, Parts, check_release, manifest, mark_known_good, prune, receive, secret_files, ship, space, stored_commit,
+    Archive, Parts, check_release, copy_release, manifest, mark_known_good, prune, receive, secret_files, ship, space,
+    stored_commit, take_images,
 };
 pub use slot::{boot, drain, hook, logs, remove, stop, unmanaged_workers, watch, workers};
 

@@ -10,6 +10,7 @@ use anyhow::Result;
 
 use crate::io::host::receipt;
 use crate::io::host::shell::Ticket;
+use crate::io::local::dotenv::Env;
 use crate::io::local::package::Package;
 use crate::io::{console, interrupt};
 use crate::rules::config::Config;
@@ -34,6 +35,8 @@ pub struct Execution<'a> {
     command: &'static str,
     /// What is to be packaged and shipped. What goes back to a release that is on the host has none.
     candidate: Option<Candidate>,
+    /// What takes the place of the env file of a release that is on the host.
+    env: Option<Env>,
     package: Option<Package>,
     rendered: Option<RenderedCompose>,
     /// For scripts that were sent to the host and not yet waited for, one of each of the next steps.
@@ -71,6 +74,7 @@ impl<'a> Execution<'a> {
             caller,
             command,
             candidate: None,
+            env: None,
             package: None,
             rendered: None,
             tickets: VecDeque::new(),
@@ -79,6 +83,17 @@ impl<'a> Execution<'a> {
             shipped_bytes: 0,
             stages: Vec::new(),
         }
+    }
+
+    /// A run that makes a release of another one, with another env file.
+    pub fn of_env(
+        session: &'a Session,
+        config: &'a Config,
+        caller: &'a Caller,
+        command: &'static str,
+        env: Env,
+    ) -> Execution<'a> {
+        Execution { env: Some(env), ..Execution::of_stored(session, config, caller, command) }
     }
 
     /// Runs the plan to its end, or undoes what it did. The report says what serves now, in both cases.
@@ -159,6 +174,7 @@ impl<'a> Execution<'a> {
             Step::Test => return tested(config),
             Step::Package => return self.package(release),
             Step::Ship => return self.ship(release, then),
+            Step::Copy { from } => self.copy(release, from)?,
             Step::Carry { images } => return self.carry(images),
             Step::Render { slot } => {
                 let project = host.wait(self.begin(release, step, then)?)?.success()?.text();
@@ -196,6 +212,7 @@ impl<'a> Execution<'a> {
             }
             Step::PrivateNginx { .. }
             | Step::AlignUpstream { .. }
+            | Step::TakeImages { .. }
             | Step::Build
             | Step::StaticFiles
             | Step::Accessories

@@ -131,7 +131,15 @@ impl Session {
     /// # Errors
     /// Where the host does not answer, or a release has gone from it since the first look.
     pub fn choose_release(&self, base: &ReleaseId, env: &Env) -> Result<ReleaseId> {
-        let settings = Some(Settings::of(&self.config));
+        self.choose_release_with(base, env, Settings::of(&self.config))
+    }
+
+    /// The same, where the settings are those of another release.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn choose_release_with(&self, base: &ReleaseId, env: &Env, settings: Settings) -> Result<ReleaseId> {
+        let settings = Some(settings);
         let sum = |content: Secret| package::sha256(Input::Secret(content));
         let env_sum = sum(env.content.clone())?;
         let files = script::secret_files(&env.files);

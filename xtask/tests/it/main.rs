@@ -41,6 +41,7 @@ mod remote_public;
 mod remote_secrets;
 mod remote_setup;
 mod remote_ship;
+mod restarts;
 mod several_webs;
 mod static_files;
 mod tidy;

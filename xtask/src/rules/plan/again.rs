@@ -53,9 +53,33 @@ fn again(config: &Config, observed: &Observed, release: &ReleaseId, rest: u64) -
         more: Vec::new(),
         steps: Vec::new(),
         render: |slot| Step::RenderStored { slot },
+        images_of: None,
         build: !observed.has_images(release),
         before_boot: &[],
         rest,
+        warm_up: &config.traffic.warm_up,
+        ramp: Some(config.traffic.ramp),
+        hold: None,
+    };
+    boot_and_cut_over(config, observed, release, preparation)
+}
+
+/// The release that serves with another `.env` and other files that are not committed: a release of its own, `release`, of the same code and
+/// images. Its migrations have run.
+///
+/// # Errors
+/// [`Kind::Preflight`] where something is in the way.
+pub fn push_env(config: &Config, observed: &Observed, release: &ReleaseId) -> Result<Plan> {
+    let from = serving(observed)?;
+    let is_there = observed.release(release).is_some();
+    let preparation = Preparation {
+        more: Vec::new(),
+        steps: if is_there { Vec::new() } else { vec![Step::Copy { from: from.clone() }] },
+        render: |slot| Step::Render { slot },
+        images_of: Some(from).filter(|_| !is_there),
+        build: true,
+        before_boot: &[],
+        rest: config.traffic.rest(),
         warm_up: &config.traffic.warm_up,
         ramp: Some(config.traffic.ramp),
         hold: None,

@@ -14,7 +14,7 @@ use crate::testing::fixtures::{config, container, release, server, stored, well}
 fn apply(before: &Observed, plan: &Plan, step: &Step) -> Observed {
     let mut host = before.clone();
     match step {
-        Step::Ship => host.releases.push(stored(plan.release.clone(), None)),
+        Step::Ship | Step::Copy { .. } => host.releases.push(stored(plan.release.clone(), None)),
         Step::AlignUpstream { live } => host.configured_slot = Some(*live),
         Step::Boot { slot } => {
             host.containers.retain(|container| container.slot != *slot);
@@ -49,6 +49,7 @@ fn apply(before: &Observed, plan: &Plan, step: &Step) -> Observed {
         Step::Prune { releases } => host.releases.retain(|release| !releases.contains(&release.id)),
         Step::Test
         | Step::Package
+        | Step::TakeImages { .. }
         | Step::Carry { .. }
         | Step::PrivateNginx { .. }
         | Step::Render { .. }

@@ -29,6 +29,7 @@ pub fn of(
     StepScript::Whole(match step {
         Step::PrivateNginx { switching, live } => script::private_nginx(config, *switching, *live),
         Step::AlignUpstream { live } => script::align_upstream(config, *live),
+        Step::TakeImages { from } => script::take_images(config, release, from),
         Step::Build => script::build(config, release, compose, rendered),
         Step::StaticFiles => script::static_files(config, release, rendered),
         Step::Accessories => script::accessories(config, release, compose, rendered),
@@ -52,6 +53,7 @@ pub fn of(
         Step::Test
         | Step::Package
         | Step::Ship
+        | Step::Copy { .. }
         | Step::Carry { .. }
         | Step::AwaitHealth { .. }
         | Step::WarmUp { .. }

@@ -14,6 +14,14 @@ pub enum Step {
     Package,
     /// Bring the release to the host, complete or not at all.
     Ship,
+    /// Make a release on the host of the files of another one, with another `.env`.
+    Copy {
+        from: ReleaseId,
+    },
+    /// Let it have that one's images, where it would be built in the same way.
+    TakeImages {
+        from: ReleaseId,
+    },
     /// Bring images of this machine's docker to the host, by their ids.
     Carry {
         images: Vec<String>,
@@ -142,6 +150,8 @@ impl Step {
             Step::Test => "Run the tests",
             Step::Package => "Package release",
             Step::Ship => "Ship release",
+            Step::Copy { .. } => "Copy release",
+            Step::TakeImages { .. } => "Take the images",
             Step::Carry { .. } => "Carry images",
             Step::PrivateNginx { .. } => "Make the private nginx run",
             Step::AlignUpstream { .. } => "Make the upstream file say",
@@ -181,6 +191,8 @@ impl Step {
             Step::Test => "Run the tests".to_owned(),
             Step::Package => format!("Package release {release}"),
             Step::Ship => format!("Ship release {release}"),
+            Step::Copy { from } => format!("Copy release {from} with another env file, as {release}"),
+            Step::TakeImages { from } => format!("Take the images of {from}"),
             Step::Carry { images } => format!("Carry images to the host ({})", images.len()),
             Step::PrivateNginx { switching, live } => {
                 format!("Make the private nginx run ({switching} mode, live slot {live})")
@@ -240,12 +252,12 @@ impl Step {
         match self {
             Step::Test => Kind::Tests,
             Step::Package => Kind::Package,
-            Step::Ship | Step::Carry { .. } => Kind::Ship,
+            Step::Ship | Step::Copy { .. } | Step::Carry { .. } => Kind::Ship,
             Step::PrivateNginx { .. } | Step::AlignUpstream { .. } | Step::RenderStored { .. } | Step::Check => {
                 Kind::Preflight
             }
             Step::Render { .. } => Kind::Configuration,
-            Step::Build | Step::StaticFiles => Kind::Build,
+            Step::Build | Step::TakeImages { .. } | Step::StaticFiles => Kind::Build,
             Step::Hook { .. } => Kind::Hook,
             Step::Accessories | Step::Boot { .. } => Kind::Boot,
             Step::AwaitHealth { .. } | Step::WarmUp { .. } | Step::Rest { .. } => Kind::Unhealthy,

@@ -49,6 +49,36 @@ pub fn ship(config: &Config, release: &ReleaseId, archive: Archive, parts: &Part
     Script { input: Input::Secret(Secret::new(bundle(&files))), ..ship }
 }
 
+/// Makes a release of the files of another one, with this `.env` and these files that are not committed; ends with
+/// [`crate::rules::shared_constants::FILES_NOT_AS_SHIPPED`] where those are no longer as they were.
+pub fn copy_release(
+    config: &Config,
+    release: &ReleaseId,
+    from: &ReleaseId,
+    settings: &str,
+    env: &Secret,
+    files: &[(String, Secret)],
+) -> Script {
+    let secret_files = secret_files(files);
+    let mut parts: Vec<(&str, &[u8])> = vec![("settings.json", settings.as_bytes()), ("env", env.expose())];
+    parts.extend((!secret_files.is_empty()).then_some((SECRET_FILES, secret_files.as_slice())));
+    let arguments = [config.environment.folder.clone(), release.to_string(), from.to_string()];
+    let limit = Duration::from_secs(config.limits.ship);
+    let copy = script(
+        "copy the release",
+        changing!("secret_files.sh", "changed_files.sh", "copy_release.sh"),
+        limit,
+        arguments,
+    );
+    Script { input: Input::Secret(Secret::new(bundle(&parts))), ..copy }
+}
+
+/// Gives a release the images of another one, where both would be built in the same way.
+pub fn take_images(config: &Config, release: &ReleaseId, from: &ReleaseId) -> Script {
+    let arguments = [config.environment.folder.clone(), release.to_string(), from.to_string()];
+    script("take the images", changing!("take_images.sh"), MINUTES, arguments)
+}
+
 /// A file as `sha256sum -z` lists it.
 fn listed(sum: &str, path: &[u8]) -> Vec<u8> {
     [sum.as_bytes(), b"  ", path, b"\0"].concat()

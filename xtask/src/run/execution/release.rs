@@ -12,8 +12,9 @@ use crate::rules::engine::compose::Commit;
 use crate::rules::failure::Kind;
 use crate::rules::plan::script_of_step;
 use crate::rules::plan::step::Step;
+use crate::rules::release::settings::Settings;
 use crate::rules::release::{ReleaseId, Slot};
-use crate::rules::script::Script;
+use crate::rules::script::{self, Script};
 use crate::run::candidate::Candidate;
 use crate::run::session::Session;
 use crate::run::steps::{self, Printed, Shipped};
@@ -48,7 +49,8 @@ impl Execution<'_> {
         let host = &self.session.host;
         // Of a release that is there already, its own `.env` says which profiles are on.
         let stored = self.session.observed.release(release).map(|release| dotenv::profiles_in(release.env.expose()));
-        let profiles = self.candidate.as_ref().map(|candidate| candidate.env.profiles.clone()).or(stored);
+        let env = self.candidate.as_ref().map(|candidate| &candidate.env).or(self.env.as_ref());
+        let profiles = env.map(|env| env.profiles.clone()).or(stored);
         let printed = Printed { project, commit, profiles: profiles.as_deref() };
         let (rendered, store) = steps::render(self.config, self.session, release, slot, &printed)?;
         self.rendered = Some(rendered);
@@ -110,6 +112,14 @@ impl Execution<'_> {
         let Shipped::Complete(tickets) = shipped else { bail!("the host needs files that were not sent") };
         (self.tickets, self.unsent) = (tickets, unsent);
         Ok(format!("{} bytes", self.shipped_bytes))
+    }
+
+    pub(super) fn copy(&mut self, release: &ReleaseId, from: &ReleaseId) -> Result<()> {
+        let (config, host) = (self.config, &self.session.host);
+        let env = self.env.as_ref().context("there is no env file to put in")?;
+        let settings = serde_json::to_string(&Settings::of(config)).context("writing the settings")?;
+        let copy = script::copy_release(config, release, from, &settings, &env.content, &env.files);
+        steps::as_shipped(host.finish(&copy)?, from).map(drop)
     }
 
     pub(super) fn carry(&mut self, images: &[String]) -> Result<String> {
