@@ -1,5 +1,6 @@
 //! Rules: what follows from what is known. Pure: no process, no file, no network, no clock; what varies enters as an argument.
 
+pub mod canary;
 pub mod certificate;
 pub mod config;
 pub mod engine;

@@ -42,7 +42,9 @@ struct Stop {
     lock: Lock,
 }
 
-fn percent(text: &str) -> Result<u8, String> {
+/// # Errors
+/// Where it is no share.
+pub fn percent(text: &str) -> Result<u8, String> {
     let number = text.strip_suffix('%').unwrap_or(text).parse::<u8>().ok();
     number.filter(|share| (1..=99).contains(share)).ok_or_else(|| "a share is from 1% to 99%".to_owned())
 }

@@ -1,5 +1,7 @@
 //! `cargo xtask deploy`.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
@@ -8,7 +10,9 @@ use super::given_images::GivenImages;
 use super::{Invocation, Lock, PlanOnly, dry_run, execute, print};
 use crate::io::local::package;
 use crate::io::{console, random};
-use crate::rules::config::Tests;
+use crate::rules::canary::Canary;
+use crate::rules::config::{Config, Tests};
+use crate::rules::failure::Kind;
 use crate::rules::host::preflight;
 use crate::rules::plan::step::Step;
 use crate::rules::plan::{self, Held, Plan};
@@ -37,9 +41,47 @@ pub struct Deploy {
     #[arg(long)]
     hold: bool,
     #[command(flatten)]
+    canary: ByCanary,
+    #[command(flatten)]
     images: GivenImages,
     #[command(flatten)]
     plan: PlanOnly,
+}
+
+/// The flags of a canary.
+#[derive(Debug, Args)]
+struct ByCanary {
+    /// Give the new version this share of all clients first, judge it by nginx's log, and take it back or give it all
+    #[arg(long, value_name = "SHARE", value_parser = super::canary::percent, conflicts_with_all = ["hold", "steps"])]
+    canary: Option<u8>,
+    /// The same with one share after the other, as in 1,10,50; where not given, `steps` of [canary] in deploy.toml
+    #[arg(long, value_name = "SHARES", value_delimiter = ',', value_parser = super::canary::percent, conflicts_with = "hold")]
+    steps: Vec<u8>,
+    /// How long the new version is judged at each share, as in 60s
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    every: Option<Duration>,
+}
+
+impl ByCanary {
+    /// What is to be done, where it is asked for.
+    fn chosen(&self, config: &Config) -> Result<Option<Canary>> {
+        let steps: Vec<u8> = self.canary.into_iter().chain(self.steps.iter().copied()).collect();
+        if steps.is_empty() {
+            return match self.every {
+                Some(_) => Err(Kind::Usage
+                    .error("--every is the time at each share, and none is given: --canary 10%, or --steps 1,10,50")),
+                None => Ok(None),
+            };
+        }
+        if !steps.is_sorted_by(|a, b| a < b) {
+            return Err(Kind::Usage.error("--steps are shares that grow, as in 1,10,50"));
+        }
+        let every = self.every.map_or(config.canary.every, |every| every.as_secs());
+        if !(1..=86_400).contains(&every) {
+            return Err(Kind::Usage.error("--every is from 1 second to a day"));
+        }
+        Ok(Some(Canary { steps, every, ..config.canary.clone() }))
+    }
 }
 
 impl Deploy {
@@ -53,6 +95,7 @@ impl Deploy {
         let candidate = Candidate::of(config, caller, self.dirty)?;
         let skip = self.skip_tests || matches!(config.tests, Tests::Off);
         let tests = if skip { plan::TestStage::Skip } else { plan::TestStage::Run };
+        let canary = self.canary.chosen(config)?;
         let secret = self.hold.then(random::token).transpose()?.map(Secret::new);
         let plan = |session: &Session| {
             let release = session.choose_release(&candidate.base, &candidate.env)?;
@@ -64,9 +107,12 @@ impl Deploy {
                 plan::must_give_shares(&session.config, &session.observed)?;
             }
             way_back.iter().chain(&lost).for_each(|told| console::warning(told));
-            match &secret {
-                Some(secret) => plan::hold(&session.config, &session.observed, &release, tests, secret.clone()),
-                None => plan::deploy(&session.config, &session.observed, &release, tests),
+            match (&secret, &canary) {
+                (_, Some(canary)) => {
+                    plan::deploy_by_canary(&session.config, &session.observed, &release, tests, canary)
+                }
+                (Some(secret), None) => plan::hold(&session.config, &session.observed, &release, tests, secret.clone()),
+                (None, None) => plan::deploy(&session.config, &session.observed, &release, tests),
             }
         };
         if self.plan.dry_run {

@@ -60,11 +60,14 @@ impl EnvFile {
             };
             Ok::<_, anyhow::Error>((plan, config))
         };
-        let unchanged = "the release that serves has this env file and these files already; nothing was done";
+        let nothing = || {
+            console::note("the release that serves has this env file and these files already; nothing was done");
+            Ok(())
+        };
         if push.plan.dry_run {
             return match plan(&Session::connect_read_only(today)?)?.0 {
                 Some(plan) => dry_run(invocation, &plan),
-                None => Ok(console::note(unchanged)),
+                None => nothing(),
             };
         }
         let session = Session::connect_locked(today, caller, "env push", push.lock.lock_wait, Priority::Gentle)?;
@@ -72,7 +75,7 @@ impl EnvFile {
             (Some(plan), config) => {
                 execute(invocation, Execution::of_env(&session, &config, caller, "env push", env), &plan)
             }
-            (None, _) => Ok(console::note(unchanged)),
+            (None, _) => nothing(),
         }
     }
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use crate::rules::canary::Canary;
 use crate::rules::failure::Kind;
 use crate::rules::release::Slot;
 use crate::rules::secret::Secret;
@@ -45,6 +46,7 @@ pub struct Config {
     pub fixed: Fixed,
     pub health: Health,
     pub traffic: Traffic,
+    pub canary: Canary,
     pub hooks: Hooks,
     pub static_files: StaticFiles,
     /// Once the host has been looked at, and where the tool writes the site itself.

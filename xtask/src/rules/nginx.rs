@@ -14,7 +14,10 @@ pub use files::{
     NAME_HEADER, Upstream, live_host, locations, path_of_upstream, private_main, private_site, proxy_lines,
     static_include_file, static_locations, switch_include_file, upgrade_map,
 };
-pub use look_ups::{LookUps, MAINTENANCE, PREVIEW, PREVIEW_COOKIE, PREVIEW_HEADER, SHARES, switch_include};
+pub use look_ups::{
+    COUNTS, LOG_FOR_ALL, LOG_IN_SITE, LookUps, MAINTENANCE, PREVIEW, PREVIEW_COOKIE, PREVIEW_HEADER, RequestLog,
+    SHARES, switch_include,
+};
 pub use reading::{
     flag_of_upstream, live_port_in, looks_up_uncached, passes_without_switch, slot_in_answer, slot_in_upstream,
     static_paths, switching_of_site,

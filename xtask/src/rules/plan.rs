@@ -3,8 +3,10 @@
 //! `deploy` and `rollback` are one planner with two entries. `--dry-run` prints the value that a run executes.
 
 mod again;
+mod arrival;
 mod held;
 mod prepare;
+mod rollback;
 pub mod script_of_step;
 pub mod step;
 mod switch;
@@ -14,6 +16,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
+use crate::rules::canary::Canary;
 use crate::rules::config::{Config, NginxOwner, SwitchMode};
 use crate::rules::failure::Kind;
 use crate::rules::host::observed::{Container, Observed};
@@ -23,8 +26,12 @@ use crate::rules::release::{ReleaseId, Slot};
 use crate::rules::secret::Secret;
 
 pub use again::{push_env, restart, served_last, serving, start, stop};
-pub use held::{Held, abort, canary, held, must_give_shares, promote};
+pub use arrival::must_give_shares;
+use arrival::{Arrival, must_count_requests};
+pub use held::{Held, abort, canary, held, promote};
 pub use prepare::{build, ship};
+use rollback::to_running;
+pub use rollback::{rollback, way_back};
 pub use switch::switch;
 pub use undo::{last_started_step, left_running, undo_steps};
 
@@ -68,7 +75,23 @@ impl Plan {
 /// # Errors
 /// [`Kind::Preflight`] with everything on the host that is in the way.
 pub fn deploy(config: &Config, observed: &Observed, release: &ReleaseId, tests: TestStage) -> Result<Plan> {
-    prepare_and_boot(config, observed, release, tests, None)
+    let arrival = Arrival::of(config, observed);
+    prepare_and_boot(config, observed, release, tests, arrival, None)
+}
+
+/// The same, where the release gets one share of all clients after the other, and is judged by what it answers them.
+///
+/// # Errors
+/// The same, and where nginx cannot do it.
+pub fn deploy_by_canary(
+    config: &Config,
+    observed: &Observed,
+    release: &ReleaseId,
+    tests: TestStage,
+    canary: &Canary,
+) -> Result<Plan> {
+    must_count_requests(config, observed)?;
+    prepare_and_boot(config, observed, release, tests, Arrival::Canary(canary.clone()), None)
 }
 
 /// The same up to where the release is healthy: it runs beside the one that serves, and who carries the secret reaches it.
@@ -82,7 +105,7 @@ pub fn hold(
     tests: TestStage,
     secret: Secret,
 ) -> Result<Plan> {
-    prepare_and_boot(config, observed, release, tests, Some(secret))
+    prepare_and_boot(config, observed, release, tests, Arrival::AtOnce, Some(secret))
 }
 
 fn prepare_and_boot(
@@ -90,6 +113,7 @@ fn prepare_and_boot(
     observed: &Observed,
     release: &ReleaseId,
     tests: TestStage,
+    arrival: Arrival,
     hold: Option<Secret>,
 ) -> Result<Plan> {
     let mut steps = Vec::new();
@@ -109,7 +133,7 @@ fn prepare_and_boot(
         before_boot: &config.hooks.before_boot,
         rest: config.traffic.rest(),
         warm_up: &config.traffic.warm_up,
-        ramp: Some(config.traffic.ramp),
+        arrival,
         hold,
     };
     boot_and_cut_over(config, observed, release, preparation)
@@ -120,54 +144,6 @@ pub enum TestStage {
     Run,
     /// They ran before, in a job of their own.
     Skip,
-}
-
-/// The release to go back to: the wanted one, or the last other one that is known good.
-///
-/// # Errors
-/// [`Kind::Preflight`] where there is none, with those that there are.
-pub fn way_back<'a>(observed: &'a Observed, wanted: Option<&'a ReleaseId>) -> Result<&'a ReleaseId> {
-    let live = observed.live_release();
-    let good: Vec<&ReleaseId> = observed.known_good_releases().into_iter().map(|release| &release.id).collect();
-    let refuse = |text: String| Err(Kind::Preflight.error(text));
-    match wanted {
-        Some(wanted) if Some(wanted) == live => refuse(format!("release {wanted} is the one that serves now")),
-        Some(wanted) if !good.contains(&wanted) => {
-            let there = good.iter().map(|id| id.as_str()).collect::<Vec<&str>>().join(", ");
-            let why = if observed.release(wanted).is_some() { "is not known good" } else { "is not on the host" };
-            refuse(format!("release {wanted} {why}; these are known good: {there}"))
-        }
-        Some(wanted) => Ok(wanted),
-        None => match good.into_iter().find(|id| Some(*id) != live) {
-            Some(previous) => Ok(previous),
-            None => refuse("there is nothing to roll back to: no other release on the host is known good".into()),
-        },
-    }
-}
-
-/// Back to a release that is known good: a deploy of what is there already, by the settings it was made with (`config`).
-///
-/// Without the hooks before boot: a migration of the old code would meet a database that is ahead of it.
-///
-/// # Errors
-/// [`Kind::Preflight`] where nothing is there to go back to, or something is in the way.
-pub fn rollback(config: &Config, observed: &Observed, release: &ReleaseId) -> Result<Plan> {
-    if let Some(plan) = rollback_to_standby(config, observed, release)? {
-        return Ok(plan);
-    }
-    let preparation = Preparation {
-        more: Vec::new(),
-        steps: Vec::new(),
-        render: |slot| Step::RenderStored { slot },
-        images_of: None,
-        build: !observed.has_images(release),
-        before_boot: &[],
-        rest: 0,
-        warm_up: &[],
-        ramp: None,
-        hold: None,
-    };
-    boot_and_cut_over(config, observed, release, preparation)
 }
 
 /// What comes before the release can boot.
@@ -186,8 +162,8 @@ struct Preparation<'a> {
     rest: u64,
     /// What it is asked before it serves; not on a way back, for the same reason.
     warm_up: &'a [String],
-    /// Seconds for which its share is raised; none on a way back.
-    ramp: Option<u64>,
+    /// Not on a way back.
+    arrival: Arrival,
     /// It gets no traffic, and is reached by this.
     hold: Option<Secret>,
 }
@@ -243,14 +219,10 @@ fn boot_and_cut_over(
     if preparation.rest > 0 && live.is_some() {
         steps.push(Step::Rest { slot: to, seconds: preparation.rest });
     }
-    let ramp = preparation.ramp.filter(|_| live.is_some() && gives_shares(config, observed));
-    steps.extend(cut_over(config, observed, release, switching, to, ramp));
+    // Where nothing serves, there is nothing to lead in from.
+    let arrival = if observed.live_release().is_some() { preparation.arrival } else { Arrival::AtOnce };
+    steps.extend(cut_over(config, observed, release, switching, to, arrival));
     Ok(planned(observed, release, to, steps))
-}
-
-/// Whether nginx can give a slot a share of all clients, or will once it has read its files.
-fn gives_shares(config: &Config, observed: &Observed) -> bool {
-    observed.gives_shares || config.environment.nginx.owner == NginxOwner::Private(SwitchMode::Instant)
 }
 
 fn planned(observed: &Observed, release: &ReleaseId, to: Slot, steps: Vec<Step>) -> Plan {
@@ -261,41 +233,6 @@ fn planned(observed: &Observed, release: &ReleaseId, to: Slot, steps: Vec<Step>)
     let settings = from_release.and_then(|id| observed.release(id)?.settings.as_ref());
     let from_workers = settings.map(|settings| settings.workers().to_vec());
     Plan { release: release.clone(), from, from_release: from_release.cloned(), from_workers, to, steps }
-}
-
-/// Back to a version that still runs: only the traffic moves.
-fn rollback_to_standby(config: &Config, observed: &Observed, release: &ReleaseId) -> Result<Option<Plan>> {
-    let Some(live) = observed.live() else { return Ok(None) };
-    let to = live.other();
-    let waits = |container: &&Container| container.running() && container.release.as_ref() == Some(release);
-    if observed.occupant(to).filter(waits).is_none() || !observed.missing_in(config, to, Some(release)).is_empty() {
-        return Ok(None);
-    }
-    to_running(config, observed, release, to, None).map(Some)
-}
-
-/// All to a release that runs in the other slot.
-fn to_running(config: &Config, observed: &Observed, release: &ReleaseId, to: Slot, ramp: Option<u64>) -> Result<Plan> {
-    let live = observed.live();
-    let switching = preflight::host(config, observed, Vec::new())?;
-    let takes_over = cut_over(config, observed, release, switching, to, ramp);
-    // What is started of it comes from its files; what runs has them.
-    let starts = |step: &Step| matches!(step, Step::Workers { .. } | Step::Hook { .. });
-    let mut steps: Vec<Step> = end_of_routes(observed, to).into_iter().collect();
-    if takes_over.iter().any(starts) {
-        steps.push(Step::Check);
-    }
-    // One that does as it should is left alone. That of the tool's own may have the paths of a version that failed.
-    let obeys = live.is_some() && observed.running_slot == live && observed.configured_slot == live;
-    if config.environment.nginx.owner != NginxOwner::System || !obeys || observed.switching != Some(switching) {
-        steps.extend(align(config, observed, switching, live));
-    }
-    // It is asked no second time what it has just answered.
-    if !observed.healthy(config, to, release) || !config.more_webs.is_empty() {
-        steps.push(Step::AwaitHealth { slot: to });
-    }
-    steps.extend(takes_over);
-    Ok(planned(observed, release, to, steps))
 }
 
 /// What a run has left that was killed: it would lead requests to a slot that is given up. What leads to the next version may stay.
@@ -311,11 +248,12 @@ fn cut_over(
     release: &ReleaseId,
     switching: SwitchMode,
     to: Slot,
-    ramp: Option<u64>,
+    arrival: Arrival,
 ) -> Vec<Step> {
     let mut steps = hooks(to, HookPoint::BeforeSwitch, &config.hooks.before_switch);
-    let ramp = ramp.filter(|seconds| *seconds > 0);
-    steps.extend(ramp.map(|seconds| Step::Ramp { slot: to, seconds }));
+    let arrival = arrival.steps(to);
+    let is_led_to = !arrival.is_empty() || observed.held().is_some_and(|(held, _)| held == to);
+    steps.extend(arrival);
     steps.push(Step::Switch { switching, to });
     steps.push(Step::Verify { slot: to });
     if config.traffic.watched() > 0 {
@@ -329,7 +267,7 @@ fn cut_over(
     steps.extend(hooks(to, HookPoint::AfterSwitch, &config.hooks.after_switch));
     steps.push(Step::MarkKnownGood);
     // What was led there before still is.
-    if ramp.is_some() || observed.held().is_some_and(|(held, _)| held == to) {
+    if is_led_to {
         steps.push(Step::EndPreview);
     }
     let old = observed.live().map(|slot| (slot, observed.active_in(slot))).filter(|(_, active)| !active.is_empty());

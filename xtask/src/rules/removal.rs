@@ -11,6 +11,7 @@ use crate::rules::config::{Config, SwitchMode};
 use crate::rules::failure::Kind;
 use crate::rules::nginx::{self, server_setup};
 use crate::rules::release::ReleaseId;
+use crate::rules::script;
 use crate::rules::setup::DOCKER_LOG_LIMITS;
 use crate::rules::shared_constants::{FLAG_FILE, LIVE_UPSTREAM_FILE, STATIC_FOLDER, USER_MARK};
 
@@ -118,6 +119,12 @@ fn of_nginx(config: &Config, survey: &Survey, now: &str) -> Result<OfNginx, Stri
     for (kind, path, names) in snippets {
         let of_this = |file: &&ServerFile| file.content.trim().is_empty() || is_of_folder(&file.content, names);
         files.extend(survey.file(kind).filter(of_this).map(|_| path));
+    }
+    // Made for those files, which say so.
+    let log = script::request_log(config);
+    let names_log = |kind: &&str| survey.file(kind).is_some_and(|file| file.content.contains(&log));
+    if ["upstream", "include"].iter().any(names_log) {
+        files.push(log);
     }
     let Some(site) = survey.file("site") else { return Ok((files, None, live_port)) };
     let path = nginx.site_file.clone();

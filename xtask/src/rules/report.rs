@@ -120,6 +120,9 @@ pub struct Report {
     #[serde(default)]
     pub warnings: Vec<String>,
     pub stages: Vec<StageTime>,
+    /// What a canary came to at each share, with its figures.
+    #[serde(default)]
+    pub decisions: Vec<String>,
     pub seconds: f64,
     pub receipt: Option<Receipt>,
     /// The site as its users reach it.
@@ -151,6 +154,7 @@ impl Report {
         if !self.undone.is_empty() {
             lines.push(format!("undone   {}", self.undone.join("; ")));
         }
+        lines.extend(self.decisions.iter().map(|decision| format!("canary   {decision}")));
         if let Some(receipt) = &self.receipt {
             lines.push(format!("receipt  {}", receipt.describe()));
         }
@@ -253,6 +257,7 @@ mod tests {
                 StageTime { name: "Build the images".to_owned(), seconds: 1.5 },
                 StageTime { name: "Hook before boot: a | b".to_owned(), seconds: 0.25 },
             ],
+            decisions: Vec::new(),
             seconds: 2.0,
             receipt: Some(Receipt { requests: 40, slowest_ms: 12, ..Receipt::default() }),
             public: Some(PublicSite {

@@ -20,8 +20,8 @@ pub use compose::{
     accessories, build, compose_config, layers, load_image, moved_images, read_compose, store, stored_project,
 };
 pub use nginx::{
-    align_upstream, close_site, end_preview, flag, hold, look_ups, open_site, private_nginx, ramp, share, static_files,
-    static_locations, switch, upstream_of,
+    align_upstream, close_site, count_requests, end_preview, flag, hold, look_ups, open_site, private_nginx, ramp,
+    request_log, share, static_files, static_locations, switch, upstream_of,
 };
 pub use session::{GRACE, ask, doctor, inspect, record, shell};
 pub use shipping::{

@@ -23,6 +23,8 @@ pub const LIVE_UPSTREAM_FILE: &str = constant("live_upstream_file");
 /// Of the instant mode: what leads some requests to a slot that is not live. A file there is named after the slot and a secret.
 pub const ROUTES_FOLDER: &str = constant("routes_folder");
 
+/// Of the instant mode: what has requests counted. Ten minutes follow.
+pub const COUNT_FILE: &str = constant("count_file");
 /// Of the instant mode: what closes the site.
 pub const MAINTENANCE_FOLDER: &str = constant("maintenance_folder");
 

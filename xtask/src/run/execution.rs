@@ -48,6 +48,8 @@ pub struct Execution<'a> {
     /// Bytes of the archives that were sent.
     shipped_bytes: u64,
     stages: Vec<StageTime>,
+    /// What a canary came to at each share.
+    decisions: Vec<String>,
 }
 
 impl<'a> Execution<'a> {
@@ -82,6 +84,7 @@ impl<'a> Execution<'a> {
             touched: false,
             shipped_bytes: 0,
             stages: Vec::new(),
+            decisions: Vec::new(),
         }
     }
 
@@ -194,6 +197,11 @@ impl<'a> Execution<'a> {
             Step::AwaitHealth { slot } => {
                 let granted = self.rendered.as_ref().map(|rendered| &rendered.start_periods);
                 steps::await_health_of_all(config, host, release, *slot, granted.unwrap_or(&BTreeMap::new()))?;
+            }
+            Step::Judge { slot, percent, seconds } => {
+                let figures = steps::judge(config, host, *slot, *percent, *seconds)?;
+                self.decisions.push(format!("{percent}% for {seconds} s: well: {figures}"));
+                return Ok(figures);
             }
             Step::WarmUp { slot, paths } => return steps::warm_up(config, host, *slot, paths),
             Step::Rest { slot, seconds } => steps::rest(config, host, release, *slot, *seconds)?,

@@ -220,14 +220,46 @@ restore() {
   if nginx -t 2>/dev/null; then nginx -s reload 2>/dev/null || true; fi
   fail "$* nginx's files are as they were before."
 }
+# Where the requests are counted: for all sites, by the names of this one, or where the site has a log of its own, which takes the place of what is
+# said for all, in its own block.
+with_log() {
+  local has_log='' name line_for_all line_in_site
+  if [ -e "$site_file" ]; then
+    has_log=$(awk '{ sub(/#.*/, ""); if (depth == 1 && /^[[:space:]]*access_log[[:space:]]/) found = 1; depth += gsub(/{/, "{") - gsub(/}/, "}") } END { if (found) print "yes" }' "$site_file")
+  fi
+  if grep -qsE '^[^#]*access_log[[:space:]]+off' /etc/nginx/nginx.conf; then has_log=yes; fi
+  line_in_site="access_log $request_log ${upstream}_requests if=\$${upstream}_counted;"
+  line_for_all=''
+  if [ -z "$has_log" ]; then
+    line_in_site=''
+    line_for_all="map \$server_name \$${upstream}_log { default ''; "
+    for name in $(if [ -e "$site_file" ]; then sed -nE 's/^[[:space:]]*server_name[[:space:]]+([^;[:space:]]+).*/\1/p' "$site_file"; else echo "$site_host"; fi | grep -E '^[A-Za-z0-9.*_-]+$' | sort -u); do
+      line_for_all+="\"$name\" \$${upstream}_counted; "
+    done
+    line_for_all+="} access_log $request_log ${upstream}_requests if=\$${upstream}_log;"
+  fi
+  while IFS= read -r line; do
+    case $line in
+      "$log_for_all") printf '%s\n' "$line_for_all" ;;
+      "$log_in_site") printf '%s\n' "$line_in_site" ;;
+      *) printf '%s\n' "$line" ;;
+    esac
+  done
+}
+if [ "$mode" = instant ]; then
+  # nginx, which opens it as root, gives it to its own user when it opens its logs anew; who deploys reads it by the group.
+  if [ ! -f "$request_log" ] || [ -L "$request_log" ]; then rm -f "$request_log" && : >"$request_log"; fi
+  chown "${worker:-www-data}:$(id -gn "$user")" "$request_log"
+  chmod 0660 "$request_log"
+fi
 if [ "$mode" = reload ]; then
   upstream_text | with_ports | write_as_user "$folder/$live_upstream_file"
   ln -sfn "$folder/$live_upstream_file" "$upstream_file"
 else
   if [ "$live" = green ]; then as_user touch "$folder/$flag_file"; else as_user rm -f "$folder/$flag_file"; fi
   rm -f "$upstream_file"
-  upstream_text | with_ports >"$upstream_file"
-  include_text >"$include_file"
+  upstream_text | with_ports | with_log >"$upstream_file"
+  include_text | with_log >"$include_file"
 fi
 if [ -n "$static_paths" ]; then
   static_text >"$static_file"

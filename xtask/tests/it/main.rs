@@ -3,6 +3,7 @@
 // Only the tool itself is bound to start processes in one place, and to give errors instead of a panic.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used)]
 
+mod canaries;
 mod check;
 mod doctor;
 mod guides;

@@ -18,6 +18,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Deserialize;
 
+use crate::rules::canary::Canary;
 use crate::rules::config::{
     Config, Environment, Fixed, Hooks, Limits, Nginx, NginxOwner, Project, Reach, SecretSource, SiteUrl, Slots,
     StaticFiles, SwitchMode, Traffic,
@@ -44,6 +45,8 @@ struct RawConfig {
     health: RawHealth,
     #[serde(default)]
     traffic: Traffic,
+    #[serde(default)]
+    canary: Canary,
     #[serde(default)]
     hooks: Hooks,
     #[serde(default, rename = "static")]
@@ -247,6 +250,7 @@ fn resolve(
         fixed: Fixed { slots: given.is_some(), live_port: live_port.is_some() },
         health,
         traffic: raw.traffic,
+        canary: raw.canary,
         hooks: raw.hooks,
         static_files: raw.static_files,
         serves: None,

@@ -39,6 +39,8 @@ pub struct Observed {
     pub leads_previews: bool,
     /// nginx can give a slot a share of all clients.
     pub gives_shares: bool,
+    /// nginx can be told to count requests by slot.
+    pub counts_requests: bool,
     /// nginx can be told to close the site.
     pub can_close: bool,
     /// The site is closed.

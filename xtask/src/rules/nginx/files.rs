@@ -1,7 +1,9 @@
 //! The files that nginx gets: the upstream file of both switch modes, the site's include, the private nginx.
 
 use crate::rules::config::{SiteUrl, Slots, SwitchMode, Web};
-use crate::rules::nginx::look_ups::{self, LookUps, MAINTENANCE, PREVIEW, ROUTES_HEADER, SHARES, switch_include};
+use crate::rules::nginx::look_ups::{
+    self, COUNTS, LookUps, MAINTENANCE, PREVIEW, ROUTES_HEADER, SHARES, switch_include,
+};
 use crate::rules::nginx::maintenance;
 use crate::rules::nginx::routes::{Choices, Leads, StaticPath};
 use crate::rules::release::Slot;
@@ -54,17 +56,18 @@ impl Upstream<'_> {
     }
 
     /// The instant mode's upstream file: never rewritten. `flag` is the file whose presence makes green the live slot.
-    pub fn instant(&self, flag: &str) -> String {
+    pub fn instant(&self, look_ups: &LookUps) -> String {
+        let flag = &look_ups.flag;
         let mut choice =
             format!("    open_file_cache off;\n    set $slot blue;\n    if (-f {flag}) {{ set $slot green; }}\n");
-        choice.push_str(&format!("    add_header {ROUTES_HEADER} \"{PREVIEW} {SHARES} {MAINTENANCE}\";\n"));
+        choice.push_str(&format!("    add_header {ROUTES_HEADER} \"{PREVIEW} {SHARES} {MAINTENANCE} {COUNTS}\";\n"));
         for web in self.more_webs {
             choice.push_str(&format!("    set ${0} {0}_$slot;\n", web.upstream));
         }
         format!(
             "# The two slots. Which one is live is decided by the presence of {flag}.\n{}\n{}\n{}\n{}",
             self.both(),
-            look_ups::maps(self.upstream),
+            look_ups::maps(self.upstream, &look_ups.log),
             maintenance::maps(self.upstream),
             self.live_slot_endpoint(&choice, "$slot", SwitchMode::Instant)
         )

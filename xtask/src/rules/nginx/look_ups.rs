@@ -15,7 +15,24 @@ pub struct LookUps {
     pub maintenance: String,
     /// Paths that a maintenance leaves as they are: those of health checks.
     pub always: Vec<String>,
+    /// What the name of a file begins with that has requests counted; then come ten minutes, as in `2026-01-31T17:4`.
+    pub count: String,
+    /// Where they are.
+    pub log: RequestLog,
 }
+
+/// Where nginx writes a line of each request while they are counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestLog {
+    /// Into this file, by the site's own block.
+    InSite(String),
+    /// `setup` finds out which block it must be: what a block says of logs takes the place of what is said above it.
+    OfServer,
+}
+
+/// Stand for the line that writes the log, in the upstream file and in the include; `setup` leaves one of them.
+pub const LOG_FOR_ALL: &str = "@LOG_FOR_ALL@";
+pub const LOG_IN_SITE: &str = "@LOG_IN_SITE@";
 
 /// The header in nginx's answer that says by what else it can be led, and the word for previews. It is nginx itself that says it: its files may
 /// be newer than what it has read.
@@ -23,6 +40,7 @@ pub const ROUTES_HEADER: &str = "X-Deploy-Routes";
 pub const PREVIEW: &str = "preview";
 pub const SHARES: &str = "shares";
 pub const MAINTENANCE: &str = "maintenance";
+pub const COUNTS: &str = "counts";
 
 /// By which header and cookie a request reaches a version that is held.
 pub const PREVIEW_HEADER: &str = "X-Deploy-Preview";
@@ -32,14 +50,18 @@ pub const PREVIEW_COOKIE: &str = "deploy_preview";
 const SHARE: &str = "share-";
 
 /// Variables for the level of all sites. They become parts of paths, so each is one of what is expected, or a word that no file has.
-pub fn maps(upstream: &str) -> String {
+pub fn maps(upstream: &str, log: &RequestLog) -> String {
+    let for_all = if *log == RequestLog::OfServer { format!("{LOG_FOR_ALL}\n") } else { String::new() };
     let header = PREVIEW_HEADER.to_ascii_lowercase().replace('-', "_");
     let hundredths: String = (0..99).map(|number| format!("    1% {number};\n")).collect();
     format!(
         "# The secret of a version that is held, in a header or a cookie.\nmap $http_{header} ${upstream}_said {{\n    default $http_{header};\n    \
          '' $cookie_{PREVIEW_COOKIE};\n}}\nmap ${upstream}_said ${upstream}_preview {{\n    default none;\n    \"~^([0-9a-f]{{32}})$\" $1;\n}}\n\
          # In which hundredth of all clients one is, by the address.\n\
-         split_clients \"${{remote_addr}}{upstream}\" ${upstream}_hundredth {{\n{hundredths}    * 99;\n}}\n"
+         split_clients \"${{remote_addr}}{upstream}\" ${upstream}_hundredth {{\n{hundredths}    * 99;\n}}\n\
+         # Which ten minutes it is, and what a line of the requests that are counted says.\n\
+         map $time_iso8601 ${upstream}_minutes {{\n    default none;\n    \"~^([0-9]+-[0-9]+-[0-9]+T[0-9]+:[0-9])\" $1;\n}}\n\
+         log_format {upstream}_requests '${upstream}_slot $status $upstream_response_time';\n{for_all}"
     )
 }
 
@@ -48,7 +70,7 @@ pub fn maps(upstream: &str) -> String {
 /// Request bodies are not buffered: a buffered upload has chosen its slot but not connected to it yet, so a drain could
 /// not see it (ngx_http_proxy_module, `proxy_request_buffering`).
 pub fn switch_include<'a>(upstream: &'a str, further: impl IntoIterator<Item = &'a str>, look_ups: &LookUps) -> String {
-    let LookUps { flag, routes, .. } = look_ups;
+    let LookUps { flag, routes, count, log, .. } = look_ups;
     let slot = format!("{upstream}_slot");
     let led = |to: Slot, by: &str| format!("if (-f {routes}/{to}-{by}) {{ set ${slot} {to}; }}\n");
     let shares = Slot::BOTH.map(|to| led(to, &format!("{SHARE}${upstream}_hundredth"))).concat();
@@ -62,7 +84,13 @@ pub fn switch_include<'a>(upstream: &'a str, further: impl IntoIterator<Item = &
         "# The switch: which slot serves is looked up at every request, so moving the traffic needs no reload.\n\
          open_file_cache off;\nset ${slot} blue;\nif (-f {flag}) {{ set ${slot} green; }}\n\
          # A version that is held may have a share of all clients, and has who carries its secret.\n{shares}{previews}{targets}\
-         proxy_request_buffering off;\nproxy_http_version 1.1;\n{maintenance}",
+         proxy_request_buffering off;\nproxy_http_version 1.1;\n{maintenance}\
+         # Whether requests are counted now; those that a closed site turns away are not.\nset ${upstream}_counted '';\n\
+         if (-f {count}${upstream}_minutes) {{ set ${upstream}_counted yes; }}\nif (${upstream}_closed) {{ set ${upstream}_counted ''; }}\n{log}\n",
         maintenance = maintenance::lines(upstream, look_ups),
+        log = match log {
+            RequestLog::InSite(file) => format!("access_log {file} {upstream}_requests if=${upstream}_counted;"),
+            RequestLog::OfServer => LOG_IN_SITE.to_owned(),
+        },
     )
 }

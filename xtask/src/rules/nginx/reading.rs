@@ -165,12 +165,24 @@ fn directives(text: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
     use crate::rules::config::SiteUrl;
+    use crate::rules::nginx::look_ups::RequestLog;
     use crate::rules::nginx::routes::{Choices, Leads};
     use crate::rules::nginx::{LookUps, Upstream, private_site};
 
     const SLOTS: Slots = Slots { blue: 8000, green: 8001 };
     const UPSTREAM: Upstream =
         Upstream { name: "gifty", upstream: "gifty_backend", slots: SLOTS, live_port: 8002, more_webs: &[] };
+
+    fn look_ups() -> LookUps {
+        LookUps {
+            flag: "/srv/live/green".into(),
+            routes: "/srv/live/routes".into(),
+            maintenance: "/srv/live/maintenance".into(),
+            always: vec!["/health".into()],
+            count: "/srv/live/count-".into(),
+            log: RequestLog::OfServer,
+        }
+    }
 
     #[test]
     fn an_answer_of_another_environment_is_none() {
@@ -186,7 +198,7 @@ mod tests {
             assert_eq!(slot_in_upstream(&file, "gifty_backend", SLOTS), Some(slot), "{file}");
             assert_eq!(slot_in_answer(&format!("gifty {slot}\n"), "gifty"), Some(slot));
         }
-        assert_eq!(flag_of_upstream(&UPSTREAM.instant("/srv/live/green")).as_deref(), Some("/srv/live/green"));
+        assert_eq!(flag_of_upstream(&UPSTREAM.instant(&look_ups())).as_deref(), Some("/srv/live/green"));
         assert_eq!(flag_of_upstream(&UPSTREAM.reload(Slot::Blue)), None);
         let by_hand = "upstream other { server 127.0.0.1:8001; }\n# upstream gifty_backend { server x:8001; }\n\
                        upstream gifty_backend { server 127.0.0.1:8000 weight=1; }";
@@ -235,13 +247,7 @@ mod tests {
             let url = SiteUrl { tls: false, host: "localhost".into(), port: 8080, path: String::new() };
             let routes = [("/", Leads { blue: "gifty_backend", green: "gifty_backend" })];
             let choices = Choices::new("gifty_backend", switching);
-            let look_ups = LookUps {
-                flag: "/srv/live/green".into(),
-                routes: "/srv/live/routes".into(),
-                maintenance: "/srv/live/maintenance".into(),
-                always: vec!["/health".into()],
-            };
-            let ours = private_site(&UPSTREAM, &look_ups, &url, "", &routes, choices);
+            let ours = private_site(&UPSTREAM, &look_ups(), &url, "", &routes, choices);
             assert_eq!(switching_of_site(&ours, "gifty_backend"), Some(switching), "{ours}");
         }
     }

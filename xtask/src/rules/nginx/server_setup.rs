@@ -54,6 +54,9 @@ fn values(config: &Config, user: &str, switching: SwitchMode) -> Vec<(&'static s
         ("include_file", include_file(config)),
         ("static_file", nginx::static_include_file(&config.project.name)),
         ("static_paths", config.static_files.keys().cloned().collect::<Vec<String>>().join(" ")),
+        ("request_log", script::request_log(config)),
+        ("log_for_all", nginx::LOG_FOR_ALL.to_owned()),
+        ("log_in_site", nginx::LOG_IN_SITE.to_owned()),
         ("sudo_file", sudo_file(config)),
         ("live_host", nginx::live_host(&config.project.name)),
         ("needed", needed.word),
@@ -121,7 +124,7 @@ fn upstream_text(config: &Config, switching: SwitchMode) -> String {
     let slots = Slots { blue, green };
     let upstream = Upstream { slots, live_port, more_webs: &more_webs, ..script::upstream_of(config) };
     let text = match switching {
-        SwitchMode::Instant => upstream.instant(&script::look_ups(config).flag),
+        SwitchMode::Instant => upstream.instant(&script::look_ups(config)),
         SwitchMode::Reload => upstream.reload_marked("@SLOT@", |number, _| match number {
             0 => "@PORT@".to_owned(),
             number => format!("@PORT{number}@"),

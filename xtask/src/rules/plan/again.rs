@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::arrival::Arrival;
 use super::step::Step;
 use super::{Plan, Preparation, boot_and_cut_over, ids, planned};
 use crate::rules::config::Config;
@@ -58,7 +59,7 @@ fn again(config: &Config, observed: &Observed, release: &ReleaseId, rest: u64) -
         before_boot: &[],
         rest,
         warm_up: &config.traffic.warm_up,
-        ramp: Some(config.traffic.ramp),
+        arrival: Arrival::of(config, observed),
         hold: None,
     };
     boot_and_cut_over(config, observed, release, preparation)
@@ -81,7 +82,7 @@ pub fn push_env(config: &Config, observed: &Observed, release: &ReleaseId) -> Re
         before_boot: &[],
         rest: config.traffic.rest(),
         warm_up: &config.traffic.warm_up,
-        ramp: Some(config.traffic.ramp),
+        arrival: Arrival::of(config, observed),
         hold: None,
     };
     boot_and_cut_over(config, observed, release, preparation)

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 
+use super::arrival::Arrival;
 use super::step::Step;
-use super::{Plan, gives_shares, planned, to_running};
-use crate::rules::config::{Config, SwitchMode};
+use super::{Plan, planned, to_running};
+use crate::rules::config::Config;
 use crate::rules::failure::Kind;
 use crate::rules::host::observed::Observed;
 use crate::rules::release::{ReleaseId, Slot};
@@ -46,8 +47,7 @@ pub fn promote(config: &Config, observed: &Observed, Held { slot, release }: &He
             format!("slot {slot} does not run {} of release {release}; `deploy` boots it anew", missing.join(", "));
         return Err(Kind::Preflight.error(text));
     }
-    let ramp = Some(config.traffic.ramp).filter(|_| gives_shares(config, observed));
-    to_running(config, observed, release, *slot, ramp)
+    to_running(config, observed, release, *slot, Arrival::of(config, observed))
 }
 
 /// Removes it. What serves is not touched.
@@ -61,23 +61,4 @@ pub fn canary(observed: &Observed, Held { slot, release }: &Held, percent: u8) -
     let health = (percent > 0).then_some(Step::AwaitHealth { slot: *slot });
     let steps = health.into_iter().chain([Step::Share { slot: *slot, percent }]).collect();
     planned(observed, release, *slot, steps)
-}
-
-/// Why nginx gives no share.
-///
-/// # Errors
-/// [`Kind::Preflight`] where it cannot.
-pub fn must_give_shares(config: &Config, observed: &Observed) -> Result<()> {
-    let environment = &config.environment.name;
-    if observed.switching == Some(SwitchMode::Reload) {
-        let text = "in reload mode nginx looks up nothing at a request, so it gives no slot a share; `setup --mode instant` sets it up so that it can";
-        return Err(Kind::Preflight.error(text));
-    }
-    if !gives_shares(config, observed) {
-        let text = format!(
-            "nginx of this server gives no shares yet: `cargo xtask setup --env {environment}` once more lets it"
-        );
-        return Err(Kind::Preflight.error(text));
-    }
-    Ok(())
 }

@@ -58,6 +58,7 @@ pub fn of(
         | Step::AwaitHealth { .. }
         | Step::WarmUp { .. }
         | Step::Rest { .. }
+        | Step::Judge { .. }
         | Step::Verify { .. }
         | Step::Bake { .. } => return StepScript::None,
     })

@@ -84,6 +84,12 @@ pub enum Step {
         slot: Slot,
         percent: u8,
     },
+    /// Compare it with the live slot for so many seconds, by nginx's log.
+    Judge {
+        slot: Slot,
+        percent: u8,
+        seconds: u64,
+    },
     /// Raise that share, step by step, until all but a few have come.
     Ramp {
         slot: Slot,
@@ -170,6 +176,7 @@ impl Step {
             Step::Rest { .. } => "Let the new version rest",
             Step::Hold { .. } => "Hold the version",
             Step::Share { .. } => "Give a share",
+            Step::Judge { .. } => "Judge the new version",
             Step::Ramp { .. } => "Raise the share",
             Step::EndPreview => "End the preview",
             Step::Switch { .. } => "Switch traffic",
@@ -211,6 +218,7 @@ impl Step {
             Step::Rest { seconds, .. } => format!("Let the new version rest for {seconds} s"),
             Step::Hold { slot, .. } => format!("Hold {release} in slot {slot}"),
             Step::Share { slot, percent } => format!("Give slot {slot} a share of {percent}% of all clients"),
+            Step::Judge { percent, seconds, .. } => format!("Judge the new version at {percent}% for {seconds} s"),
             Step::Ramp { slot, seconds } => format!("Raise the share of slot {slot} for {seconds} s"),
             Step::EndPreview => "End the preview of a version that was held".to_owned(),
             Step::Switch { switching, to } => format!("Switch traffic to slot {to} ({switching} mode)"),
@@ -239,6 +247,7 @@ impl Step {
                 | Step::AwaitHealth { .. }
                 | Step::WarmUp { .. }
                 | Step::Rest { .. }
+                | Step::Judge { .. }
         )
     }
 
@@ -264,7 +273,7 @@ impl Step {
             Step::Hold { .. } | Step::Share { .. } | Step::Ramp { .. } | Step::Switch { .. } | Step::Verify { .. } => {
                 Kind::Switch
             }
-            Step::Bake { .. } | Step::Workers { .. } | Step::UnmanagedWorkers => Kind::Bake,
+            Step::Judge { .. } | Step::Bake { .. } | Step::Workers { .. } | Step::UnmanagedWorkers => Kind::Bake,
             Step::EndPreview
             | Step::Drain { .. }
             | Step::Stop { .. }

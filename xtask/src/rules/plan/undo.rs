@@ -27,7 +27,7 @@ pub fn undo_steps(plan: &Plan, last_started: usize) -> Vec<Step> {
         Step::Switch { switching, .. } => Some(*switching),
         _ => None,
     });
-    let ramped = any(|step| matches!(step, Step::Ramp { .. }));
+    let ramped = any(|step| matches!(step, Step::Ramp { .. } | Step::Share { .. }));
     if served || (!booted && !ramped && switched.is_none()) {
         return Vec::new();
     }

@@ -13,7 +13,9 @@ fn served(mode: SwitchMode) -> String {
     };
     let upstream = escaped(&format!("server {{\n    listen 127.0.0.1:8002;\n{upstream}\n}}\n"));
     let include = match mode {
-        SwitchMode::Instant => "file\tinclude\t\tif (-f /srv/shop/live/green) { }\n",
+        SwitchMode::Instant => {
+            "file\tinclude\t\tif (-f /srv/shop/live/green) { }\\naccess_log /var/log/nginx/shop.deploy-requests x;\n"
+        }
         SwitchMode::Reload => "",
     };
     let site = escaped(&server_setup::site(&config, mode));

@@ -8,10 +8,12 @@ use crate::rules::config::{Config, Environment, NginxOwner, SwitchMode};
 use crate::rules::engine::compose::RenderedCompose;
 use crate::rules::maintenance::Closing;
 use crate::rules::nginx::routes::{self, Choices};
-use crate::rules::nginx::{self, LookUps, Upstream};
+use crate::rules::nginx::{self, LookUps, RequestLog, Upstream};
 use crate::rules::release::{ReleaseId, Slot};
 use crate::rules::secret::Secret;
-use crate::rules::shared_constants::{FLAG_FILE, LIVE_UPSTREAM_FILE, MAINTENANCE_FOLDER, ROUTES_FOLDER, STATIC_FOLDER};
+use crate::rules::shared_constants::{
+    COUNT_FILE, FLAG_FILE, LIVE_UPSTREAM_FILE, MAINTENANCE_FOLDER, ROUTES_FOLDER, STATIC_FOLDER,
+};
 use crate::rules::utc;
 
 /// The flag file of the instant mode.
@@ -32,7 +34,20 @@ pub fn look_ups(config: &Config) -> LookUps {
         flag: flag(config),
         routes: in_folder(ROUTES_FOLDER),
         maintenance: in_folder(MAINTENANCE_FOLDER),
+        count: in_folder(COUNT_FILE),
+        log: match config.environment.nginx.owner {
+            NginxOwner::System => RequestLog::OfServer,
+            NginxOwner::Private(_) => RequestLog::InSite(request_log(config)),
+        },
         always: paths.filter(|path| path.len() > 1 && path.bytes().all(is_plain)).collect(),
+    }
+}
+
+/// Where nginx writes a line of each request while they are counted. The system's log rotation does not touch a file of this name.
+pub fn request_log(config: &Config) -> String {
+    match config.environment.nginx.owner {
+        NginxOwner::System => format!("/var/log/nginx/{}.deploy-requests", config.project.name),
+        NginxOwner::Private(_) => format!("{}/nginx/logs/requests", config.environment.folder),
     }
 }
 
@@ -85,6 +100,13 @@ pub fn ramp(config: &Config, slot: Slot, seconds: u64) -> Script {
     let arguments = [config.environment.folder.clone(), slot.to_string(), seconds.to_string()];
     let limit = SHORT + Duration::from_secs(seconds);
     Script { priority: Priority::Full, ..script("raise the share", changing!("ramp.sh"), limit, arguments) }
+}
+
+/// Counts the requests of each slot, from a byte of nginx's log of them on; none: it begins anew.
+pub fn count_requests(config: &Config, from: Option<u64>) -> Script {
+    let from = from.map_or("-1".to_owned(), |from| from.to_string());
+    let arguments = [config.environment.folder.clone(), request_log(config), from];
+    script("count the requests", changing!("count_requests.sh"), SHORT, arguments)
 }
 
 /// Lets nobody reach one any more.
@@ -165,7 +187,7 @@ pub fn private_nginx(config: &Config, switching: SwitchMode, live: Slot) -> Scri
     let known = Upstream { more_webs: &webs, ..upstream_of(config) };
     let upstream = match switching {
         SwitchMode::Reload => known.reload(live),
-        SwitchMode::Instant => known.instant(&look_ups.flag),
+        SwitchMode::Instant => known.instant(&look_ups),
     };
     let mut choices = Choices::new(&nginx.upstream, switching);
     let static_files = static_locations_by(config, &mut choices);

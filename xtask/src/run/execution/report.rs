@@ -90,6 +90,7 @@ impl Execution<'_> {
             undone,
             warnings: console::warned(),
             stages: self.stages.clone(),
+            decisions: self.decisions.clone(),
             seconds: report::seconds(took),
             receipt,
             public: None,

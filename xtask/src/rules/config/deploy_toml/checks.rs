@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::rules::canary::Canary;
 use crate::rules::config::{Hooks, Project};
 use crate::rules::release::own_projects;
 
@@ -109,6 +110,31 @@ pub fn upstream(name: &str) -> Result<(), String> {
 /// All words of a hook together; quoting makes up to four bytes of one.
 pub const HOOK_BYTES: usize = 16 * 1024;
 
+/// Shares that grow, and thresholds that say something.
+fn canary(canary: &Canary) -> Result<(), Problem> {
+    let steps = &canary.steps;
+    let grow =
+        !steps.is_empty() && steps.iter().all(|share| (1..=99).contains(share)) && steps.is_sorted_by(|a, b| a < b);
+    let wrong =
+        |field: &str, text: &str| Err(Problem::at(&format!("canary.{field}"), format!("[canary] {field}: {text}")));
+    if !grow {
+        return wrong("steps", "shares from 1 to 99 that grow, as in [1, 10, 50]");
+    }
+    if !(1..=86_400).contains(&canary.every) {
+        return wrong("every", "from 1 second to a day");
+    }
+    if !(0.0..=100.0).contains(&canary.errors) {
+        return wrong("errors", "hundredths of the requests, from 0 to 100");
+    }
+    if !(1.0..=1000.0).contains(&canary.latency) {
+        return wrong("latency", "how many times as long, from 1 on");
+    }
+    if canary.min_requests == 0 {
+        return wrong("min_requests", "at least 1");
+    }
+    Ok(())
+}
+
 /// Numbers, paths and words of the other sections.
 ///
 /// # Errors
@@ -125,6 +151,7 @@ pub fn values(raw: &RawConfig) -> Result<(), Problem> {
         let text = format!("[traffic] warm_up = [{path:?}]: paths that begin with `/`, printable ASCII without spaces");
         return Err(Problem::at("traffic.warm_up", text));
     }
+    canary(&raw.canary)?;
     let limits = [
         ("ship", raw.limits.ship),
         ("build", raw.limits.build),

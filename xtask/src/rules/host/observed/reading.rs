@@ -179,6 +179,7 @@ fn looked_up(fields: &[&str], observed: &mut Observed) -> bool {
             observed.leads_previews = knows(nginx::PREVIEW);
             observed.gives_shares = knows(nginx::SHARES);
             observed.can_close = knows(nginx::MAINTENANCE);
+            observed.counts_requests = knows(nginx::COUNTS);
         }
         ["maintenance", since, until, lets_in] => {
             let since = since.parse().ok().and_then(utc::from_seconds).map(utc::rfc3339).unwrap_or_default();
