@@ -9,6 +9,7 @@ mod deploy;
 mod doctor;
 mod env;
 mod given_images;
+mod guard;
 mod health;
 mod init;
 mod maintenance;
@@ -99,6 +100,7 @@ pub enum Subcommand {
     Abort(abort::Abort),
     Rollback(rollback::Rollback),
     Env(env::EnvFile),
+    Guard(guard::Guard),
     Restart(restart::Restart),
     Stop(stop::Stop),
     Start(start::Start),
@@ -228,6 +230,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         Subcommand::Canary(canary) => canary.run(&invocation),
         Subcommand::Abort(abort) => abort.run(&invocation),
         Subcommand::Env(env) => env.run(&invocation),
+        Subcommand::Guard(guard) => guard.run(&invocation),
         Subcommand::Restart(restart) => restart.run(&invocation),
         Subcommand::Stop(stop) => stop.run(&invocation),
         Subcommand::Start(start) => start.run(&invocation),

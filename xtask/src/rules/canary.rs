@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What a version that does as well may be taken back for, at each look.
 const CHANCE: f64 = 1e-4;
@@ -40,10 +40,11 @@ impl Default for Canary {
 }
 
 /// What a version has answered.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answers {
     pub requests: u64,
     pub errors: u64,
+    #[serde(skip)]
     /// How many took so long: `100 ln(milliseconds + 1)`, cut.
     pub times: BTreeMap<u32, u64>,
 }
@@ -99,7 +100,8 @@ pub enum Verdict {
 
 /// Judges the errors of a new version beside those of the live one in the same time.
 pub fn judge_errors(canary: &Canary, live: &Answers, new: &Answers) -> Verdict {
-    if new.requests < canary.min_requests {
+    // An app may have errors that are nobody's fault, and how many it has is not known before it was asked often enough.
+    if new.requests < canary.min_requests || live.requests < canary.min_requests {
         return Verdict::TooFew;
     }
     let allowed = most(live.errors, live.requests) + canary.errors / 100.0;
@@ -121,12 +123,8 @@ pub fn judge_times(canary: &Canary, live: &Answers, new: &Answers) -> Verdict {
     }
 }
 
-/// The largest share that what was seen of the live version still speaks for (Wilson's interval). Of nothing seen, nothing is known, and it gets no
-/// credit.
+/// The largest share that what was seen of the live version still speaks for (Wilson's interval).
 fn most(errors: u64, requests: u64) -> f64 {
-    if requests == 0 {
-        return 0.0;
-    }
     let (n, p) = (requests as f64, errors as f64 / requests as f64);
     let squared = SURE * SURE;
     (p + squared / (2.0 * n) + SURE * (p * (1.0 - p) / n + squared / (4.0 * n * n)).sqrt()) / (1.0 + squared / n)
@@ -232,7 +230,9 @@ mod tests {
         let all_wrong = Answers { requests: 99, errors: 99, ..Answers::default() };
         assert_eq!(judge_errors(&canary, &Answers::default(), &all_wrong), Verdict::TooFew);
         let more = Answers { requests: 100, errors: 100, ..Answers::default() };
-        assert!(matches!(judge_errors(&canary, &Answers::default(), &more), Verdict::Worse(_)));
+        assert_eq!(judge_errors(&canary, &Answers::default(), &more), Verdict::TooFew);
+        let well = Answers { requests: 100, ..Answers::default() };
+        assert!(matches!(judge_errors(&canary, &well, &more), Verdict::Worse(_)));
     }
 
     #[test]

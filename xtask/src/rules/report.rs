@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use crate::rules::canary::Answers;
 use crate::rules::failure::{self, Kind};
 use crate::rules::public_site::PublicSite;
 use crate::rules::release::{ReleaseId, Slot};
@@ -123,6 +124,9 @@ pub struct Report {
     /// What a canary came to at each share, with its figures.
     #[serde(default)]
     pub decisions: Vec<String>,
+    /// What the version before has answered until the switch, where nginx counted it.
+    #[serde(default)]
+    pub before: Option<Answers>,
     pub seconds: f64,
     pub receipt: Option<Receipt>,
     /// The site as its users reach it.
@@ -258,6 +262,7 @@ mod tests {
                 StageTime { name: "Hook before boot: a | b".to_owned(), seconds: 0.25 },
             ],
             decisions: Vec::new(),
+            before: None,
             seconds: 2.0,
             receipt: Some(Receipt { requests: 40, slowest_ms: 12, ..Receipt::default() }),
             public: Some(PublicSite {

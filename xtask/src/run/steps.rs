@@ -29,7 +29,7 @@ use crate::rules::test_summary::Summary;
 
 pub use carry::carry;
 pub use health::{await_health_of_all, rest};
-pub use judge::judge;
+pub use judge::{RequestLog, judge};
 pub use render::{Printed, as_shipped, refuse_early, render, reviewed, stored_commit, tell};
 pub use traffic::{bake, verify};
 pub use warm_up::warm_up;

@@ -120,7 +120,11 @@ fn on_a_server_requests_are_counted_beside_the_logs_that_are_there() {
     on_a_server(Compose::V1, |server, site| {
         site.configure("# [canary] ", "[canary]\nmin_requests = 20\n# ");
         let lines = |file: &str| {
-            server.root(&format!("cat /var/log/nginx/{file} 2>/dev/null | wc -l")).trim().parse::<u32>().unwrap()
+            server
+                .root(&format!("{{ cat /var/log/nginx/{file} 2>/dev/null || true; }} | wc -l"))
+                .trim()
+                .parse::<u32>()
+                .unwrap()
         };
         for own in [false, true] {
             if own {
@@ -153,4 +157,38 @@ fn on_a_server_requests_are_counted_beside_the_logs_that_are_there() {
         site.new_version("after the logs were opened anew");
         site.deploy();
     });
+}
+
+/// Watched for longer than a deploy takes: a version that turns bad is gone back from, and one that does not is left alone.
+#[test]
+fn a_version_that_turns_bad_while_it_is_guarded_is_gone_back_from() {
+    let project = Project::new("instant");
+    project.rewrite("deploy.toml", "bake = 1", "bake = 2");
+    project.xtask(&["guard", "--for", "5s"]).must_end_with(4).must_say(&["no release serves"]);
+    let first = project.deploy()["release"].clone();
+    let bad = "if __import__('os').path.exists('/tmp/bad'):\n        raise HTTPException(500)\n    ";
+    let begins = "async def list_interests(catalogue: CurrentCatalogue) -> list[str]:\n    ";
+    project.change("backend/app/routes/gifts.py", begins, &format!("{begins}{bad}"));
+    let clients = Clients::start(&project.address(), 120);
+    let deployed = project.deploy();
+    assert!(deployed["before"]["requests"].as_u64().unwrap() > 20, "{deployed:#}");
+    let well = project.xtask(&["guard", "--for", "6s"]).must_end_with(0);
+    assert!(well.stdout.contains("did well for 6s: 0 errors of"), "{well}");
+
+    // Its health check says nothing of it.
+    let mut guard = project.start(project.command(&["guard", "--for", "60s"]));
+    guard.wait_for("the watch", |log| log.contains("watching release"));
+    let container = project.containers(false).into_iter().find(|name| name.contains("-api-")).unwrap();
+    project.docker(&["exec", &container, "touch", "/tmp/bad"]);
+    let run =
+        guard.end().must_end_with(18).must_say(&["has turned bad, and the traffic goes back", "it has more errors"]);
+    assert_eq!(project.status()["live_release"], first, "{run}");
+    clients.finish();
+
+    // Another deploy is its own guard's business.
+    let mut guard = project.start(project.command(&["guard", "--for", "60s"]));
+    guard.wait_for("the watch", |log| log.contains("watching release"));
+    project.new_version("which takes over");
+    project.deploy();
+    guard.end().must_end_with(0).must_say(&["serves now, so nothing is left to be watched"]);
 }

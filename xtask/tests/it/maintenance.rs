@@ -130,7 +130,7 @@ fn an_older_set_up_works_as_before_and_says_what_it_lacks() {
     on_a_server(Compose::V1, |server, site| {
         let ask = "curl -s -o /dev/null -w '%{http_code}' -H 'Host: api.example' http://127.0.0.1/api/v1/interests";
         server.root(
-            "sed -i '/X-Deploy-Routes/d; /^map /,/^}/d' /etc/nginx/conf.d/gifty_upstream.conf\n\
+            "sed -i '/X-Deploy-Routes/d; /_requests/d; /^map /,/^}/d; /^split_clients /,/^}/d' /etc/nginx/conf.d/gifty_upstream.conf\n\
              flag=$(sed -n 's/^if (-f \\(.*\\)) { set $gifty_backend_slot green; }$/\\1/p' /etc/nginx/snippets/gifty-switch.conf | head -n 1)\n\
              printf 'open_file_cache off;\\nset $gifty_backend gifty_backend_blue;\\nif (-f %s) { set $gifty_backend gifty_backend_green; }\\n\
              proxy_request_buffering off;\\nproxy_http_version 1.1;\\n' \"$flag\" >/etc/nginx/snippets/gifty-switch.conf\n\

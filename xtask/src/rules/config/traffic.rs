@@ -1,5 +1,7 @@
 //! What happens around the switch.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 /// What happens around the switch. Times are in seconds.
@@ -15,6 +17,8 @@ pub struct Traffic {
     pub pace: Pace,
     /// For how long its share of all clients is raised before it gets the traffic.
     pub ramp: u64,
+    /// For how long `guard` watches.
+    pub guard: String,
     /// Pages that a new version is asked for before it gets traffic.
     pub warm_up: Vec<String>,
 }
@@ -43,6 +47,16 @@ impl Traffic {
         }
     }
 
+    /// For how long `guard` watches, where nothing else is said.
+    ///
+    /// # Errors
+    /// Where it is no span of time up to a day.
+    pub fn guard(&self) -> Result<Duration, String> {
+        let text = &self.guard;
+        let span = humantime::parse_duration(text).ok().filter(|span| (1..=86_400).contains(&span.as_secs()));
+        span.ok_or_else(|| format!("[traffic] guard = {text:?}: a span of time from 1s to 24h, as in \"30m\""))
+    }
+
     /// Seconds for which it is watched after that.
     pub fn watched(&self) -> u64 {
         self.bake.max(self.rest())
@@ -51,6 +65,14 @@ impl Traffic {
 
 impl Default for Traffic {
     fn default() -> Traffic {
-        Traffic { bake: 3, drain: 30, standby: false, pace: Pace::Fast, ramp: 0, warm_up: Vec::new() }
+        Traffic {
+            bake: 3,
+            drain: 30,
+            standby: false,
+            pace: Pace::Fast,
+            ramp: 0,
+            guard: "30m".to_owned(),
+            warm_up: Vec::new(),
+        }
     }
 }

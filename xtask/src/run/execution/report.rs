@@ -91,6 +91,7 @@ impl Execution<'_> {
             warnings: console::warned(),
             stages: self.stages.clone(),
             decisions: self.decisions.clone(),
+            before: self.before.clone(),
             seconds: report::seconds(took),
             receipt,
             public: None,

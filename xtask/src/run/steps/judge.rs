@@ -20,14 +20,28 @@ const PATIENCE: u32 = 10;
 
 /// What both versions have answered since a moment.
 #[derive(Default)]
-struct Log {
+pub struct RequestLog {
     of: BTreeMap<Slot, Answers>,
     /// How far nginx's log has been read. `None`: not at all.
     read: Option<u64>,
 }
 
-impl Log {
-    fn read(&mut self, config: &Config, host: &Host) -> Result<()> {
+impl RequestLog {
+    /// Has nginx write it from now on.
+    ///
+    /// # Errors
+    /// Where the host does not say how far it is.
+    pub fn begin(config: &Config, host: &Host) -> Result<RequestLog> {
+        let mut log = RequestLog::default();
+        log.read(config, host)?;
+        Ok(log)
+    }
+
+    /// Reads what has come since.
+    ///
+    /// # Errors
+    /// Where the host counts in a way of its own.
+    pub fn read(&mut self, config: &Config, host: &Host) -> Result<()> {
         let text = host.text(&script::count_requests(config, self.read))?;
         for line in text.lines() {
             let fields: Vec<&str> = line.split('\t').collect();
@@ -44,7 +58,7 @@ impl Log {
         Ok(())
     }
 
-    fn of(&self, slot: Slot) -> Answers {
+    pub fn of(&self, slot: Slot) -> Answers {
         self.of.get(&slot).cloned().unwrap_or_default()
     }
 }
@@ -56,8 +70,7 @@ impl Log {
 pub fn judge(config: &Config, host: &Host, slot: Slot, percent: u8, seconds: u64) -> Result<String> {
     let span = Duration::from_secs(seconds);
     let look = (span / 4).clamp(Duration::from_secs(1), LOOK);
-    let mut log = Log::default();
-    log.read(config, host)?;
+    let mut log = RequestLog::begin(config, host)?;
     let begun = Instant::now();
     loop {
         let until = Instant::now()

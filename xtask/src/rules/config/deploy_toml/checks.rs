@@ -152,6 +152,7 @@ pub fn values(raw: &RawConfig) -> Result<(), Problem> {
         return Err(Problem::at("traffic.warm_up", text));
     }
     canary(&raw.canary)?;
+    raw.traffic.guard().map_err(|text| Problem::at("traffic.guard", text))?;
     let limits = [
         ("ship", raw.limits.ship),
         ("build", raw.limits.build),
