@@ -2,6 +2,7 @@
 
 mod release;
 mod report;
+mod watch;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
@@ -13,13 +14,13 @@ use crate::io::host::shell::Ticket;
 use crate::io::local::dotenv::Env;
 use crate::io::local::package::Package;
 use crate::io::{console, interrupt};
-use crate::rules::canary::{self, Answers, Verdict};
+use crate::rules::canary::Answers;
 use crate::rules::config::Config;
 use crate::rules::engine::compose::RenderedCompose;
 use crate::rules::failure::{self, Kind};
 use crate::rules::plan::step::Step;
 use crate::rules::plan::{self, Plan};
-use crate::rules::release::{ReleaseId, Slot};
+use crate::rules::release::ReleaseId;
 use crate::rules::report::{Caller, Report, StageTime, seconds};
 use crate::run::candidate::Candidate;
 use crate::run::public;
@@ -116,12 +117,8 @@ impl<'a> Execution<'a> {
         let before = &self.session.observed;
         let serving = before.nginx_running && before.live_release().is_some() && !plan.steps.is_empty();
         let mut receipt = serving.then(|| self.start_receipt());
-        let watches = plan.steps.iter().any(|step| matches!(step, Step::Bake { .. }));
-        if serving && watches && before.counts_requests {
-            match RequestLog::begin(self.config, &self.session.host) {
-                Ok(log) => self.requests = Some(log),
-                Err(error) => console::warning(&format!("requests are not counted: {}", failure::chain(&error))),
-            }
+        if serving && plan.steps.iter().any(|step| matches!(step, Step::Bake { .. })) {
+            self.count_requests();
         }
         let mut outcome = Ok(());
         let mut failed = None;
@@ -212,18 +209,11 @@ impl<'a> Execution<'a> {
                 let granted = self.rendered.as_ref().map(|rendered| &rendered.start_periods);
                 steps::await_health_of_all(config, host, release, *slot, granted.unwrap_or(&BTreeMap::new()))?;
             }
-            Step::Judge { slot, percent, seconds } => {
-                let figures = steps::judge(config, host, *slot, *percent, *seconds)?;
-                self.decisions.push(format!("{percent}% for {seconds} s: well: {figures}"));
-                return Ok(figures);
-            }
+            Step::Judge { slot, percent, seconds } => return self.judge(*slot, *percent, *seconds),
             Step::WarmUp { slot, paths } => return steps::warm_up(config, host, *slot, paths),
             Step::Rest { slot, seconds } => steps::rest(config, host, release, *slot, *seconds)?,
             Step::Verify { slot } => steps::verify(config, host, release, *slot)?,
-            Step::Bake { slot, seconds } => {
-                steps::bake(config, host, release, *slot, *seconds)?;
-                return self.compare(*slot);
-            }
+            Step::Bake { slot, seconds } => return self.bake(release, *slot, *seconds),
             Step::Prune { .. } => {
                 let pruned = self.begin(release, step, then).and_then(|ticket| host.wait(ticket)?.success());
                 // What cannot be removed must not fail a good deploy.
@@ -256,21 +246,6 @@ impl<'a> Execution<'a> {
             | Step::MarkKnownGood => host.wait_showing(self.begin(release, step, then)?)?,
         }
         Ok(String::new())
-    }
-
-    /// Compares what the new version has answered since the switch with what the one before answered until then.
-    fn compare(&mut self, slot: Slot) -> Result<String> {
-        let Some(mut log) = self.requests.take() else { return Ok(String::new()) };
-        log.read(self.config, &self.session.host)?;
-        let (before, new) = (log.of(slot.other()), log.of(slot));
-        let figures = format!("new {}; before {}", new.describe(), before.describe());
-        let verdict = canary::judge_errors(&self.config.canary, &before, &new);
-        self.before = Some(before);
-        match verdict {
-            Verdict::Worse(why) => Err(Kind::Bake.error(format!("after the switch, {why}: {figures}"))),
-            Verdict::Well => Ok(figures),
-            Verdict::TooFew => Ok(String::new()),
-        }
     }
 
     /// Ends what was sent ahead, and gives the last step that had begun when one failed.

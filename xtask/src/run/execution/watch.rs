@@ -1,0 +1,46 @@
+//! How a new version does, beside the one before it.
+
+use anyhow::Result;
+
+use super::Execution;
+use crate::io::console;
+use crate::rules::canary::{self, Verdict};
+use crate::rules::failure::{self, Kind};
+use crate::rules::release::{ReleaseId, Slot};
+use crate::run::steps::{self, RequestLog};
+
+impl Execution<'_> {
+    /// Has nginx count what both versions answer, where it can.
+    pub(super) fn count_requests(&mut self) {
+        if !self.session.observed.counts_requests {
+            return;
+        }
+        match RequestLog::begin(self.config, &self.session.host) {
+            Ok(log) => self.requests = Some(log),
+            Err(error) => console::warning(&format!("requests are not counted: {}", failure::chain(&error))),
+        }
+    }
+
+    /// Watches a version that has a share of all clients, and keeps what it came to.
+    pub(super) fn judge(&mut self, slot: Slot, percent: u8, seconds: u64) -> Result<String> {
+        let figures = steps::judge(self.config, &self.session.host, slot, percent, seconds)?;
+        self.decisions.push(format!("{percent}% for {seconds} s: well: {figures}"));
+        Ok(figures)
+    }
+
+    /// Watches the new version after the switch, and compares what it answers with what the one before answered until then.
+    pub(super) fn bake(&mut self, release: &ReleaseId, slot: Slot, seconds: u64) -> Result<String> {
+        steps::bake(self.config, &self.session.host, release, slot, seconds)?;
+        let Some(mut log) = self.requests.take() else { return Ok(String::new()) };
+        log.read(self.config, &self.session.host)?;
+        let (before, new) = (log.of(slot.other()), log.of(slot));
+        let figures = format!("new {}; before {}", new.describe(), before.describe());
+        let verdict = canary::judge_errors(&self.config.canary, &before, &new);
+        self.before = Some(before);
+        match verdict {
+            Verdict::Worse(why) => Err(Kind::Bake.error(format!("after the switch, {why}: {figures}"))),
+            Verdict::Well => Ok(figures),
+            Verdict::TooFew => Ok(String::new()),
+        }
+    }
+}
