@@ -6,6 +6,7 @@
 
 mod deploys;
 mod figures;
+mod first_second;
 mod first_traffic;
 mod floor;
 mod growth;
@@ -29,7 +30,7 @@ use figures::Figures;
 type Measure = fn(&mut Figures);
 
 /// In the order in which they are measured: what needs a quiet machine comes first.
-const PARTS: [(&str, Measure); 11] = [
+const PARTS: [(&str, Measure); 12] = [
     ("start", start::measure),
     ("deploys", deploys::measure),
     ("rollback", rollback::measure),
@@ -37,6 +38,7 @@ const PARTS: [(&str, Measure); 11] = [
     ("small", small_server::measure),
     ("growth", growth::measure),
     ("switch", switch::measure),
+    ("first-second", first_second::measure),
     ("traffic", traffic::measure),
     ("traffic-over-ssh", traffic::measure_over_ssh),
     ("peers", peers::measure),

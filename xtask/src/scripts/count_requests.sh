@@ -12,7 +12,10 @@ done
 size=$(stat -c %s "$log")
 # More than it had: somebody has emptied it.
 [ "$from" -le "$size" ] || from=0
-tail -c "+$((from + 1))" "$log" | head -c "$((size - from < 67108864 ? size - from : 67108864))" | awk '
+tail -c "+$((from + 1))" "$log" | {
+  head -c "$((size - from < 67108864 ? size - from : 67108864))"
+  cat >/dev/null # what has come since; it is read next time
+} | awk '
   $1 != "blue" && $1 != "green" { next }
   $3 == "-" { next }
   {

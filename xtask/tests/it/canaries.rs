@@ -1,39 +1,12 @@
 //! `deploy --canary`: a version that gets a share of all clients, and is judged by what it answers them.
 
-use std::collections::BTreeMap;
-use std::process::{Child, Command, Stdio};
-
-use crate::support::load::Address;
+use crate::support::clients::Clients;
 use crate::support::project::Project;
 use crate::support::server::Compose;
 use crate::support::shared_server::on_a_server;
 use crate::support::team::Team;
 
 const PAGE: &str = "/api/v1/interests";
-
-/// Two hundred clients.
-struct Clients(Child);
-
-impl Clients {
-    fn start(address: &Address, rate: u32) -> Clients {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/clients.py");
-        let mut python = Command::new("python3");
-        python.args([script, &address.port.to_string(), &address.host, PAGE, &rate.to_string()]);
-        Clients(python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap())
-    }
-
-    /// How many of each status there were.
-    fn finish(self) -> BTreeMap<String, u32> {
-        let output = self.0.wait_with_output().unwrap();
-        assert!(output.status.success());
-        let text = String::from_utf8(output.stdout).unwrap();
-        println!("clients: {}", text.trim());
-        text.split_whitespace()
-            .map(|word| word.split_once(':').unwrap())
-            .map(|(status, count)| (status.to_owned(), count.parse().unwrap()))
-            .collect()
-    }
-}
 
 fn errors_of(project: &Project, share: &str) {
     let begins = "async def list_interests(catalogue: CurrentCatalogue) -> list[str]:\n";
@@ -50,7 +23,7 @@ fn errors_of(project: &Project, share: &str) {
 fn a_version_that_does_as_well_is_promoted_step_by_step() {
     let project = Project::new("instant");
     let first = project.deploy()["release"].clone();
-    let clients = Clients::start(&project.address(), 120);
+    let clients = Clients::start(&project.address(), PAGE, 120);
     for steps in ["5,40", "20"] {
         project.new_version(&format!("as good, by {steps}"));
         let run = project
@@ -65,7 +38,7 @@ fn a_version_that_does_as_well_is_promoted_step_by_step() {
         assert!(run["decisions"].to_string().contains("well: new 0 errors of"), "{run:#}");
         assert_ne!(run["serves"], first);
     }
-    let seen = clients.finish();
+    let seen = clients.finish().counts;
     assert!(seen.keys().all(|status| status == "200"), "{seen:?}");
     assert_eq!(std::fs::read_dir(project.server("live/routes")).unwrap().count(), 0);
     project.status();
@@ -77,10 +50,10 @@ fn a_version_that_does_worse_is_taken_back_and_the_reason_told() {
     let first = project.deploy()["release"].clone();
     let before = project.containers(true);
     errors_of(&project, "0.2");
-    let clients = Clients::start(&project.address(), 120);
+    let clients = Clients::start(&project.address(), PAGE, 120);
     let run = project.xtask(&["deploy", "--skip-tests", "--json", "--steps", "10,60", "--every", "10s"]);
     let run = run.must_end_with(18).must_say(&["it has more errors", "is taken back", "Give slot", "undo: "]);
-    let seen = clients.finish();
+    let seen = clients.finish().counts;
     assert_eq!((&run.json()["serves"], project.containers(true)), (&first, before));
     // Its own errors, while few had it, and no others.
     let (well, failed) = (seen["200"], seen.get("500").copied().unwrap_or_default());
@@ -169,7 +142,7 @@ fn a_version_that_turns_bad_while_it_is_guarded_is_gone_back_from() {
     let bad = "if __import__('os').path.exists('/tmp/bad'):\n        raise HTTPException(500)\n    ";
     let begins = "async def list_interests(catalogue: CurrentCatalogue) -> list[str]:\n    ";
     project.change("backend/app/routes/gifts.py", begins, &format!("{begins}{bad}"));
-    let clients = Clients::start(&project.address(), 120);
+    let clients = Clients::start(&project.address(), PAGE, 120);
     let deployed = project.deploy();
     assert!(deployed["before"]["requests"].as_u64().unwrap() > 20, "{deployed:#}");
     let well = project.xtask(&["guard", "--for", "6s"]).must_end_with(0);

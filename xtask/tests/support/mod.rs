@@ -1,6 +1,7 @@
 //! What tests, the reliability suite and the benchmarks share: servers, sites and projects to deploy, and load on them.
 
 pub mod adoption;
+pub mod clients;
 pub mod load;
 pub mod ports;
 pub mod project;

@@ -67,7 +67,7 @@ impl Upstream<'_> {
         format!(
             "# The two slots. Which one is live is decided by the presence of {flag}.\n{}\n{}\n{}\n{}",
             self.both(),
-            look_ups::maps(self.upstream, &look_ups.log),
+            look_ups::maps(self.upstream, look_ups),
             maintenance::maps(self.upstream),
             self.live_slot_endpoint(&choice, "$slot", SwitchMode::Instant)
         )

@@ -15,6 +15,8 @@ pub struct LookUps {
     pub maintenance: String,
     /// Paths that a maintenance leaves as they are: those of health checks.
     pub always: Vec<String>,
+    /// The cookie by which a client is known that has one; all others are by their address.
+    pub client_cookie: Option<String>,
     /// What the name of a file begins with that has requests counted; then come ten minutes, as in `2026-01-31T17:4`.
     pub count: String,
     /// Where they are.
@@ -50,15 +52,25 @@ pub const PREVIEW_COOKIE: &str = "deploy_preview";
 const SHARE: &str = "share-";
 
 /// Variables for the level of all sites. They become parts of paths, so each is one of what is expected, or a word that no file has.
-pub fn maps(upstream: &str, log: &RequestLog) -> String {
+pub fn maps(upstream: &str, look_ups: &LookUps) -> String {
+    let LookUps { log, client_cookie, .. } = look_ups;
+    let (client, by_cookie) = match client_cookie {
+        None => ("remote_addr".to_owned(), String::new()),
+        Some(cookie) => {
+            let map = format!(
+                "map $cookie_{cookie} ${upstream}_client {{\n    default $cookie_{cookie};\n    '' $remote_addr;\n}}\n"
+            );
+            (format!("{upstream}_client"), map)
+        }
+    };
     let for_all = if *log == RequestLog::OfServer { format!("{LOG_FOR_ALL}\n") } else { String::new() };
     let header = PREVIEW_HEADER.to_ascii_lowercase().replace('-', "_");
     let hundredths: String = (0..99).map(|number| format!("    1% {number};\n")).collect();
     format!(
         "# The secret of a version that is held, in a header or a cookie.\nmap $http_{header} ${upstream}_said {{\n    default $http_{header};\n    \
          '' $cookie_{PREVIEW_COOKIE};\n}}\nmap ${upstream}_said ${upstream}_preview {{\n    default none;\n    \"~^([0-9a-f]{{32}})$\" $1;\n}}\n\
-         # In which hundredth of all clients one is, by the address.\n\
-         split_clients \"${{remote_addr}}{upstream}\" ${upstream}_hundredth {{\n{hundredths}    * 99;\n}}\n\
+         # In which hundredth of all clients one is.\n{by_cookie}\
+         split_clients \"${{{client}}}{upstream}\" ${upstream}_hundredth {{\n{hundredths}    * 99;\n}}\n\
          # Which ten minutes it is, and what a line of the requests that are counted says.\n\
          map $time_iso8601 ${upstream}_minutes {{\n    default none;\n    \"~^([0-9]+-[0-9]+-[0-9]+T[0-9]+:[0-9])\" $1;\n}}\n\
          log_format {upstream}_requests '${upstream}_slot $status $upstream_response_time';\n{for_all}"

@@ -179,6 +179,7 @@ mod tests {
             routes: "/srv/live/routes".into(),
             maintenance: "/srv/live/maintenance".into(),
             always: vec!["/health".into()],
+            client_cookie: None,
             count: "/srv/live/count-".into(),
             log: RequestLog::OfServer,
         }

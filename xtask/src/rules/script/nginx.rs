@@ -34,6 +34,7 @@ pub fn look_ups(config: &Config) -> LookUps {
         flag: flag(config),
         routes: in_folder(ROUTES_FOLDER),
         maintenance: in_folder(MAINTENANCE_FOLDER),
+        client_cookie: config.canary.cookie.clone(),
         count: in_folder(COUNT_FILE),
         log: match config.environment.nginx.owner {
             NginxOwner::System => RequestLog::OfServer,

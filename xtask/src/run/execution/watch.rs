@@ -32,7 +32,11 @@ impl Execution<'_> {
     pub(super) fn bake(&mut self, release: &ReleaseId, slot: Slot, seconds: u64) -> Result<String> {
         steps::bake(self.config, &self.session.host, release, slot, seconds)?;
         let Some(mut log) = self.requests.take() else { return Ok(String::new()) };
-        log.read(self.config, &self.session.host)?;
+        // A version that does well is not taken back because nobody could count.
+        if let Err(error) = log.read(self.config, &self.session.host) {
+            console::warning(&format!("requests were not counted: {}", failure::chain(&error)));
+            return Ok(String::new());
+        }
         let (before, new) = (log.of(slot.other()), log.of(slot));
         let figures = format!("new {}; before {}", new.describe(), before.describe());
         let verdict = canary::judge_errors(&self.config.canary, &before, &new);

@@ -1,5 +1,6 @@
 # Asks a page again and again as many clients, each with an address of its own, until standard input ends; then prints how many of each status there were.
-# Arguments: port, name, path, requests a second.
+# Arguments: port, name, path, requests a second; where there is one more, a file that gets a line of each request: when it was sent, in seconds since 1970, and
+# how many milliseconds its answer took.
 import collections
 import http.client
 import sys
@@ -10,6 +11,7 @@ port, host, path, rate = int(sys.argv[1]), sys.argv[2], sys.argv[3], float(sys.a
 CLIENTS, THREADS = 200, 8
 ended = threading.Event()
 counts = collections.Counter()
+took = []
 lock = threading.Lock()
 
 
@@ -18,18 +20,24 @@ def ask(first):
     begun = time.monotonic()
     sent = 0
     while not ended.is_set():
+        # What is sent late, because an earlier answer took long, counts from when it was due.
+        due = begun + sent * THREADS / rate
+        time.sleep(max(0, due - time.monotonic()))
+        at = time.time() - (time.monotonic() - due)
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10, source_address=(f"127.0.1.{number % CLIENTS + 1}", 0))
         try:
             connection.request("GET", path, headers={"Host": host})
-            status = str(connection.getresponse().status)
+            response = connection.getresponse()
+            response.read()
+            status = str(response.status)
         except OSError as error:
             status = type(error).__name__
         connection.close()
         with lock:
             counts[status] += 1
+            took.append((at, 1000 * (time.monotonic() - due)))
         number += THREADS
         sent += 1
-        time.sleep(max(0, begun + sent * THREADS / rate - time.monotonic()))
 
 
 threads = [threading.Thread(target=ask, args=(number,)) for number in range(THREADS)]
@@ -40,3 +48,6 @@ ended.set()
 for thread in threads:
     thread.join()
 print(" ".join(f"{status}:{count}" for status, count in sorted(counts.items())))
+if len(sys.argv) > 5:
+    with open(sys.argv[5], "w") as file:
+        file.writelines(f"{at:.6f} {milliseconds:.3f}\n" for at, milliseconds in took)
