@@ -29,15 +29,22 @@ pub struct Canary {
     pub min_requests: u64,
     /// Errors of the app (5xx) that it may have more than the live version, in hundredths of its requests.
     pub errors: f64,
-    /// The cookie by which a client is known; without it, and for who has none, the address.
-    pub cookie: Option<String>,
+    /// The cookie by which a client is known; where it is empty, and for who has none, the address.
+    pub cookie: String,
     /// How many times as long as the live version's an answer may take, of which nineteen in twenty are faster.
     pub latency: f64,
 }
 
 impl Default for Canary {
     fn default() -> Canary {
-        Canary { steps: vec![1, 10, 50], every: 60, min_requests: 100, errors: 0.5, cookie: None, latency: 1.5 }
+        Canary {
+            steps: vec![1, 10, 50],
+            every: 60,
+            min_requests: 100,
+            errors: 0.5,
+            cookie: String::new(),
+            latency: 1.5,
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub fn look_ups(config: &Config) -> LookUps {
         flag: flag(config),
         routes: in_folder(ROUTES_FOLDER),
         maintenance: in_folder(MAINTENANCE_FOLDER),
-        client_cookie: config.canary.cookie.clone(),
+        client_cookie: Some(config.canary.cookie.clone()).filter(|name| !name.is_empty()),
         count: in_folder(COUNT_FILE),
         log: match config.environment.nginx.owner {
             NginxOwner::System => RequestLog::OfServer,

@@ -129,10 +129,9 @@ fn canary(canary: &Canary) -> Result<(), Problem> {
     if !(1.0..=1000.0).contains(&canary.latency) {
         return wrong("latency", "how many times as long, from 1 on");
     }
-    let is_name = |name: &String| {
-        !name.is_empty() && name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    };
-    if !canary.cookie.as_ref().is_none_or(is_name) {
+    let is_name =
+        |name: &String| name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !is_name(&canary.cookie) {
         return wrong("cookie", "the name of a cookie: letters, digits and `_`");
     }
     if canary.min_requests == 0 {
