@@ -38,8 +38,10 @@ fn a_version_that_does_as_well_is_promoted_step_by_step() {
         assert!(run["decisions"].to_string().contains("well: new 0 errors of"), "{run:#}");
         assert_ne!(run["serves"], first);
     }
-    let seen = clients.finish().counts;
-    assert!(seen.keys().all(|status| status == "200"), "{seen:?}");
+    let seen = clients.finish();
+    assert!(seen.counts.keys().all(|status| status == "200"), "{:?}", seen.counts);
+    let slowest = seen.took.iter().map(|(_, milliseconds)| *milliseconds).fold(0.0, f64::max);
+    assert!(slowest < 3000.0, "an answer took {slowest} ms");
     assert_eq!(std::fs::read_dir(project.server("live/routes")).unwrap().count(), 0);
     project.status();
 }

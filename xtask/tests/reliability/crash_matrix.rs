@@ -45,7 +45,7 @@ fn matrix(place: &Target, mode: &str, clients: &[Client], arguments: &[&str]) {
         place.deploy();
     }
     place.new_version("not cut");
-    hold(place, arguments);
+    prepare(place, arguments, 1000);
     let mut cuts = cutter.places(place, arguments);
     place.deploy();
     let what = format!(
@@ -71,10 +71,12 @@ fn matrix(place: &Target, mode: &str, clients: &[Client], arguments: &[&str]) {
     assert!(totals.not_reached * 10 <= totals.cases, "too many runs were over before they could be killed");
 }
 
-/// What gives the traffic to a held version, or removes it, needs one.
-fn hold(place: &Target, arguments: &[&str]) {
-    if ["promote", "abort"].contains(&arguments[0]) {
-        place.xtask(HOLD).must_end_with(0);
+/// What gives the traffic to a held version, or removes it, needs one; what pushes an env file needs another one.
+fn prepare(place: &Target, arguments: &[&str], number: usize) {
+    match arguments {
+        PROMOTE | ABORT => drop(place.xtask(HOLD).must_end_with(0)),
+        ENV_PUSH => place.another_env_file(number),
+        _ => {}
     }
 }
 
@@ -92,9 +94,10 @@ fn case(
     if arguments[0] != "rollback" {
         place.new_version(&what);
     }
-    hold(place, arguments);
-    let before = Before { slots: before["slots"].clone() };
+    // Before a second version runs beside it.
     place.in_the_app(&format!("sh -c 'echo {} >>/uploads/rows'", totals.cases));
+    prepare(place, arguments, totals.cases);
+    let before = Before { slots: before["slots"].clone() };
     let load = Load::start(&place.address(), clients, RATE);
     let further = place.further_webs().first().map(|_| Load::of(FRONT_PAGE, &place.address(), clients, RATE));
     let killed = cutter.cut(place, arguments, cut);
@@ -202,6 +205,8 @@ const ROLLBACK: &[&str] = &["rollback"];
 const HOLD: &[&str] = &["deploy", "--hold", "--skip-tests"];
 const PROMOTE: &[&str] = &["promote"];
 const ABORT: &[&str] = &["abort"];
+const RESTART: &[&str] = &["restart"];
+const ENV_PUSH: &[&str] = &["env", "push"];
 
 fn local(mode: &str, clients: &[Client], arguments: &[&str]) {
     let project = Project::new(mode);
@@ -250,6 +255,25 @@ fn a_hold_a_promotion_and_an_abort_may_be_killed_anywhere() {
     for arguments in [HOLD, PROMOTE, ABORT] {
         local("instant", INSTANT, arguments);
     }
+}
+
+#[test]
+fn a_restart_and_a_push_of_an_env_file_may_be_killed_anywhere() {
+    for arguments in [RESTART, ENV_PUSH] {
+        local("instant", INSTANT, arguments);
+    }
+}
+
+/// The share of the new version is raised while it is killed.
+#[test]
+fn a_local_deploy_that_raises_its_share_may_be_killed_anywhere() {
+    let project = Project::new("instant");
+    project.rewrite(
+        "deploy.toml",
+        "drain = 12",
+        "drain = 5\nramp = 2\nwarm_up = [\"/api/v1/interests\"]\npace = \"gentle\"",
+    );
+    matrix(&Target::Local(&project), "instant", INSTANT, &["deploy", "--skip-tests", "--json"]);
 }
 
 #[test]

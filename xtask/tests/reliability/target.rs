@@ -86,6 +86,18 @@ impl Target<'_> {
         }
     }
 
+    /// Lets the release to come have another env file.
+    pub fn another_env_file(&self, number: usize) {
+        let Target::Local(project) = self else { panic!("its env file is a variable") };
+        let text = std::fs::read_to_string(project.root().join("env.local")).unwrap();
+        let kept = text
+            .lines()
+            .filter(|line| !line.starts_with("NUMBER="))
+            .map(|line| format!("{line}\n"))
+            .collect::<String>();
+        project.write("env.local", &format!("{kept}NUMBER={number}\n"));
+    }
+
     /// Runs a command in the container that serves.
     pub fn in_the_app(&self, words: &str) -> String {
         let name = match self {
