@@ -228,15 +228,16 @@ with_log() {
     has_log=$(awk '{ sub(/#.*/, ""); if (depth == 1 && /^[[:space:]]*access_log[[:space:]]/) found = 1; depth += gsub(/{/, "{") - gsub(/}/, "}") } END { if (found) print "yes" }' "$site_file")
   fi
   if grep -qsE '^[^#]*access_log[[:space:]]+off' /etc/nginx/nginx.conf; then has_log=yes; fi
-  line_in_site="access_log $request_log ${upstream}_requests if=\$${upstream}_counted;"
+  line_in_site="access_log $request_log ${upstream}_requests if=\$${variables}_counted;"
   line_for_all=''
   if [ -z "$has_log" ]; then
     line_in_site=''
-    line_for_all="map \$server_name \$${upstream}_log { default ''; "
+    line_for_all="map \$server_name \$${variables}_log { default ''; "
     for name in $(if [ -e "$site_file" ]; then sed -nE 's/^[[:space:]]*server_name[[:space:]]+([^;[:space:]]+).*/\1/p' "$site_file"; else echo "$site_host"; fi | grep -E '^[A-Za-z0-9.*_-]+$' | sort -u); do
-      line_for_all+="\"$name\" \$${upstream}_counted; "
+      # As a pattern it may be of any length.
+      line_for_all+="\"~^$(sed 's/[.*]/\\&/g' <<<"$name")\$\" \$${variables}_counted; "
     done
-    line_for_all+="} access_log $request_log ${upstream}_requests if=\$${upstream}_log;"
+    line_for_all+="} access_log $request_log ${upstream}_requests if=\$${variables}_log;"
   fi
   while IFS= read -r line; do
     case $line in

@@ -164,6 +164,25 @@ fn of_several_web_services_the_same_secret_leads_to_all() {
     project.status();
 }
 
+/// nginx takes variables of 46 letters.
+#[test]
+fn an_upstream_with_a_long_name_has_all_of_this_too() {
+    let project = Project::new("instant");
+    let long = "a".repeat(46);
+    project.rewrite("deploy.toml", "private = true", &format!("private = true, upstream = \"{long}\""));
+    let first = project.deploy()["release"].clone();
+    project.new_version("to be looked at");
+    let held = hold(&project);
+    let header = held["preview"]["header"].as_str().unwrap();
+    assert_eq!(release(&project.address(), Some(header)), held["release"]);
+    assert_eq!(release(&project.address(), None), first);
+    project.xtask(&["maintenance", "on"]).must_end_with(0);
+    assert_eq!(get(&project.address(), "/api/v1/interests").unwrap().status, 503);
+    project.xtask(&["maintenance", "off"]).must_end_with(0);
+    project.xtask(&["promote"]).must_end_with(0);
+    project.status();
+}
+
 /// The releases that clients of these addresses get.
 fn by_client(address: &Address, clients: std::ops::Range<u8>) -> Vec<Value> {
     let one = |client: u8| {

@@ -2,7 +2,7 @@
 
 use crate::rules::config::{SiteUrl, Slots, SwitchMode, Web};
 use crate::rules::nginx::look_ups::{
-    self, COUNTS, LookUps, MAINTENANCE, PREVIEW, ROUTES_HEADER, SHARES, switch_include,
+    self, COUNTS, LookUps, MAINTENANCE, PREVIEW, ROUTES_HEADER, SHARES, switch_include, variables_of,
 };
 use crate::rules::nginx::maintenance;
 use crate::rules::nginx::routes::{Choices, Leads, StaticPath};
@@ -135,7 +135,7 @@ pub(super) fn target(upstream: &str, switching: SwitchMode) -> String {
 
 /// The live slot as a variable, for files that nginx serves itself.
 fn slot_variable(upstream: &str, live: &str) -> String {
-    format!("map $host ${upstream}_slot {{\n    default {live};\n}}\n")
+    format!("map $host ${}_slot {{\n    default {live};\n}}\n", variables_of(upstream))
 }
 
 /// The locations of files that nginx serves itself: those of the live slot first. A page that was loaded before a switch asks for files
@@ -148,17 +148,18 @@ pub fn static_locations<'a>(
     paths: &[StaticPath<'a>],
     choices: &mut Choices<'a>,
 ) -> String {
+    let names = variables_of(upstream);
     // Each app once, whatever the number of its paths.
     let mut apps: Vec<(String, String)> = Vec::new();
     let mut locations = String::new();
     for StaticPath { path, app, not_in } in paths {
         let target = choices.target(*app);
         let app = format!("{}_app", if app.blue == app.green { app.blue } else { target.trim_start_matches('$') });
-        let itself = not_in.map(|slot| format!("    if (${upstream}_slot = {slot}) {{ return 418; }}\n"));
+        let itself = not_in.map(|slot| format!("    if (${names}_slot = {slot}) {{ return 418; }}\n"));
         locations.push_str(&format!(
             "location {path}/ {{\n    root {folder};\n    open_file_cache off;\n    error_page 418 = @{app};\n{}    \
-             if (!-d {folder}/${upstream}_slot) {{ return 418; }}\n    \
-             try_files /${upstream}_slot$uri /blue$uri /green$uri @{app};\n}}\n",
+             if (!-d {folder}/${names}_slot) {{ return 418; }}\n    \
+             try_files /${names}_slot$uri /blue$uri /green$uri @{app};\n}}\n",
             itself.unwrap_or_default()
         ));
         if !apps.iter().any(|(known, _)| *known == app) {

@@ -1,5 +1,6 @@
 //! What nginx's answer and its files say: which slot they name, and which mode a site is in.
 
+use super::look_ups;
 use crate::rules::config::{Slots, SwitchMode};
 use crate::rules::release::Slot;
 
@@ -114,7 +115,7 @@ pub fn looks_up_uncached(text: &str) -> bool {
 
 /// The paths below which a site, or what it includes, has nginx serve the files of slots.
 pub fn static_paths(text: &str, upstream: &str) -> Vec<String> {
-    let files = format!("/${upstream}_slot$uri");
+    let files = format!("/${}_slot$uri", look_ups::variables_of(upstream));
     let (mut path, mut found) = (None, Vec::new());
     for directive in directives(text) {
         if let Some(location) = directive.strip_prefix("location ") {

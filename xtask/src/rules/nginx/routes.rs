@@ -135,7 +135,7 @@ impl<'a> Choices<'a> {
             return String::new();
         }
         let line = |(number, leads): (usize, &Leads)| {
-            let (variable, slot) = (self.variable(number), self.upstream);
+            let (variable, slot) = (self.variable(number), super::look_ups::variables_of(self.upstream));
             format!(
                 "set ${variable} {}_blue;\nif (${slot}_slot = green) {{ set ${variable} {}_green; }}\n",
                 leads.blue, leads.green
@@ -150,7 +150,7 @@ impl<'a> Choices<'a> {
             return String::new();
         }
         let line = |(number, Leads { blue, green }): (usize, &Leads)| {
-            let (variable, slot) = (self.variable(number), self.upstream);
+            let (variable, slot) = (self.variable(number), super::look_ups::variables_of(self.upstream));
             format!("map ${slot}_slot ${variable} {{\n    blue {blue}_blue;\n    green {green}_green;\n}}\n")
         };
         self.made.iter().enumerate().map(line).collect()

@@ -54,6 +54,7 @@ fn values(config: &Config, user: &str, switching: SwitchMode) -> Vec<(&'static s
         ("include_file", include_file(config)),
         ("static_file", nginx::static_include_file(&config.project.name)),
         ("static_paths", config.static_files.keys().cloned().collect::<Vec<String>>().join(" ")),
+        ("variables", nginx::variables_of(&nginx.upstream)),
         ("request_log", script::request_log(config)),
         ("log_for_all", nginx::LOG_FOR_ALL.to_owned()),
         ("log_in_site", nginx::LOG_IN_SITE.to_owned()),
