@@ -38,8 +38,8 @@ use crate::io::{console, interrupt, process, random};
 use crate::rules::config::{Config, Reach, SecretSource, deploy_toml};
 use crate::rules::failure::{self, Kind};
 use crate::rules::host::preflight;
-use crate::rules::plan::Plan;
 use crate::rules::plan::step::Step;
+use crate::rules::plan::{self, Plan};
 use crate::rules::release::Slot;
 use crate::rules::report::github::Actions;
 use crate::rules::report::{Caller, Report};
@@ -168,6 +168,10 @@ fn run_stored(
     let (plan, config) = plan(&session)?;
     if plan.steps.iter().any(|step| matches!(step, Step::Switch { .. })) {
         preflight::bypasses(&session.observed).iter().for_each(|line| console::warning(line));
+        let leads_in = config.traffic.ramp > 0 && !["rollback", "switch", "guard"].contains(&command);
+        if let (true, Err(error)) = (leads_in, plan::must_give_shares(&config, &session.observed)) {
+            console::warning(&format!("the share is not raised: {error:#}"));
+        }
     }
     execute(invocation, Execution::of_stored(&session, &config, caller, command), &plan)
 }

@@ -23,8 +23,9 @@ impl Abort {
     /// With the kind of the stage that failed.
     pub fn run(&self, invocation: &Invocation) -> Result<()> {
         run_stored(invocation, "abort", (&self.plan, &self.lock), |session| {
-            let held = plan::held(&session.observed)?;
-            let config = session.settings_of(&held.release)?;
+            let held = plan::led_to(&session.observed)?;
+            // One whose files are gone is removed all the same.
+            let config = session.settings_of(&held.release).unwrap_or_else(|_| session.config.clone());
             Ok((plan::abort(&config, &session.observed, &held), config))
         })
     }

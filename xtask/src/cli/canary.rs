@@ -60,7 +60,7 @@ impl Canary {
             Action::Stop(stop) => (0, &stop.plan, &stop.lock),
         };
         run_stored(invocation, "canary", (plan, lock), |session| {
-            let held = plan::held(&session.observed)?;
+            let held = if percent == 0 { plan::led_to(&session.observed) } else { plan::held(&session.observed) }?;
             let config = session.settings_of(&held.release)?;
             plan::must_give_shares(&config, &session.observed)?;
             Ok((plan::canary(&session.observed, &held, percent), config))

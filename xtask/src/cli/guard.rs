@@ -54,8 +54,8 @@ impl Guard {
         let span = self.span.unwrap_or(configured);
         let first = Session::connect_read_only(invocation.config)?;
         let watched = watched(&first)?;
-        let mut log = match first.observed.counts_requests {
-            true => Some(RequestLog::begin(&watched.config, &first.host)?),
+        let mut counted = match first.observed.counts_requests {
+            true => Some(Counted::begin(&watched, watched.slot, &first)?),
             false => None,
         };
         drop(first);
@@ -63,13 +63,13 @@ impl Guard {
         let (deadline, mut bad) = (Instant::now() + span, 0);
         while Instant::now() < deadline {
             pause(LOOK.min(deadline.saturating_duration_since(Instant::now())))?;
-            let problem = match look(invocation.config, &watched, &mut log) {
+            let problem = match look(invocation.config, &watched, &mut counted) {
                 Ok(Look::Well) => {
                     bad = 0;
                     continue;
                 }
-                Ok(Look::Another(release)) => {
-                    console::note(&format!("release {release} serves now, so nothing is left to be watched"));
+                Ok(Look::Another(what)) => {
+                    console::note(&format!("{what}, so nothing is left to be watched"));
                     return Ok(());
                 }
                 Ok(Look::Worse(figures)) => return self.go_back(invocation, &watched, &figures),
@@ -84,7 +84,7 @@ impl Guard {
                 return self.go_back(invocation, &watched, &problem);
             }
         }
-        let figures = log.map(|log| format!(": {}", log.of(watched.slot).describe())).unwrap_or_default();
+        let figures = counted.map(|counted| format!(": {}", counted.whole().describe())).unwrap_or_default();
         console::result(&format!(
             "release {} did well for {}{figures}",
             watched.release,
@@ -96,7 +96,7 @@ impl Guard {
     fn go_back(&self, invocation: &Invocation, watched: &Watched, problem: &str) -> Result<()> {
         console::warning(&format!("release {} has turned bad, and the traffic goes back: {problem}", watched.release));
         super::run_stored(invocation, "guard", (&PlanOnly { dry_run: false }, &self.lock), |session| {
-            if session.observed.live_release() != Some(&watched.release) {
+            if in_live_slot(&session.observed) != Some(&watched.release) {
                 return Err(Kind::Preflight.error(format!("release {} serves no more", watched.release)));
             }
             let release = plan::way_back(&session.observed, None)?;
@@ -126,26 +126,87 @@ fn before(observed: &Observed, release: &ReleaseId) -> Answers {
     record.filter(|record| record.serves.as_ref() == Some(release)).and_then(|record| record.before).unwrap_or_default()
 }
 
+/// The release in the live slot, whether it runs or not.
+fn in_live_slot(observed: &Observed) -> Option<&ReleaseId> {
+    observed.occupant(observed.live()?)?.release.as_ref()
+}
+
+fn last_command(observed: &Observed) -> Option<String> {
+    let record = serde_json::from_str::<Report>(observed.last_record.as_deref()?).ok()?;
+    Some(record.command)
+}
+
+/// What the version has answered, by nginx's log.
+struct Counted {
+    log: RequestLog,
+    slot: Slot,
+    /// What it had answered when the last minutes began.
+    until: Answers,
+    began: Instant,
+}
+
+/// The minutes that are judged by themselves too: what turns bad is not hidden by what was well for hours.
+const MINUTES: Duration = Duration::from_secs(120);
+
+impl Counted {
+    fn begin(watched: &Watched, slot: Slot, session: &Session) -> Result<Counted> {
+        let log = RequestLog::begin(&watched.config, &session.host)?;
+        Ok(Counted { log, slot, until: Answers::default(), began: Instant::now() })
+    }
+
+    fn whole(&self) -> Answers {
+        self.log.of(self.slot)
+    }
+
+    /// What speaks against it.
+    fn judge(&mut self, config: &Config, watched: &Watched, slot: Slot, session: &Session) -> Result<Option<String>> {
+        if slot != self.slot {
+            // It was restarted.
+            *self = Counted::begin(watched, slot, session)?;
+            return Ok(None);
+        }
+        self.log.read(&watched.config, &session.host)?;
+        let whole = self.whole();
+        let lately = Answers {
+            requests: whole.requests.saturating_sub(self.until.requests),
+            errors: whole.errors.saturating_sub(self.until.errors),
+            ..Answers::default()
+        };
+        for answers in [&whole, &lately] {
+            if let Verdict::Worse(why) = canary::judge_errors(&config.canary, &watched.before, answers) {
+                return Ok(Some(format!("{why}: {}; before {}", answers.describe(), watched.before.describe())));
+            }
+        }
+        if self.began.elapsed() >= MINUTES {
+            (self.until, self.began) = (whole, Instant::now());
+        }
+        Ok(None)
+    }
+}
+
 enum Look {
     Well,
-    /// Another release serves.
+    /// What was watched serves no more, since somebody wanted it so.
     Another(String),
     Badly(String),
     Worse(String),
 }
 
-fn look(config: &Config, watched: &Watched, log: &mut Option<RequestLog>) -> Result<Look> {
+fn look(config: &Config, watched: &Watched, counted: &mut Option<Counted>) -> Result<Look> {
     let session = Session::connect_read_only(config)?;
     let serves = session.observed.live_release();
-    if serves != Some(&watched.release) && serves.is_some() {
-        return Ok(Look::Another(serves.map(ToString::to_string).unwrap_or_default()));
+    if let Some(another) = in_live_slot(&session.observed).filter(|release| **release != watched.release) {
+        return Ok(Look::Another(format!("release {another} serves now")));
     }
-    if let Some(log) = log {
-        log.read(&watched.config, &session.host)?;
-        let new = log.of(watched.slot);
-        if let Verdict::Worse(why) = canary::judge_errors(&config.canary, &watched.before, &new) {
-            return Ok(Look::Worse(format!("{why}: {}; before {}", new.describe(), watched.before.describe())));
-        }
+    if serves.is_none() && last_command(&session.observed).as_deref() == Some("stop") {
+        return Ok(Look::Another("the app was stopped".to_owned()));
+    }
+    let judged = match (counted, session.observed.live()) {
+        (Some(counted), Some(slot)) => counted.judge(config, watched, slot, &session)?,
+        _ => None,
+    };
+    if let Some(problem) = judged {
+        return Ok(Look::Worse(problem));
     }
     let observed = match session.observed.asked.asks_like(&watched.config.health) {
         true => session.observed.clone(),

@@ -78,8 +78,19 @@ impl Answers {
 
     /// The step of times of the answer of which nineteen in twenty are faster.
     fn slowest(&self) -> Option<u32> {
+        self.step_of(SLOWEST)
+    }
+
+    /// The largest that this step may be in truth, by what was seen (order statistics, two standard deviations).
+    fn slowest_at_most(&self) -> Option<u32> {
         let all: u64 = self.times.values().sum();
-        let slower = (all as f64 * SLOWEST).floor() as u64;
+        self.step_of(SLOWEST - 2.0 * (SLOWEST * (1.0 - SLOWEST) / all.max(1) as f64).sqrt())
+    }
+
+    /// The step of the answer of which such a share takes longer.
+    fn step_of(&self, share: f64) -> Option<u32> {
+        let all: u64 = self.times.values().sum();
+        let slower = (all as f64 * share.max(0.0)).floor() as u64;
         let mut seen = 0;
         self.times.iter().rev().find_map(|(step, count)| {
             seen += count;
@@ -122,7 +133,9 @@ pub fn judge_errors(canary: &Canary, live: &Answers, new: &Answers) -> Verdict {
 
 /// The same of how long its answers take. A version is slow at first, so this is asked once it has had its time.
 pub fn judge_times(canary: &Canary, live: &Answers, new: &Answers) -> Verdict {
-    let Some(slowest) = live.slowest().filter(|_| live.requests >= canary.min_requests) else { return Verdict::Well };
+    let Some(slowest) = live.slowest_at_most().filter(|_| live.requests >= canary.min_requests) else {
+        return Verdict::Well;
+    };
     let allowed = slowest + (canary.latency.max(1.0).ln() * STEPS_OF_E).ceil() as u32;
     let all: u64 = new.times.values().sum();
     let slower: u64 = new.times.range(allowed + 1..).map(|(_, count)| count).sum();
@@ -224,7 +237,7 @@ mod tests {
         let worse = [
             ("2% errors beside none", runs(0.0, 0.02, 1.0)),
             ("5% beside 1%", runs(0.01, 0.05, 1.0)),
-            ("twice as slow", runs(0.0, 0.0, 2.0)),
+            ("three times as slow", runs(0.0, 0.0, 3.0)),
         ];
         for (what, told) in worse {
             assert!(told.iter().all(Option::is_some), "{what}: {told:?}");

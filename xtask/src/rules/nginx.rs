@@ -15,8 +15,8 @@ pub use files::{
     static_include_file, static_locations, switch_include_file, upgrade_map,
 };
 pub use look_ups::{
-    COUNTS, LOG_FOR_ALL, LOG_IN_SITE, LookUps, MAINTENANCE, PREVIEW, PREVIEW_COOKIE, PREVIEW_HEADER, RequestLog,
-    SHARES, switch_include, variables_of,
+    COUNTS, LOG_FOR_ALL, LOG_IN_SITE, LookUps, MAINTENANCE, PREVIEW, PREVIEW_COOKIE, PREVIEW_HEADER, PROBE_HEADER,
+    RequestLog, SHARES, switch_include, variables_of,
 };
 pub use reading::{
     flag_of_upstream, live_port_in, looks_up_uncached, passes_without_switch, slot_in_answer, slot_in_upstream,

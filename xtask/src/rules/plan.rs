@@ -28,7 +28,7 @@ use crate::rules::secret::Secret;
 pub use again::{push_env, restart, served_last, serving, start, stop};
 pub use arrival::must_give_shares;
 use arrival::{Arrival, must_count_requests};
-pub use held::{Held, abort, canary, held, promote};
+pub use held::{Held, abort, canary, held, led_to, promote};
 pub use prepare::{build, ship};
 use rollback::to_running;
 pub use rollback::{rollback, way_back};

@@ -54,6 +54,8 @@ pub struct Execution<'a> {
     decisions: Vec<String>,
     /// What both versions answer from the beginning on, where nginx counts it and somebody watches.
     requests: Option<RequestLog>,
+    /// Whether that is wanted.
+    counts: bool,
     /// What of it the version before has answered.
     before: Option<Answers>,
 }
@@ -92,6 +94,7 @@ impl<'a> Execution<'a> {
             stages: Vec::new(),
             decisions: Vec::new(),
             requests: None,
+            counts: false,
             before: None,
         }
     }
@@ -117,7 +120,9 @@ impl<'a> Execution<'a> {
         let before = &self.session.observed;
         let serving = before.nginx_running && before.live_release().is_some() && !plan.steps.is_empty();
         let mut receipt = serving.then(|| self.start_receipt());
-        if serving && plan.steps.iter().any(|step| matches!(step, Step::Bake { .. })) {
+        let is_asked = |step: &Step| matches!(step, Step::AwaitHealth { .. });
+        self.counts = serving && plan.steps.iter().any(|step| matches!(step, Step::Bake { .. }));
+        if !plan.steps.iter().any(is_asked) {
             self.count_requests();
         }
         let mut outcome = Ok(());
@@ -206,6 +211,7 @@ impl<'a> Execution<'a> {
             }
             Step::Check => drop(steps::as_shipped(host.wait(self.begin(release, step, then)?)?, release)?),
             Step::AwaitHealth { slot } => {
+                self.count_requests();
                 let granted = self.rendered.as_ref().map(|rendered| &rendered.start_periods);
                 steps::await_health_of_all(config, host, release, *slot, granted.unwrap_or(&BTreeMap::new()))?;
             }

@@ -193,10 +193,12 @@ impl Session {
 pub fn site(config: &Config, observed: &Observed) -> Result<(), String> {
     let asked = format!("{}{}", config.environment.url, config.health.path);
     let answer = observed.site.as_ref().ok_or_else(|| format!("{asked} does not answer"))?;
-    if answer.is_turned_away() {
+    if answer.is_turned_away() || (answer.status == 503 && observed.maintenance.is_some()) {
         return Ok(());
     }
-    health::check(answer, &config.health, observed.live_release())
+    // The host's own request may be among those that are led to another version.
+    let release = observed.live_release().filter(|_| !observed.leads_elsewhere());
+    health::check(answer, &config.health, release)
         .map_err(|reason| format!("{asked} through nginx gives {}", reason.shown(console::masked)))
 }
 

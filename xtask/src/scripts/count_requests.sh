@@ -4,7 +4,8 @@
 log=$1 from=$2
 [ "$from" -ge 0 ] || { from=0 && : >"$log"; }
 printf -v now '%(%Y-%m-%dT%H:%M)T' -1
-printf -v later '%(%Y-%m-%dT%H:%M)T' "$((EPOCHSECONDS + 600))"
+printf -v epoch '%(%s)T' -1
+printf -v later '%(%Y-%m-%dT%H:%M)T' "$((epoch + 600))"
 for minutes in "${now%?}" "${later%?}"; do : >>"$folder/$count_file$minutes"; done
 for old in "$folder/$count_file"*; do
   case $old in "$folder/$count_file${now%?}" | "$folder/$count_file${later%?}") ;; *) rm -f "$old" ;; esac

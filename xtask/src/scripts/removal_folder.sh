@@ -10,6 +10,8 @@ if [ -d "$folder/releases" ]; then rm -rf -- "$folder"/releases/.incoming-* "$fo
 rm -f -- "$folder/$flag_file" "$folder/$live_upstream_file" "$folder/$record_file"
 # Links to files of releases, and what was made of an image for nginx.
 [ -L "$folder/$static_folder" ] || rm -rf -- "${folder:?}/$static_folder"
+for place in "$routes_folder" "$maintenance_folder"; do [ -L "$folder/$place" ] || rm -rf -- "${folder:?}/$place"; done
+rm -f -- "$folder/$count_file"*
 [ -L "$folder/meta" ] || rm -rf -- "${folder:?}/meta"
 # Folders for data that nobody has put any into.
 [ ! -d "$folder/shared" ] || [ -L "$folder/shared" ] || find "$folder/shared" -xdev -depth -mindepth 1 -type d -empty -delete 2>/dev/null || true # those of a container stay

@@ -223,11 +223,28 @@ restore() {
 # Where the requests are counted: for all sites, by the names of this one, or where the site has a log of its own, which takes the place of what is
 # said for all, in its own block.
 with_log() {
-  local has_log='' name line_for_all line_in_site
+  local has_log='' name line_for_all line_in_site default_log=''
   if [ -e "$site_file" ]; then
-    has_log=$(awk '{ sub(/#.*/, ""); if (depth == 1 && /^[[:space:]]*access_log[[:space:]]/) found = 1; depth += gsub(/{/, "{") - gsub(/}/, "}") } END { if (found) print "yes" }' "$site_file")
+    # Whether each block that has the switch has a log of its own.
+    has_log=$(awk -v include="${include_file##*/}" '
+      { sub(/#.*/, "") }
+      depth == 0 && /server/ { with_switch = with_own = 0 }
+      depth == 1 && /^[[:space:]]*access_log[[:space:]]/ { with_own = 1 }
+      index($0, include) { with_switch = 1 }
+      {
+        before = depth
+        depth += gsub(/{/, "{") - gsub(/}/, "}")
+        if (before > 0 && depth == 0 && with_switch) { if (with_own) own++; else none++ }
+      }
+      END { if (own && !none) print "yes" }' "$site_file")
   fi
-  if grep -qsE '^[^#]*access_log[[:space:]]+off' /etc/nginx/nginx.conf; then has_log=yes; fi
+  of_http() { awk '{ sub(/#.*/, ""); if (depth == 1 && /^[[:space:]]*access_log[[:space:]]/) print $2; depth += gsub(/{/, "{") - gsub(/}/, "}") }' /etc/nginx/nginx.conf 2>/dev/null; }
+  case $(of_http) in
+    *off\;*) has_log=yes ;;
+    # Where nothing is said of logs, nginx has one by itself, for as long as nothing is said.
+    '') default_log="access_log $(nginx -V 2>&1 | sed -n 's/.*--http-log-path=\([^ ]*\).*/\1/p') combined; " ;;
+  esac
+  [ "$default_log" != 'access_log  combined; ' ] || default_log=''
   line_in_site="access_log $request_log ${upstream}_requests if=\$${variables}_counted;"
   line_for_all=''
   if [ -z "$has_log" ]; then
@@ -235,9 +252,10 @@ with_log() {
     line_for_all="map \$server_name \$${variables}_log { default ''; "
     for name in $(if [ -e "$site_file" ]; then sed -nE 's/^[[:space:]]*server_name[[:space:]]+([^;[:space:]]+).*/\1/p' "$site_file"; else echo "$site_host"; fi | grep -E '^[A-Za-z0-9.*_-]+$' | sort -u); do
       # As a pattern it may be of any length.
-      line_for_all+="\"~^$(sed 's/[.*]/\\&/g' <<<"$name")\$\" \$${variables}_counted; "
+      name=${name//./\\.}
+      line_for_all+="\"~^${name//\*/\\*}\$\" \$${variables}_counted; "
     done
-    line_for_all+="} access_log $request_log ${upstream}_requests if=\$${variables}_log;"
+    line_for_all+="} ${default_log}access_log $request_log ${upstream}_requests if=\$${variables}_log;"
   fi
   while IFS= read -r line; do
     case $line in

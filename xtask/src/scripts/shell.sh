@@ -161,6 +161,6 @@ fi
 wait "$worker"
 if [ -n "$holder" ]; then
   # What never became a release, of this run or of one that was killed: nobody is at work on it while the lock is held.
-  rm -rf "$folder"/releases/.incoming-* "$folder"/releases/.unpacked-* "$folder"/releases/.build-* "$folder"/meta/.new-*
+  rm -rf "$folder"/releases/.incoming-* "$folder"/releases/.unpacked-* "$folder"/releases/.build-* "$folder"/meta/.new-* "$folder"/meta/.lines-*
   : >"$lock"
 fi

@@ -164,6 +164,28 @@ fn of_several_web_services_the_same_secret_leads_to_all() {
     project.status();
 }
 
+/// Whatever became of it, its clients can be led back.
+#[test]
+fn a_version_that_has_ended_while_it_had_a_share_is_taken_back() {
+    let project = Project::new("instant");
+    let (first, address) = (project.deploy()["release"].clone(), project.address());
+    for command in [&["canary", "stop"][..], &["abort"]] {
+        project.new_version("which will end");
+        let held = hold(&project);
+        project.xtask(&["canary", "set", "99%"]).must_end_with(0);
+        let slot = held["preview"]["slot"].as_str().unwrap().to_owned();
+        let container =
+            project.containers(false).into_iter().find(|name| name.contains(&format!("api-{slot}"))).unwrap();
+        project.docker(&["kill", &container]);
+        let status = project.xtask(&["status"]).must_end_with(20);
+        assert!(status.stdout.contains("are still led to slot"), "{status}");
+        project.xtask(&["promote"]).must_end_with(4).must_say(&["exited, which is not held"]);
+        project.xtask(command).must_end_with(0);
+        assert!(by_client(&address, 2..32).iter().all(|release| *release == first), "{command:?}");
+    }
+    project.status();
+}
+
 /// nginx takes variables of 46 letters.
 #[test]
 fn an_upstream_with_a_long_name_has_all_of_this_too() {

@@ -179,5 +179,13 @@ fn an_older_set_up_works_as_before_and_says_what_it_lacks() {
         let answer = server.root(&format!("curl -s -H 'Host: api.example' -H '{header}' http://127.0.0.1/health"));
         assert!(answer.contains(held["release"].as_str().unwrap()), "{answer}");
         site.xtask(&["promote"]).must_end_with(0);
+
+        // The server's own requests are of a client too, and are led to the version that has nearly all.
+        site.new_version("with nearly all clients");
+        site.xtask(&["deploy", "--hold", "--skip-tests"]).must_end_with(0);
+        site.xtask(&["canary", "set", "99%"]).must_end_with(0);
+        site.status();
+        site.new_version("deployed all the same");
+        site.deploy();
     });
 }

@@ -93,7 +93,8 @@ impl Probe {
     /// The site, through nginx.
     pub fn site(config: &Config, host: &Host) -> Probe {
         let url = &config.environment.url;
-        let headers = health::request_headers(&config.health, false);
+        let mut headers = health::request_headers(&config.health, false);
+        headers.push((nginx::PROBE_HEADER.to_owned(), "1".to_owned()));
         Probe { tls: url.tls, base: url.path.clone(), headers, ..Probe::plain(host, url.port, url.authority()) }
     }
 

@@ -271,10 +271,19 @@ impl Observed {
 
     /// The version that is held: it runs beside the one that serves, and is reached by a secret or has a share of all clients.
     pub fn held(&self) -> Option<(Slot, &ReleaseId)> {
+        let (slot, release) = self.led_to()?;
+        self.occupant(slot).filter(|container| container.running())?;
+        Some((slot, release))
+    }
+
+    /// The same, whether it runs or not: some requests are led to it all the same.
+    pub fn led_to(&self) -> Option<(Slot, &ReleaseId)> {
         let slot = self.free_slot();
-        let is_led_to = self.previews.contains(&slot) || self.shares.contains_key(&slot);
-        let container = self.occupant(slot).filter(|container| container.running() && is_led_to)?;
-        Some((slot, container.release.as_ref()?))
+        if !self.previews.contains(&slot) && !self.shares.contains_key(&slot) {
+            return None;
+        }
+        let of_slot = self.occupant(slot).and_then(|container| container.release.as_ref());
+        Some((slot, of_slot.or(self.live_release())?))
     }
 
     /// Whether somebody listens on a slot's port, and no container of ours that could is there.

@@ -60,6 +60,10 @@ impl Upstream<'_> {
         let flag = &look_ups.flag;
         let mut choice =
             format!("    open_file_cache off;\n    set $slot blue;\n    if (-f {flag}) {{ set $slot green; }}\n");
+        // A site that is taken out may have been the only one that sets them, and other files name them.
+        for variable in ["slot", "counted"] {
+            choice.push_str(&format!("    set ${}_{variable} '';\n", variables_of(self.upstream)));
+        }
         choice.push_str(&format!("    add_header {ROUTES_HEADER} \"{PREVIEW} {SHARES} {MAINTENANCE} {COUNTS}\";\n"));
         for web in self.more_webs {
             choice.push_str(&format!("    set ${0} {0}_$slot;\n", web.upstream));

@@ -44,6 +44,9 @@ pub const SHARES: &str = "shares";
 pub const MAINTENANCE: &str = "maintenance";
 pub const COUNTS: &str = "counts";
 
+/// The header of the tool's own requests, which say nothing of how users are served.
+pub const PROBE_HEADER: &str = "X-Deploy-Probe";
+
 /// By which header and cookie a request reaches a version that is held.
 pub const PREVIEW_HEADER: &str = "X-Deploy-Preview";
 pub const PREVIEW_COOKIE: &str = "deploy_preview";
@@ -112,9 +115,10 @@ pub fn switch_include<'a>(upstream: &'a str, further: impl IntoIterator<Item = &
          open_file_cache off;\nset ${slot} blue;\nif (-f {flag}) {{ set ${slot} green; }}\n\
          # A version that is held may have a share of all clients, and has who carries its secret.\n{shares}{previews}{targets}\
          proxy_request_buffering off;\nproxy_http_version 1.1;\n{maintenance}\
-         # Whether requests are counted now; those that a closed site turns away are not.\nset ${names}_counted '';\n\
-         if (-f {count}${names}_minutes) {{ set ${names}_counted yes; }}\nif (${names}_closed) {{ set ${names}_counted ''; }}\n{log}\n",
+         # Whether requests are counted now; those of the tool itself are not, nor those that a closed site turns away.\nset ${names}_counted '';\n\
+         if (-f {count}${names}_minutes) {{ set ${names}_counted yes; }}\nif (${names}_closed) {{ set ${names}_counted ''; }}\nif ($http_{probe}) {{ set ${names}_counted ''; }}\n{log}\n",
         maintenance = maintenance::lines(upstream, look_ups),
+        probe = PROBE_HEADER.to_ascii_lowercase().replace('-', "_"),
         log = match log {
             RequestLog::InSite(file) => format!("access_log {file} {upstream}_requests if=${names}_counted;"),
             RequestLog::OfServer => LOG_IN_SITE.to_owned(),

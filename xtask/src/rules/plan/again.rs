@@ -28,7 +28,10 @@ pub fn served_last(observed: &Observed) -> Result<&ReleaseId> {
     if let Some(release) = observed.live_release() {
         return Err(Kind::Preflight.error(format!("release {release} serves; `restart` begins it anew")));
     }
-    let last = observed.known_good_releases().into_iter().map(|release| &release.id).next();
+    // What lies stopped in the live slot, or else what served well last.
+    let stopped = observed.live().and_then(|slot| observed.occupant(slot)?.release.as_ref());
+    let stopped = stopped.filter(|id| observed.release(id).is_some_and(|release| release.known_good_at.is_some()));
+    let last = stopped.or_else(|| observed.known_good_releases().into_iter().map(|release| &release.id).next());
     last.ok_or_else(|| Kind::Preflight.error("no release ever served here; `deploy` boots one"))
 }
 

@@ -36,6 +36,17 @@ pub fn held(observed: &Observed) -> Result<Held> {
     Err(Kind::Preflight.error(format!("nothing is held: {there}; `deploy --hold` boots a version and holds it")))
 }
 
+/// The same of one that may have ended since: it can be taken back, whatever became of it.
+///
+/// # Errors
+/// The same, where no request is led to it either.
+pub fn led_to(observed: &Observed) -> Result<Held> {
+    match observed.led_to() {
+        Some((slot, release)) => Ok(Held { slot, release: release.clone() }),
+        None => held(observed),
+    }
+}
+
 /// Gives it the traffic, and all that a deploy does from the switch on. `config` has the settings that it was made with.
 ///
 /// # Errors

@@ -17,6 +17,7 @@ use crate::rules::release::{ReleaseId, Slot};
 /// [`Kind::Preflight`] where there is none, with those that there are.
 pub fn way_back<'a>(observed: &'a Observed, wanted: Option<&'a ReleaseId>) -> Result<&'a ReleaseId> {
     let live = observed.live_release();
+    let in_live_slot = observed.live().and_then(|slot| observed.occupant(slot)?.release.as_ref());
     let good: Vec<&ReleaseId> = observed.known_good_releases().into_iter().map(|release| &release.id).collect();
     let refuse = |text: String| Err(Kind::Preflight.error(text));
     match wanted {
@@ -27,7 +28,8 @@ pub fn way_back<'a>(observed: &'a Observed, wanted: Option<&'a ReleaseId>) -> Re
             refuse(format!("release {wanted} {why}; these are known good: {there}"))
         }
         Some(wanted) => Ok(wanted),
-        None => match good.into_iter().find(|id| Some(*id) != live) {
+        // One that lies dead in the live slot is what is to be left.
+        None => match good.into_iter().find(|id| Some(*id) != live && Some(*id) != in_live_slot) {
             Some(previous) => Ok(previous),
             None => refuse("there is nothing to roll back to: no other release on the host is known good".into()),
         },

@@ -33,7 +33,9 @@ pub fn switch(config: &Config, observed: &Observed, to: Slot) -> Result<Plan> {
             format!("slot {to} does not run {} of release {release}, so traffic stays where it is", missing.join(", "));
         return Err(Kind::Preflight.error(text));
     }
-    let mut steps: Vec<Step> = end_of_routes(observed, to).into_iter().collect();
+    // Where no traffic moves, what is held stays so.
+    let mut steps: Vec<Step> =
+        end_of_routes(observed, to).filter(|_| live != Some(to) || observed.held().is_none()).into_iter().collect();
     steps.extend(align(config, observed, switching, live));
     steps.push(Step::AwaitHealth { slot: to });
     if live != Some(to) {

@@ -98,7 +98,9 @@ pub fn share(config: &Config, slot: Slot, percent: u8) -> Script {
 
 /// Raises it to nearly all.
 pub fn ramp(config: &Config, slot: Slot, seconds: u64) -> Script {
-    let arguments = [config.environment.folder.clone(), slot.to_string(), seconds.to_string()];
+    let slots = [config.slots].into_iter().chain(config.more_webs.iter().map(|web| web.slots));
+    let ports = slots.map(|slots| slots.port(slot).to_string());
+    let arguments = [config.environment.folder.clone(), slot.to_string(), seconds.to_string()].into_iter().chain(ports);
     let limit = SHORT + Duration::from_secs(seconds);
     Script { priority: Priority::Full, ..script("raise the share", changing!("ramp.sh"), limit, arguments) }
 }

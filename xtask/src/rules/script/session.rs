@@ -6,6 +6,7 @@ use super::text::{SHORT, changing, plain, reading, script};
 use super::{Input, Priority, Script};
 use crate::rules::config::{Config, Environment, Health, NginxOwner, Slots};
 use crate::rules::health;
+use crate::rules::nginx;
 use crate::rules::release::ReleaseId;
 use crate::rules::shared_constants::LOCK_FILE;
 
@@ -46,7 +47,7 @@ pub fn inspect(config: &Config) -> Script {
         url.path.clone(),
         config.health.host.clone().unwrap_or_else(|| url.authority()),
         header_lines(&config.health, url.tls),
-        header_lines(&config.health, false),
+        format!("{}{}: 1\r\n", header_lines(&config.health, false), nginx::PROBE_HEADER),
         if config.health.connect { "connect" } else { "http" }.to_owned(),
         config.more_webs.iter().map(|web| web.upstream.as_str()).collect::<Vec<&str>>().join(" "),
         yes(config.fixed.slots),

@@ -9,10 +9,13 @@ use crate::rules::failure::{self, Kind};
 use crate::rules::release::{ReleaseId, Slot};
 use crate::run::steps::{self, RequestLog};
 
+/// Seconds of a bake after which nginx is told to go on counting.
+const PART: u64 = 300;
+
 impl Execution<'_> {
-    /// Has nginx count what both versions answer, where it can.
+    /// Has nginx count what both versions answer, where it can: from shortly before the switch on, whatever has been built before.
     pub(super) fn count_requests(&mut self) {
-        if !self.session.observed.counts_requests {
+        if !self.counts || !self.session.observed.counts_requests {
             return;
         }
         match RequestLog::begin(self.config, &self.session.host) {
@@ -30,11 +33,20 @@ impl Execution<'_> {
 
     /// Watches the new version after the switch, and compares what it answers with what the one before answered until then.
     pub(super) fn bake(&mut self, release: &ReleaseId, slot: Slot, seconds: u64) -> Result<String> {
-        steps::bake(self.config, &self.session.host, release, slot, seconds)?;
-        let Some(mut log) = self.requests.take() else { return Ok(String::new()) };
-        // A version that does well is not taken back because nobody could count.
-        if let Err(error) = log.read(self.config, &self.session.host) {
-            console::warning(&format!("requests were not counted: {}", failure::chain(&error)));
+        let (config, host) = (self.config, &self.session.host);
+        let mut log = self.requests.take();
+        let mut left = seconds;
+        while left > 0 {
+            let part = left.min(PART);
+            steps::bake(config, host, release, slot, part)?;
+            left -= part;
+            // nginx is told for some minutes at a time.
+            if let Some(log) = log.as_mut().filter(|_| left > 0) {
+                self.read(log);
+            }
+        }
+        let Some(mut log) = log else { return Ok(String::new()) };
+        if !self.read(&mut log) {
             return Ok(String::new());
         }
         let (before, new) = (log.of(slot.other()), log.of(slot));
@@ -44,7 +56,16 @@ impl Execution<'_> {
         match verdict {
             Verdict::Worse(why) => Err(Kind::Bake.error(format!("after the switch, {why}: {figures}"))),
             Verdict::Well => Ok(figures),
-            Verdict::TooFew => Ok(String::new()),
+            Verdict::TooFew => Ok(format!("too few requests to be judged by: {figures}")),
         }
+    }
+
+    /// Whether it could be read. A version that does well is not taken back because nobody could count.
+    fn read(&self, log: &mut RequestLog) -> bool {
+        let read = log.read(self.config, &self.session.host);
+        if let Err(error) = &read {
+            console::warning(&format!("requests were not counted: {}", failure::chain(error)));
+        }
+        read.is_ok()
     }
 }

@@ -83,7 +83,9 @@ fn await_health(
     )))
 }
 
-fn must_run(config: &Config, slot: Slot, watch: &Watch) -> Result<()> {
+/// # Errors
+/// [`Kind::Unhealthy`] where the container has ended.
+pub(super) fn must_run(config: &Config, slot: Slot, watch: &Watch) -> Result<()> {
     match ended(watch, LOGS)? {
         Some(how) => {
             Err(Kind::Unhealthy.error(format!("the container of `{}` in slot {slot} {how}", config.project.web)))

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::health::{Watch, must_run};
 use crate::io::host::Host;
 use crate::io::{console, interrupt};
 use crate::rules::canary::{self, Answers, Verdict};
@@ -71,6 +72,8 @@ pub fn judge(config: &Config, host: &Host, slot: Slot, percent: u8, seconds: u64
     let span = Duration::from_secs(seconds);
     let look = (span / 4).clamp(Duration::from_secs(1), LOOK);
     let mut log = RequestLog::begin(config, host)?;
+    let webs = config.of_each_web();
+    let watches = webs.iter().map(|web| Ok((web, Watch::start(web, host, slot)?))).collect::<Result<Vec<_>>>()?;
     let begun = Instant::now();
     loop {
         let until = Instant::now()
@@ -78,6 +81,7 @@ pub fn judge(config: &Config, host: &Host, slot: Slot, percent: u8, seconds: u64
         while Instant::now() < until {
             interrupt::check()?;
             host.check()?;
+            watches.iter().try_for_each(|(web, watch)| must_run(web, slot, watch))?;
             std::thread::sleep(Duration::from_millis(50));
         }
         log.read(config, host)?;
@@ -99,9 +103,10 @@ pub fn judge(config: &Config, host: &Host, slot: Slot, percent: u8, seconds: u64
                 let wanted = config.canary.min_requests;
                 return Err(Kind::Bake.error(format!(
                     "at {percent}% the new version has had {} requests in {} s, and of less than {wanted} nothing can be said ({figures}); give it \
-                     larger shares or more time (`steps`, `every` of [canary] in deploy.toml), or judge it yourself: `deploy --hold`, `canary set`",
+                     larger shares or more time (`steps`, `every` of [canary] in deploy.toml), or judge it yourself: `deploy --hold`, `canary set`{}",
                     new.requests,
-                    begun.elapsed().as_secs()
+                    begun.elapsed().as_secs(),
+                    if live.requests == 0 { ". nginx has logged none of the live version's either: is `server_name` of its site what users ask for?" } else { "" }
                 )));
             }
             Verdict::TooFew if is_over => console::note(&format!("too few requests so far: {figures}")),

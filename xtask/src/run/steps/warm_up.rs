@@ -56,6 +56,11 @@ pub fn warm_up(config: &Config, host: &Host, slot: Slot, paths: &[String]) -> Re
             Some(problem) => {
                 console::warning(&format!("while the new version was warmed up, {path} once gave {problem}"))
             }
+            None if answered == 0 => {
+                console::warning(&format!(
+                    "the new version was not asked for {path}: the pages before it took too long"
+                ));
+            }
             None => {}
         }
     }

@@ -11,6 +11,10 @@ pub fn problem(config: &Config, observed: &Observed) -> Option<String> {
     if config.environment.nginx.owner != NginxOwner::System || !observed.nginx_running || observed.switching.is_none() {
         return None;
     }
+    // The host's own requests may be among those that are led elsewhere, or meet a site that is closed for all.
+    if observed.leads_elsewhere() || observed.maintenance.is_some() {
+        return None;
+    }
     if let Some(another) = &observed.site_of_another {
         return Some(format!(
             "the address {url} is that of the site in {another}, not of {own}: what answers there is not this \
