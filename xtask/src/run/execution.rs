@@ -120,11 +120,8 @@ impl<'a> Execution<'a> {
         let before = &self.session.observed;
         let serving = before.nginx_running && before.live_release().is_some() && !plan.steps.is_empty();
         let mut receipt = serving.then(|| self.start_receipt());
-        let is_asked = |step: &Step| matches!(step, Step::AwaitHealth { .. });
         self.counts = serving && plan.steps.iter().any(|step| matches!(step, Step::Bake { .. }));
-        if !plan.steps.iter().any(is_asked) {
-            self.count_requests();
-        }
+        self.count_requests();
         let mut outcome = Ok(());
         let mut failed = None;
         let mut public = None;

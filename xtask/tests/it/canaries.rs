@@ -8,6 +8,13 @@ use crate::support::team::Team;
 
 const PAGE: &str = "/api/v1/interests";
 
+/// Steps of seconds, beside whatever else the machine does, say nothing of how fast a version is.
+fn patient() -> Project {
+    let project = Project::new("instant");
+    project.rewrite("deploy.toml", "[test]\n", "[canary]\nlatency = 100\n\n[test]\n");
+    project
+}
+
 fn errors_of(project: &Project, share: &str) {
     let begins = "async def list_interests(catalogue: CurrentCatalogue) -> list[str]:\n";
     let fails = format!("{begins}    if random.random() < {share}:\n        raise HTTPException(500)\n");
@@ -21,7 +28,7 @@ fn errors_of(project: &Project, share: &str) {
 
 #[test]
 fn a_version_that_does_as_well_is_promoted_step_by_step() {
-    let project = Project::new("instant");
+    let project = patient();
     let first = project.deploy()["release"].clone();
     let clients = Clients::start(&project.address(), PAGE, 120);
     for steps in ["5,40", "20"] {
@@ -48,7 +55,7 @@ fn a_version_that_does_as_well_is_promoted_step_by_step() {
 
 #[test]
 fn a_version_that_does_worse_is_taken_back_and_the_reason_told() {
-    let project = Project::new("instant");
+    let project = patient();
     let first = project.deploy()["release"].clone();
     let before = project.containers(true);
     errors_of(&project, "0.2");

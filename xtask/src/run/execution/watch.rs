@@ -13,9 +13,15 @@ use crate::run::steps::{self, RequestLog};
 const PART: u64 = 300;
 
 impl Execution<'_> {
-    /// Has nginx count what both versions answer, where it can: from shortly before the switch on, whatever has been built before.
+    /// Has nginx count what both versions answer, where it can; and once more shortly before the switch, since it is told for some minutes at a time and
+    /// a build may take longer.
     pub(super) fn count_requests(&mut self) {
         if !self.counts || !self.session.observed.counts_requests {
+            return;
+        }
+        if let Some(mut log) = self.requests.take() {
+            self.read(&mut log);
+            self.requests = Some(log);
             return;
         }
         match RequestLog::begin(self.config, &self.session.host) {
