@@ -100,7 +100,7 @@ fn what_a_canary_cannot_be_is_refused_first() {
 #[test]
 fn on_a_server_requests_are_counted_beside_the_logs_that_are_there() {
     on_a_server(Compose::V1, |server, site| {
-        site.configure("# [canary] ", "[canary]\nmin_requests = 20\n# ");
+        site.configure("# [canary] ", "[canary]\nmin_requests = 20\nlatency = 100\n# ");
         let lines = |file: &str| {
             server
                 .root(&format!("{{ cat /var/log/nginx/{file} 2>/dev/null || true; }} | wc -l"))
@@ -133,7 +133,7 @@ fn on_a_server_requests_are_counted_beside_the_logs_that_are_there() {
         server.root("sed -i '/access_log .*own.log;/d' /etc/nginx/sites-enabled/gifty");
         let script = site.xtask(&["setup", "--mode", "instant", "--user", "deploy"]).must_end_with(0).stdout;
         server.root(&script);
-        site.configure("[canary]\nmin_requests = 20\n# ", "# [canary] ");
+        site.configure("[canary]\nmin_requests = 20\nlatency = 100\n# ", "# [canary] ");
         // nginx opens its logs anew, as each night.
         server.root("nginx -s reopen");
         site.new_version("after the logs were opened anew");
